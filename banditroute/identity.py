@@ -1,0 +1,70 @@
+"""Decision ids that cannot be forged, and the one uniform number that each of them draws.
+
+An id is a 16-byte body and a 12-byte HMAC-SHA256 tag over (router, body), written in URL-safe base64. The tag
+lets any worker refuse an id that this router never issued without asking the database. The draw hashes
+(seed, body), so a decision can be drawn again from the log and no generator is ever kept.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import time
+from collections.abc import Callable
+from typing import TypeAlias
+
+from banditroute.errors import InvalidDecisionIdError
+
+IdSource: TypeAlias = Callable[[], bytes]
+
+BODY_BYTES = 16
+TAG_BYTES = 12
+ID_CHARACTERS = 38
+
+
+def random_body() -> bytes:
+    """A time-ordered, unguessable body: 48 bits of milliseconds, 80 random bits."""
+    return (time.time_ns() // 1_000_000).to_bytes(6, "big") + os.urandom(10)
+
+
+class DecisionIds:
+    """Issues and checks the ids of one router."""
+
+    def __init__(self, secret: bytes, scope: str) -> None:
+        self._keyed = hmac.new(secret, scope.encode() + b"\0", hashlib.sha256)
+
+    def issue(self, body: bytes) -> str:
+        """The public id of ``body`` (16 bytes)."""
+        return base64.urlsafe_b64encode(body + self._tag(body)).rstrip(b"=").decode()
+
+    def body(self, decision_id: str) -> bytes:
+        """The body of an id that was issued by this router.
+
+        Raises:
+            InvalidDecisionIdError: for anything else; the message does not say which rule was broken.
+        """
+        if isinstance(decision_id, str) and len(decision_id) == ID_CHARACTERS and decision_id.isascii():
+            try:
+                raw = base64.b64decode(decision_id + "==", altchars=b"-_", validate=True)
+            except binascii.Error:
+                raw = b""
+            body, tag = raw[:BODY_BYTES], raw[BODY_BYTES:]
+            if hmac.compare_digest(tag, self._tag(body)) and self.issue(body) == decision_id:
+                return body
+        raise InvalidDecisionIdError("not a decision id issued by this router")
+
+    def _tag(self, body: bytes) -> bytes:
+        keyed = self._keyed.copy()
+        keyed.update(body)
+        return keyed.digest()[:TAG_BYTES]
+
+
+def uniform(seed: int, body: bytes) -> float:
+    """One number in [0, 1), a function of (seed, body) alone.
+
+    >>> uniform(7, b"request 1") == uniform(7, b"request 1")
+    True
+    """
+    digest = hashlib.blake2b(body, digest_size=8, key=seed.to_bytes(16, "big", signed=True)).digest()
+    return (int.from_bytes(digest, "big") >> 11) * 2.0**-53

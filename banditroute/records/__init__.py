@@ -1,0 +1,33 @@
+"""Frozen, plain values that travel between the parts."""
+
+from banditroute.records.decision import Decision, Estimate, Table
+from banditroute.records.log import (
+    ArmRecord,
+    DecisionRecord,
+    FeedbackRecord,
+    LogRecord,
+    Position,
+    PreferencesRecord,
+    SnapshotRecord,
+    SpaceRecord,
+)
+from banditroute.records.receipt import Receipt, ReceiptStatus
+from banditroute.records.spec import RouterSpec, StoredRouter
+
+__all__ = [
+    "ArmRecord",
+    "Decision",
+    "DecisionRecord",
+    "Estimate",
+    "FeedbackRecord",
+    "LogRecord",
+    "Position",
+    "PreferencesRecord",
+    "Receipt",
+    "ReceiptStatus",
+    "RouterSpec",
+    "SnapshotRecord",
+    "SpaceRecord",
+    "StoredRouter",
+    "Table",
+]

@@ -1,0 +1,134 @@
+"""What the log holds: one record for each thing that happened, in the form in which it is stored.
+
+Bodies are the 16 bytes inside a decision id. Features are rows on the grid of 2⁻¹⁵ and outcomes are scaled
+values on the grid of 2⁻¹⁶ (see :mod:`banditroute.arrays`), so that what is replayed is bit for bit what was
+learned. Times are int64 microseconds, UTC.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+from banditroute.arms import Arm, ArmStatus
+from banditroute.arrays import FloatArray, RowArray
+
+
+class Position(NamedTuple):
+    """A place in the log: how many feedbacks were learned, and how many decisions were made, before it."""
+
+    learned: int = 0
+    decided: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecisionRecord:
+    """One decision.
+
+    Attributes:
+        body: 16 bytes, unique.
+        decided: Number of this decision in its router, from 1; ``learned`` is how many feedbacks came before.
+        arm: The chosen arm.
+        row: The context on the grid, with its intercept; shape (d,).
+        arms: All arms of the router at that time; the arrays below follow their order.
+        probabilities: Shape (arms,); 0 where not eligible.
+        mean: Expected outcome in the objectives' own units; shape (arms, objectives).
+        width: One standard width of it; same shape.
+        preferences: The weights used.
+        excluded: Arm → the rule that made it ineligible.
+        epoch: The bucket of sums into which its feedback goes.
+        mode, cause: As in :class:`~banditroute.records.Decision`.
+        key: What took the body's place in the draw, if the caller gave a key.
+        created_us: By the router's clock.
+    """
+
+    body: bytes
+    decided: int
+    learned: int
+    arm: str
+    row: RowArray
+    arms: tuple[str, ...]
+    probabilities: FloatArray
+    mean: FloatArray
+    width: FloatArray
+    preferences: Mapping[str, float]
+    excluded: Mapping[str, str]
+    epoch: int
+    mode: str
+    cause: str
+    key: str | None
+    created_us: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeedbackRecord:
+    """One group of outcomes of one decision, as it was learned.
+
+    Attributes:
+        body: The decision's.
+        learned: Number of this feedback in its router, from 1, without gaps.
+        group: The objective group.
+        revision: 0, or how often these values were amended before.
+        arm: The arm that served, hence the one that is trained.
+        row, epoch: The decision's; kept there and joined when read.
+        values: Scaled outcomes on the grid, in the order of the group's objectives; None takes the row out of
+            the sums again.
+        previous: What ``values`` was in the revision before; None for the first.
+        outcomes: The values as they were reported, unclipped, in their own units (and token counts).
+        source: Who said so.
+        received_us: By the router's clock.
+    """
+
+    body: bytes
+    learned: int
+    group: str
+    revision: int
+    arm: str
+    row: RowArray
+    epoch: int
+    values: tuple[int, ...] | None
+    previous: tuple[int, ...] | None
+    outcomes: Mapping[str, float]
+    source: str | None
+    received_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArmRecord:
+    """An arm was added or changed; the latest record of a name counts, prices keep their history."""
+
+    arm: Arm
+    status: ArmStatus
+    successor: str | None
+    price_effective_us: int
+    recorded_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class PreferencesRecord:
+    """The router's preferences were changed."""
+
+    version: int
+    preferences: Mapping[str, float]
+    recorded_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceRecord:
+    """The first vector fixed the number of features; ``dimension`` is without the intercept."""
+
+    dimension: int
+    recorded_us: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SnapshotRecord:
+    """The state after all that lies before ``position``, so that a restart need not replay it."""
+
+    position: Position
+    blob: bytes = field(repr=False)
+    recorded_us: int
+
+
+LogRecord: TypeAlias = (
+    DecisionRecord | FeedbackRecord | ArmRecord | PreferencesRecord | SpaceRecord | SnapshotRecord
+)
