@@ -26,9 +26,7 @@ class Price:
     def __post_init__(self) -> None:
         for name, value in (("input", self.input), ("output", self.output)):
             if not (isinstance(value, int | float) and math.isfinite(value) and value >= 0):
-                raise InvalidArgumentError(
-                    f"price {name} = {value!r} must be a finite number of USD, at least 0"
-                )
+                raise InvalidArgumentError(f"price {name} = {value!r} must be a finite number of USD, at least 0")
 
     def cost_usd(self, *, prompt_tokens: float, output_tokens: float) -> float:
         """Cost of one request [USD]."""

@@ -90,9 +90,7 @@ def _refuse(values: FloatArray, limit: float) -> None:
     value = float(values[place])
     name = "context" + "".join(f"[{i}]" for i in place)
     if not np.isfinite(value):
-        raise InvalidContextError(
-            f"{name} is {value}; only finite numbers are accepted", code="context.nonfinite"
-        )
+        raise InvalidContextError(f"{name} is {value}; only finite numbers are accepted", code="context.nonfinite")
     raise InvalidContextError(f"{name} = {value:g} is outside [-{limit:g}, {limit:g}]", code="context.range")
 
 
@@ -115,4 +113,4 @@ def from_feature_row(row: RowArray) -> FloatArray:
     >>> from_feature_row(np.array([16384, -8192], dtype=np.int32))
     array([ 0.5 , -0.25])
     """
-    return row * FEATURE_UNIT
+    return row.astype(np.float64) * FEATURE_UNIT

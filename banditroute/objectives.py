@@ -1,22 +1,20 @@
 """Objectives, the groups in which they arrive, and the preferences that weigh them."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypeAlias
 
 import numpy as np
 
-from banditroute.arrays import OUTCOME_BITS, FloatArray
+from banditroute.arrays import OUTCOME_UNIT, FloatArray
 from banditroute.errors import InvalidArgumentError, InvalidOutcomeError
 
 Preferences: TypeAlias = Mapping[str, float]
 
 RESPONSE_GROUP = "response"
-RESERVED = frozenset(
-    {"decision_id", "served_arm", "source", "amend", "prompt_tokens", "output_tokens", "self"}
-)
+RESERVED = frozenset({"decision_id", "served_arm", "source", "amend", "prompt_tokens", "output_tokens", "self"})
 MAX_OBJECTIVES = 32
 
 
@@ -50,9 +48,7 @@ class Objective:
                 f"objective name {self.name!r:.80} must be an identifier of at most 64 characters"
             )
         if self.name in RESERVED:
-            raise InvalidArgumentError(
-                f"objective name {self.name!r} is reserved for an argument of feedback()"
-            )
+            raise InvalidArgumentError(f"objective name {self.name!r} is reserved for an argument of feedback()")
         if self.goal not in ("max", "min"):
             raise InvalidArgumentError(
                 f"goal of objective {self.name!r} must be 'max' or 'min', got {self.goal!r}"
@@ -110,12 +106,12 @@ class Objective:
 
     def on_grid(self, value: float) -> int:
         """The scaled value in units of 2⁻¹⁶, the form in which it is learned and stored."""
-        return round(self.scaled(value) * 2**OUTCOME_BITS)
+        return round(self.scaled(value) / OUTCOME_UNIT)
 
 
-def _checked_bounds(name: str, bounds: object) -> tuple[float, float]:
+def _checked_bounds(name: str, bounds: Iterable[float]) -> tuple[float, float]:
     try:
-        lo, hi = (float(b) for b in bounds)  # type: ignore[attr-defined]  # refused below if it is no pair
+        lo, hi = (float(b) for b in bounds)
     except (TypeError, ValueError):
         raise InvalidArgumentError(
             f"bounds of objective {name!r} must be a pair of numbers, got {bounds!r}"
@@ -127,7 +123,7 @@ def _checked_bounds(name: str, bounds: object) -> tuple[float, float]:
     return lo, hi
 
 
-class Objectives(Sequence[Objective]):
+class Objectives:
     """The objectives of one router, in order, with their groups."""
 
     def __init__(self, objectives: Sequence[Objective]) -> None:
@@ -152,10 +148,14 @@ class Objectives(Sequence[Objective]):
         """+1 or −1 for each objective; shape (objectives,)."""
         return np.array([objective.sign for objective in self._items], dtype=np.float64)
 
-    def index(self, name: object, *_: int) -> int:  # type: ignore[override]  # by name, not by value
-        """Position of the objective called ``name``."""
+    def position(self, name: str) -> int:
+        """Position of the objective called ``name``.
+
+        Raises:
+            InvalidOutcomeError: if there is none.
+        """
         try:
-            return self.names.index(str(name))
+            return self.names.index(name)
         except ValueError:
             known = ", ".join(sorted(self.names))
             raise InvalidOutcomeError(
@@ -180,21 +180,17 @@ class Objectives(Sequence[Objective]):
                     f"preferences name an unknown objective {name!r}; this router has: {known}"
                 )
             if isinstance(weight, str) or not hasattr(weight, "__float__"):
-                raise InvalidArgumentError(
-                    f"preference {name!r} must be a number, got {type(weight).__name__}"
-                )
+                raise InvalidArgumentError(f"preference {name!r} must be a number, got {type(weight).__name__}")
             if not 0 <= float(weight) < math.inf:
                 raise InvalidArgumentError(f"preference {name!r} = {weight!r} must be finite and at least 0")
             weights[self.names.index(name)] = float(weight)
         if not weights.any():
-            raise InvalidArgumentError(
-                f"preferences need at least one weight above 0, got {dict(preferences)!r}"
-            )
+            raise InvalidArgumentError(f"preferences need at least one weight above 0, got {dict(preferences)!r}")
         weights *= self.signs
         return weights
 
-    def __getitem__(self, key: int) -> Objective:  # type: ignore[override]  # no slices
-        return self._items[key]
+    def __getitem__(self, position: int) -> Objective:
+        return self._items[position]
 
     def __len__(self) -> int:
         return len(self._items)

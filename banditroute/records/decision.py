@@ -80,4 +80,6 @@ class Decision:
 
     def __repr__(self) -> str:
         when = datetime.fromtimestamp(self.created_at, UTC).isoformat(timespec="seconds")
-        return f"Decision({self.arm!r}, propensity={self.propensity:.3f}, cause={self.cause!r}, id={self.id!r}, {when})"
+        return (
+            f"Decision({self.arm!r}, propensity={self.propensity:.3f}, cause={self.cause!r}, {self.id!r}, {when})"
+        )

@@ -15,6 +15,8 @@ from banditroute.records import (
     StoredRouter,
 )
 
+START = Position()
+
 
 class StateKey(NamedTuple):
     """Which sums: those of one arm, objective group and epoch."""
@@ -25,7 +27,7 @@ class StateKey(NamedTuple):
 
 
 Fold: TypeAlias = Callable[[Mapping[StateKey, bytes], Sequence[FeedbackRecord]], Mapping[StateKey, bytes]]
-"""Adds feedback to encoded sums: (the blobs of the touched keys that exist, rows) → the new blobs of those keys.
+"""Adds feedback to encoded sums: (the blobs of the touched keys that exist, rows) → their new blobs.
 
 Pure, exact and handed in by the router, so that the store moves the state in the transaction that appends the
 log without knowing what the bytes mean.
@@ -69,7 +71,7 @@ class Store(Protocol):
         """
         ...
 
-    def events(self, after: Position = Position()) -> Iterator[DecisionRecord | FeedbackRecord]:
+    def events(self, after: Position = START) -> Iterator[DecisionRecord | FeedbackRecord]:
         """Replay the log behind ``after`` in the order in which it was lived.
 
         Feedback comes in the order of its number; each decision after the feedback that it knew of. Waits for
