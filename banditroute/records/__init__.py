@@ -10,6 +10,7 @@ from banditroute.records.log import (
     PreferencesRecord,
     SnapshotRecord,
     SpaceRecord,
+    StateKey,
 )
 from banditroute.records.receipt import Receipt, ReceiptStatus
 from banditroute.records.spec import RouterSpec, StoredRouter
@@ -28,6 +29,7 @@ __all__ = [
     "RouterSpec",
     "SnapshotRecord",
     "SpaceRecord",
+    "StateKey",
     "StoredRouter",
     "Table",
 ]

@@ -20,6 +20,14 @@ class Position(NamedTuple):
     decided: int = 0
 
 
+class StateKey(NamedTuple):
+    """Which sums: those of one arm, objective group and epoch."""
+
+    arm: str
+    group: str
+    epoch: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class DecisionRecord:
     """One decision.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from banditroute.records import (
     ArmRecord,
@@ -12,18 +12,11 @@ from banditroute.records import (
     Position,
     PreferencesRecord,
     RouterSpec,
+    StateKey,
     StoredRouter,
 )
 
 START = Position()
-
-
-class StateKey(NamedTuple):
-    """Which sums: those of one arm, objective group and epoch."""
-
-    arm: str
-    group: str
-    epoch: int
 
 
 Fold: TypeAlias = Callable[[Mapping[StateKey, bytes], Sequence[FeedbackRecord]], Mapping[StateKey, bytes]]
