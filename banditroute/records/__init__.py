@@ -1,6 +1,6 @@
 """Frozen, plain values that travel between the parts."""
 
-from banditroute.records.decision import Decision, Estimate, Table
+from banditroute.records.decision import Decision, Estimate
 from banditroute.records.log import (
     ArmRecord,
     DecisionRecord,
@@ -13,6 +13,7 @@ from banditroute.records.log import (
     StateKey,
 )
 from banditroute.records.receipt import Receipt, ReceiptStatus
+from banditroute.records.situation import Situation
 from banditroute.records.spec import RouterSpec, StoredRouter
 
 __all__ = [
@@ -27,9 +28,9 @@ __all__ = [
     "Receipt",
     "ReceiptStatus",
     "RouterSpec",
+    "Situation",
     "SnapshotRecord",
     "SpaceRecord",
     "StateKey",
     "StoredRouter",
-    "Table",
 ]

@@ -1,13 +1,12 @@
 """What ``route`` answers."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Generic, Literal, TypeAlias, TypeVar
 
-Value = TypeVar("Value", covariant=True)
-
-Mode: TypeAlias = Literal["live", "held", "fallback"]
+from banditroute.arrays import FloatArray
+from banditroute.objectives import Objectives
+from banditroute.records.log import DecisionRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,63 +22,89 @@ class Estimate:
     width: float
 
 
-class Table(Mapping[str, Value], Generic[Value]):
-    """A read-only mapping that builds each value when it is asked for: most decisions are never looked into."""
-
-    __slots__ = ("_build", "_keys")
-
-    def __init__(self, keys: tuple[str, ...], build: Callable[[int], Value]) -> None:
-        self._keys = keys
-        self._build = build
-
-    def __getitem__(self, key: str) -> Value:
-        try:
-            return self._build(self._keys.index(key))
-        except ValueError:
-            raise KeyError(key) from None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._keys)
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def __repr__(self) -> str:
-        return repr(dict(self))
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Decision:
     """One choice of an arm, and everything that is known of why.
 
+    What is seldom looked at is worked out when it is asked for.
+
     Attributes:
         id: What ``feedback`` and ``why`` take; safe to hand to a client.
         arm: The arm to call.
-        ranking: All eligible arms, the chosen one first, then by score: the order in which to fall back.
         propensity: Probability with which ``arm`` was chosen, over all randomness. (0, 1]
-        probabilities: The same for every arm; 0 for those that were not eligible.
-        expected: Arm → objective → :class:`Estimate`.
-        preferences: The weights that were used.
-        mode: ``"live"``; ``"held"`` for a deterministic hold; ``"fallback"`` after an internal fault.
-        cause: In a word, why this arm: ``"policy"``, ``"fallback"``, ``"only"`` (one eligible arm).
-        state_version: How many feedbacks had been learned from.
-        created_at: Seconds since the epoch, UTC, by the router's clock.
     """
 
     id: str
     arm: str
-    ranking: tuple[str, ...]
     propensity: float
-    probabilities: Mapping[str, float]
-    expected: Mapping[str, Mapping[str, Estimate]]
-    preferences: Mapping[str, float]
-    mode: Mode
-    cause: str
-    state_version: int
-    created_at: float
+    _evidence: DecisionRecord = field(repr=False)
+    _objectives: Objectives = field(repr=False)
 
-    def __repr__(self) -> str:
-        when = datetime.fromtimestamp(self.created_at, UTC).isoformat(timespec="seconds")
-        return (
-            f"Decision({self.arm!r}, propensity={self.propensity:.3f}, cause={self.cause!r}, {self.id!r}, {when})"
-        )
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """Probability of every arm; 0 for those that were not eligible."""
+        evidence = self._evidence
+        return dict(zip(evidence.arms, evidence.probabilities.tolist(), strict=True))
+
+    @property
+    def expected(self) -> dict[str, dict[str, Estimate]]:
+        """Arm → objective → :class:`Estimate`; no objectives after a fallback."""
+        return estimates(self._evidence, self._objectives)
+
+    @property
+    def ranking(self) -> tuple[str, ...]:
+        """All eligible arms, the chosen one first, then by expected utility: the order in which to fall back."""
+        evidence = self._evidence
+        utility = expected_utility(evidence, self._objectives)
+        order = sorted(range(len(evidence.arms)), key=lambda i: -utility[i])
+        rest = (evidence.arms[i] for i in order if evidence.arms[i] not in evidence.excluded)
+        return (self.arm, *(arm for arm in rest if arm != self.arm))
+
+    @property
+    def preferences(self) -> Mapping[str, float]:
+        """The weights that were used."""
+        return self._evidence.preferences
+
+    @property
+    def mode(self) -> str:
+        """``"live"``, or ``"fallback"`` after an internal fault."""
+        return self._evidence.mode
+
+    @property
+    def cause(self) -> str:
+        """In a word, why this arm: ``"policy"``, ``"only"`` (one eligible arm), ``"fallback"``."""
+        return self._evidence.cause
+
+    @property
+    def state_version(self) -> int:
+        """How many feedbacks had been learned from."""
+        return self._evidence.learned
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was made, UTC, by the router's clock."""
+        return datetime.fromtimestamp(self._evidence.created_us / 1e6, UTC)
+
+
+def estimates(evidence: DecisionRecord, objectives: Objectives) -> dict[str, dict[str, Estimate]]:
+    """What was expected of each arm, in the objectives' own units; arm → objective → :class:`Estimate`."""
+    if not evidence.mean.size:
+        return {arm: {} for arm in evidence.arms}
+    return {
+        arm: {
+            objective.name: Estimate(
+                mean=objective.bounds[0] + objective.span * float(evidence.mean[i, j]),
+                width=objective.span * float(evidence.width[i, j]),
+            )
+            for j, objective in enumerate(objectives)
+        }
+        for i, arm in enumerate(evidence.arms)
+    }
+
+
+def expected_utility(evidence: DecisionRecord, objectives: Objectives) -> FloatArray:
+    """Weighted sum of the expected, scaled outcomes; shape (arms,), all 0 after a fallback."""
+    if not evidence.mean.size:
+        return evidence.probabilities * 0.0
+    utility: FloatArray = evidence.mean @ objectives.weights(evidence.preferences)
+    return utility

@@ -39,7 +39,8 @@ class DecisionRecord:
         row: The context on the grid, with its intercept; shape (d,).
         arms: All arms of the router at that time; the arrays below follow their order.
         probabilities: Shape (arms,); 0 where not eligible.
-        mean: Expected outcome in the objectives' own units; shape (arms, objectives).
+        mean: Expected outcome, scaled to the objectives' bounds, as the policy saw it; shape (arms, objectives),
+            or (arms, 0) after a fallback.
         width: One standard width of it; same shape.
         preferences: The weights used.
         excluded: Arm → the rule that made it ineligible.

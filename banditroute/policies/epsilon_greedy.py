@@ -1,0 +1,28 @@
+"""ε-greedy: the best arm so far, and a share of chance."""
+
+from dataclasses import dataclass
+
+from banditroute.arrays import FloatArray
+from banditroute.policies.exploration import Exploration, greedy, require_positive, require_share
+from banditroute.records import Situation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpsilonGreedy:
+    """The highest expected utility with probability 1 − ε, any eligible arm with ε.
+
+    Attributes:
+        epsilon: ε, spread evenly over the eligible arms; it is the floor of exploration. [0, 1)
+        ridge: λ, how strongly coefficients are held at their prior mean. (0, ∞)
+    """
+
+    epsilon: float = 0.1
+    ridge: float = 4.0
+
+    def __post_init__(self) -> None:
+        require_share("epsilon", self.epsilon)
+        require_positive("ridge", self.ridge)
+
+    def probabilities(self, situation: Situation) -> FloatArray:
+        """The greedy choice mixed with the uniform one; shape (arms,)."""
+        return Exploration(floor=self.epsilon, burn_in=0).mix(greedy(situation.utility(), situation), situation)

@@ -1,0 +1,23 @@
+"""Every arm alike."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from banditroute.arrays import FloatArray
+from banditroute.records import Situation
+
+
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    """Every eligible arm with the same probability: the cleanest log there is, at the highest price.
+
+    Attributes:
+        ridge: λ of the posterior behind ``expected``; it does not matter to the choice. (0, ∞)
+    """
+
+    ridge: float = 4.0
+
+    def probabilities(self, situation: Situation) -> FloatArray:
+        """1 / number of eligible arms; shape (arms,)."""
+        return situation.eligible / np.count_nonzero(situation.eligible)

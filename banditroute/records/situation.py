@@ -1,0 +1,36 @@
+"""What a policy is asked to choose in."""
+
+from dataclasses import dataclass
+
+from banditroute.arrays import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Situation:
+    """The arms and what is believed of them, for one request.
+
+    Attributes:
+        arms: All arms of the router; every array below follows their order.
+        eligible: Which of them may be chosen; at least one. Shape (arms,).
+        mean: Expected outcome, scaled to the objectives' bounds. Shape (arms, objectives).
+        width: One standard width of that mean, in units of the noise. Shape (arms, objectives).
+        weights: The preferences, negative where less is better. Shape (objectives,).
+        plays: How often each arm was chosen before. Shape (arms,).
+    """
+
+    arms: tuple[str, ...]
+    eligible: BoolArray
+    mean: FloatArray
+    width: FloatArray
+    weights: FloatArray
+    plays: IntArray
+
+    def utility(self) -> FloatArray:
+        """Expected utility Σ_j w_j μ_j; shape (arms,)."""
+        utility: FloatArray = self.mean @ self.weights
+        return utility
+
+    def utility_width(self) -> FloatArray:
+        """Σ_j |w_j| s_j, a width that holds for weights chosen after seeing results too; shape (arms,)."""
+        width: FloatArray = self.width @ abs(self.weights)
+        return width
