@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TypeAlias
 
-from banditroute.errors import InvalidDecisionIdError
+from banditroute.errors import InvalidArgumentError, InvalidDecisionIdError
 
 IdSource: TypeAlias = Callable[[], bytes]
 
@@ -28,11 +28,23 @@ def random_body() -> bytes:
     return (time.time_ns() // 1_000_000).to_bytes(6, "big") + os.urandom(10)
 
 
-class DecisionIds:
-    """Issues and checks the ids of one router."""
+def new_secret() -> bytes:
+    """32 random bytes."""
+    return os.urandom(32)
 
-    def __init__(self, secret: bytes, scope: str) -> None:
-        self._keyed = hmac.new(secret, scope.encode() + b"\0", hashlib.sha256)
+
+class DecisionIds:
+    """Issues and checks the ids of one router.
+
+    Raises:
+        InvalidArgumentError: for a secret of fewer than 32 bytes.
+    """
+
+    def __init__(self, secret: bytes, tenant: str, router: str) -> None:
+        if not isinstance(secret, bytes) or len(secret) < 32:
+            raise InvalidArgumentError("secret must be at least 32 bytes")
+        scope = b"".join(len(part).to_bytes(4, "big") + part for part in (tenant.encode(), router.encode()))
+        self._keyed = hmac.new(secret, scope, hashlib.sha256)
 
     def issue(self, body: bytes) -> str:
         """The public id of ``body`` (16 bytes)."""

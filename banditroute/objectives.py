@@ -13,6 +13,7 @@ from banditroute.errors import InvalidArgumentError, InvalidOutcomeError
 
 Preferences: TypeAlias = Mapping[str, float]
 
+COST = "cost_usd"
 RESPONSE_GROUP = "response"
 RESERVED = frozenset({"decision_id", "served_arm", "source", "amend", "prompt_tokens", "output_tokens", "self"})
 MAX_OBJECTIVES = 32

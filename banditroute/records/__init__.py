@@ -1,6 +1,7 @@
 """Frozen, plain values that travel between the parts."""
 
 from banditroute.records.decision import Decision, Estimate
+from banditroute.records.explanation import Explanation
 from banditroute.records.log import (
     ArmRecord,
     DecisionRecord,
@@ -13,6 +14,7 @@ from banditroute.records.log import (
     StateKey,
 )
 from banditroute.records.receipt import Receipt, ReceiptStatus
+from banditroute.records.request import Request
 from banditroute.records.situation import Situation
 from banditroute.records.spec import RouterSpec, StoredRouter
 
@@ -21,12 +23,14 @@ __all__ = [
     "Decision",
     "DecisionRecord",
     "Estimate",
+    "Explanation",
     "FeedbackRecord",
     "LogRecord",
     "Position",
     "PreferencesRecord",
     "Receipt",
     "ReceiptStatus",
+    "Request",
     "RouterSpec",
     "Situation",
     "SnapshotRecord",

@@ -1,0 +1,27 @@
+"""What a caller asks for besides the features."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from banditroute.arrays import FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """The terms of one request, checked.
+
+    Attributes:
+        preferences: Objective → weight, as given.
+        weights: The same as an array, negative where less is better; shape (objectives,).
+        excluded: Arm → the rule that keeps it out, before its cost is known.
+        prompt_tokens: Length of the prompt, if known [tokens].
+        max_cost_usd: What it may cost, if limited [USD].
+        key: Takes the id's place in the draw.
+    """
+
+    preferences: Mapping[str, float]
+    weights: FloatArray
+    excluded: Mapping[str, str]
+    prompt_tokens: int | None
+    max_cost_usd: float | None
+    key: str | None

@@ -1,0 +1,522 @@
+"""The router: situate → policy → draw → log, and feedback → learn → log.
+
+Read :meth:`Router.route` and :meth:`Router.feedback` top to bottom; everything else serves them.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import cache
+from types import TracebackType
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+
+from banditroute.arms import Arm, ArmStatus, Price
+from banditroute.arrays import Context, FloatArray, RowArray, as_context, as_contexts, feature_row, from_feature_row
+from banditroute.errors import (
+    BanditRouteError,
+    DecisionExpiredError,
+    FeedbackConflictError,
+    InvalidArgumentError,
+    InvalidContextError,
+)
+from banditroute.identity import DecisionIds, IdSource, new_secret, random_body, uniform
+from banditroute.learning import folder
+from banditroute.objectives import Objective, Objectives, Preferences
+from banditroute.outcomes import Outcome, outcomes_by_group
+from banditroute.policies import LinUCB, Policy
+from banditroute.records import (
+    ArmRecord,
+    Decision,
+    DecisionRecord,
+    Explanation,
+    FeedbackRecord,
+    LogRecord,
+    PreferencesRecord,
+    Receipt,
+    Request,
+    RouterSpec,
+    Situation,
+    SpaceRecord,
+)
+from banditroute.state import Entry, Ledger, State, cost_ceilings, resume
+from banditroute.state.roster import arm_record, seed_records
+from banditroute.store import Store, open_store
+
+Prediction: TypeAlias = tuple[FloatArray, FloatArray]
+
+EPOCH_REQUESTS = 65_536
+LEDGER_DECISIONS = 10_000
+QUALITY = (Objective("quality"),)
+
+_log = logging.getLogger("banditroute")
+
+
+class Router:
+    """Chooses one arm per request, and learns from what is reported of it.
+
+    All methods may be called from any thread. ``route`` touches no database and never raises for a fault of
+    its own: it falls back to ``default_arm`` and says so in the decision. What callers get wrong (a vector of
+    the wrong length, an unknown arm) raises, and changes nothing.
+
+    Args:
+        name: Of this router, unique in its store.
+        arms: What there is to choose from. A store that knows this router knows its arms: new ones are added,
+            those it has are left as they are there.
+        objectives: What is measured of an outcome; just ``quality`` in [0, 1] by default.
+        policy: How to choose; :class:`~banditroute.LinUCB` by default.
+        preferences: Objective → weight ≥ 0; by default 1 for the first objective. They seed a new store; in one
+            that knows this router the stored ones win, and are changed by setting ``router.preferences``.
+        store: A database URL, a store, or None for memory.
+        features: Number of features, or their names (then ``route`` takes mappings too); by default the first
+            vector decides.
+        intercept: Whether a constant 1 is appended to each vector.
+        x_max: Bound of the absolute value of every feature.
+        seed: Of all draws: the same seed and the same ids (or keys) give the same choices.
+        default_arm: Where to go when deciding fails; by default the first arm.
+        secret: What tags the ids, at least 32 bytes; by default random, and kept in the store.
+        tenant: Whose router it is, where a store has many owners.
+        clock: Gives the time [s since the epoch].
+        ids: Gives the 16-byte bodies of decision ids.
+
+    Raises:
+        InvalidArgumentError: for a setting that breaks its rule.
+        RouterMismatchError: if the store holds a router of that name with another shape.
+        StoreError: if the store cannot be opened.
+
+    >>> router = Router("demo", arms=[Arm("small"), Arm("large")])
+    >>> decision = router.route([0.3, 0.0, 1.0])
+    >>> router.feedback(decision.id, quality=0.9).status
+    'recorded'
+    """
+
+    faults_escape: ClassVar[bool] = False
+    """Whether internal faults escape ``route``: for tests, so that none hides behind the fallback."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        arms: Sequence[Arm],
+        objectives: Sequence[Objective] = QUALITY,
+        policy: Policy | None = None,
+        preferences: Preferences | None = None,
+        store: str | Store | None = None,
+        features: int | Sequence[str] | None = None,
+        intercept: bool = True,
+        x_max: float = 4.0,
+        seed: int = 0,
+        default_arm: str | None = None,
+        secret: bytes | None = None,
+        tenant: str = "",
+        clock: Callable[[], float] = time.time,
+        ids: IdSource = random_body,
+    ) -> None:
+        self.policy: Policy = LinUCB() if policy is None else policy
+        self.objectives = Objectives(objectives)
+        self._seed, self._clock, self._body, self._x_max = seed, clock, ids, x_max
+        self._lock = threading.RLock()
+        self._ledger = Ledger(LEDGER_DECISIONS)
+        self._faults = 0
+        self._last_fault = ""
+        weights = {self.objectives.names[0]: 1.0} if preferences is None else dict(preferences)
+        self.objectives.weights(weights)
+        given = seed_records(arms, self._now_us())
+        spec = RouterSpec.of(
+            name, tenant, self.objectives, features, intercept=intercept, x_max=x_max, policy=self.policy
+        )
+        self.spec = spec
+        self._feature_names = None if features is None or isinstance(features, int) else tuple(features)
+        self._state = State(self.objectives, ridge=self.policy.ridge)
+        self._store = open_store(store)
+        stored = self._store.open(
+            spec,
+            given,
+            PreferencesRecord(1, weights, self._now_us()),
+            secret=new_secret() if secret is None else secret,
+            fold=folder({group: len(positions) for group, positions in self.objectives.groups.items()}),
+        )
+        self.spec = stored.spec
+        self._ids = DecisionIds(stored.secret if secret is None else secret, tenant, name)
+        self._set_preferences(stored.preferences)
+        news = resume(self._state, self._ledger, self._store, stored, given, now_us=self._now_us())
+        if news:
+            self._store.append(news)
+        if preferences is not None and dict(stored.preferences.preferences) != weights:
+            _log.warning("router %r: the stored preferences %s win over the constructor's", name, self.preferences)
+        self._default_arm = self._state.roster.names[0] if default_arm is None else default_arm
+        self._state.roster.position(self._default_arm)
+
+    # ------------------------------------------------------------------------------------------------ deciding
+
+    def route(
+        self,
+        x: Context | Mapping[str, float],
+        *,
+        allowed: Collection[str] | None = None,
+        preferences: Preferences | None = None,
+        prompt_tokens: int | None = None,
+        max_cost_usd: float | None = None,
+        key: str | None = None,
+    ) -> Decision:
+        """Choose an arm for one request.
+
+        Args:
+            x: The request's features; shape (d,), each in [−x_max, x_max].
+            allowed: Arms that may serve this request; all active ones by default.
+            preferences: Weights for this request alone.
+            prompt_tokens: Length of the prompt, for ``max_cost_usd`` [tokens].
+            max_cost_usd: Arms whose predicted cost may exceed this are left out [USD].
+            key: Takes the id's place in the draw: the same key gives the same draw.
+
+        Raises:
+            InvalidContextError: for a vector that is not what was declared.
+            InvalidArgumentError: for preferences or limits that break their rule.
+            UnknownArmError: if ``allowed`` names one.
+            NoEligibleArmError: if no arm is left.
+        """
+        values = as_context(self._named(x), dimension=self.spec.dimension, limit=self._x_max)
+        with self._lock:
+            request = self._request(allowed, preferences, prompt_tokens, max_cost_usd, key)
+            row = self._on_grid(values)
+            return self._record(self._choose(row, request, lambda: self._predict(row)))
+
+    def route_many(
+        self,
+        X: Sequence[Context],
+        *,
+        allowed: Collection[str] | None = None,
+        preferences: Preferences | None = None,
+        max_cost_usd: float | None = None,
+    ) -> list[Decision]:
+        """Choose an arm for each row of ``X``, shape (requests, d), all with what is known now.
+
+        The predictions of the whole batch are one matrix product. Arguments and errors are those of
+        :meth:`route`; one refused row refuses the batch.
+        """
+        values = as_contexts(X, dimension=self.spec.dimension, limit=self._x_max)
+        with self._lock:
+            request = self._request(allowed, preferences, None, max_cost_usd, None)
+            rows = self._on_grid(values)
+            batch = cache(lambda: self._predict(rows))
+
+            def predicted(i: int) -> Callable[[], Prediction]:
+                return lambda: (batch()[0][i], batch()[1][i])
+
+            chosen = [self._choose(row, request, predicted(i), ahead=i) for i, row in enumerate(rows)]
+            return [self._record(evidence) for evidence in chosen]
+
+    def _choose(
+        self, row: RowArray, request: Request, predict: Callable[[], Prediction], *, ahead: int = 0
+    ) -> DecisionRecord:
+        """The fault barrier: whatever breaks in here, the request is answered."""
+        names = self._state.roster.names
+        try:
+            mean, width = predict()
+            excluded = self._excluded(request, mean, width)
+            eligible = self._state.roster.eligible(excluded)
+            situation = Situation(names, eligible, mean, width, request.weights, self._state.plays)
+            probabilities = self.policy.probabilities(situation)
+            body = self._body()
+            draw = uniform(self._seed, body if request.key is None else request.key.encode())
+            cumulative = probabilities.cumsum()
+            chosen = int(cumulative.searchsorted(draw * cumulative[-1], side="right"))
+            mode, cause = "live", "only" if len(excluded) == len(names) - 1 else "policy"
+        except BanditRouteError:
+            raise
+        except Exception as fault:
+            if self.faults_escape:
+                raise
+            self._faults += 1
+            self._last_fault = f"{type(fault).__name__}: {fault}"
+            _log.exception("router %r: deciding failed, falling back", self.spec.name)
+            excluded = request.excluded
+            chosen = names.index(self._fallback_arm(excluded))
+            probabilities = np.zeros(len(names))
+            probabilities[chosen] = 1.0
+            mean = width = np.zeros((len(names), 0))
+            body, mode, cause = random_body(), "fallback", "fallback"
+        position = self._state.position
+        decided = position.decided + ahead
+        return DecisionRecord(
+            body=body,
+            decided=decided + 1,
+            learned=position.learned,
+            arm=names[chosen],
+            row=row,
+            arms=names,
+            probabilities=probabilities,
+            mean=mean,
+            width=width,
+            preferences=request.preferences,
+            excluded=excluded,
+            epoch=decided // EPOCH_REQUESTS,
+            mode=mode,
+            cause=cause,
+            key=request.key,
+            created_us=self._now_us(),
+        )
+
+    def _record(self, evidence: DecisionRecord) -> Decision:
+        self._state.see_decision(evidence)
+        self._ledger.add(Entry(evidence))
+        self._store.append([evidence])
+        propensity = float(evidence.probabilities[evidence.arms.index(evidence.arm)])
+        return Decision(self._ids.issue(evidence.body), evidence.arm, propensity, evidence, self.objectives)
+
+    def _predict(self, row: RowArray) -> Prediction:
+        return self._state.predict(from_feature_row(row), now_us=self._now_us())
+
+    def _request(
+        self,
+        allowed: Collection[str] | None,
+        preferences: Preferences | None,
+        prompt_tokens: int | None,
+        max_cost_usd: float | None,
+        key: str | None,
+    ) -> Request:
+        if max_cost_usd is not None and not (isinstance(max_cost_usd, int | float) and max_cost_usd >= 0):
+            raise InvalidArgumentError(f"max_cost_usd = {max_cost_usd!r} must be a number of USD, at least 0")
+        excluded = self._state.roster.excluded(allowed)
+        self._state.roster.eligible(excluded)
+        return Request(
+            preferences=self._preferences.preferences if preferences is None else dict(preferences),
+            weights=self._weights if preferences is None else self.objectives.weights(preferences),
+            excluded=excluded,
+            prompt_tokens=prompt_tokens,
+            max_cost_usd=max_cost_usd,
+            key=key,
+        )
+
+    def _excluded(self, request: Request, mean: FloatArray, width: FloatArray) -> Mapping[str, str]:
+        if request.max_cost_usd is None:
+            return request.excluded
+        ceilings = cost_ceilings(self._state, mean, width, prompt_tokens=request.prompt_tokens)
+        dear = {
+            name: f"may cost {ceiling:.2g} USD"
+            for name, ceiling in zip(self._state.roster.names, ceilings.tolist(), strict=True)
+            if not ceiling <= request.max_cost_usd
+        }
+        return dear | dict(request.excluded)
+
+    def _fallback_arm(self, excluded: Mapping[str, str]) -> str:
+        return next(name for name in (self._default_arm, *self._state.roster.names) if name not in excluded)
+
+    def _named(self, x: Context | Mapping[str, float]) -> Context:
+        if not isinstance(x, Mapping):
+            return x
+        if self._feature_names is None:
+            raise InvalidContextError("context is a mapping, but the router's features have no names")
+        if set(x) != set(self._feature_names):
+            wrong = sorted(set(x) ^ set(self._feature_names))
+            raise InvalidContextError(f"context must have exactly the router's features; differs in: {wrong}")
+        return [x[name] for name in self._feature_names]
+
+    def _on_grid(self, values: FloatArray) -> RowArray:
+        if self.spec.dimension is None:
+            self.spec = replace(self.spec, dimension=values.shape[-1])
+            self._state.fix_dimension(self.spec)
+            self._store.append([SpaceRecord(values.shape[-1], self._now_us())])
+        return feature_row(values, intercept=self.spec.intercept)
+
+    # ------------------------------------------------------------------------------------------------ learning
+
+    def feedback(
+        self,
+        decision_id: str,
+        *,
+        served_arm: str | None = None,
+        source: str | None = None,
+        amend: bool = False,
+        **outcomes: float,
+    ) -> Receipt:
+        """Report what came of a decision: some of it now, the rest whenever it is known, from any process.
+
+        What is reported counts for the next choice at once, and is durable when the receipt is done. The same
+        values again are harmless.
+
+        Args:
+            decision_id: ``Decision.id``.
+            served_arm: The arm that really served, if that was a fallback; it is the one that is trained.
+            source: Who says so.
+            amend: Replace what was reported before.
+            **outcomes: Objective → value in its own unit. Objectives of one group come together. With
+                ``prompt_tokens`` and ``output_tokens`` the dollars are derived from the arm's price.
+
+        Raises:
+            InvalidDecisionIdError: for an id that this router never issued.
+            InvalidOutcomeError: for values that are refused; then none of them is learned.
+            FeedbackConflictError: if other values were reported before and ``amend`` is false.
+            DecisionExpiredError: if the store no longer holds the decision.
+        """
+        body = self._ids.body(decision_id)
+        with self._lock:
+            entry = self._entry(body)
+            arm = self._state.roster.record(served_arm or entry.decision.arm).arm
+            reported = outcomes_by_group(self.objectives, outcomes, arm)
+            records: list[FeedbackRecord] = []
+            for outcome in reported:
+                records += self._revisions(entry, outcome, arm, source, amend=amend)
+            return self._learn(decision_id, entry, records)
+
+    def _learn(self, decision_id: str, entry: Entry, records: Sequence[FeedbackRecord]) -> Receipt:
+        log: list[LogRecord] = []
+        for record in records:
+            numbered = replace(record, learned=self._state.position.learned + 1)
+            self._state.see_feedback(numbered)
+            entry.feedback[record.group] = numbered
+            log.append(numbered)
+            if self._state.at_snapshot:
+                log.append(self._state.snapshot(now_us=self._now_us()))
+        stored = self._store.append(log)
+        return Receipt(decision_id, "recorded" if records else "duplicate", stored)
+
+    def _entry(self, body: bytes) -> Entry:
+        entry = self._ledger.get(body)
+        if entry is None:
+            found = self._store.decision(body)
+            if found is None:
+                raise DecisionExpiredError("the store no longer holds this decision; feedback not recorded")
+            decision, feedback = found
+            entry = self._ledger.add(Entry(decision, {record.group: record for record in feedback}))
+        return entry
+
+    def _revisions(
+        self, entry: Entry, outcome: Outcome, arm: Arm, source: str | None, *, amend: bool
+    ) -> list[FeedbackRecord]:
+        """What must be learned for this outcome: nothing, a first value, an amendment, or a move to another arm."""
+        before = entry.feedback.get(outcome.group)
+        known = before is not None and before.values is not None
+        if known and before.outcomes == outcome.reported and before.arm == arm.name:
+            return []
+        if known and not amend:
+            raise FeedbackConflictError(
+                "different feedback already recorded for this decision; pass amend=True to correct it"
+            )
+        decision = entry.decision
+        now_us = self._now_us()
+        record = FeedbackRecord(
+            body=decision.body,
+            learned=0,
+            group=outcome.group,
+            revision=0 if before is None else before.revision + 1,
+            arm=arm.name,
+            row=decision.row,
+            epoch=decision.epoch,
+            values=outcome.on_grid(self.objectives, price_factor=self._state.roster.price_factor(arm.name, now_us)),
+            previous=before.values if known else None,
+            outcomes=outcome.reported,
+            source=source,
+            received_us=now_us,
+        )
+        if not known or before.arm == arm.name:
+            return [record]
+        retraction = replace(record, arm=before.arm, values=None, outcomes={})
+        return [retraction, replace(record, revision=record.revision + 1, previous=None)]
+
+    # ------------------------------------------------------------------------------------------------ operating
+
+    @property
+    def preferences(self) -> Mapping[str, float]:
+        """The weights of all requests that bring none of their own; setting them acts at once."""
+        return dict(self._preferences.preferences)
+
+    @preferences.setter
+    def preferences(self, preferences: Preferences) -> None:
+        self.objectives.weights(preferences)
+        with self._lock:
+            record = PreferencesRecord(self._preferences.version + 1, dict(preferences), self._now_us())
+            self._set_preferences(record)
+            self._store.append([record])
+
+    def _set_preferences(self, record: PreferencesRecord) -> None:
+        self._preferences = record
+        self._weights = self.objectives.weights(record.preferences)
+
+    @property
+    def arms(self) -> Mapping[str, ArmStatus]:
+        """Arm → ``"active"``, ``"draining"`` or ``"retired"``."""
+        return {name: self._state.roster.record(name).status for name in self._state.roster.names}
+
+    def add_arm(self, arm: Arm) -> None:
+        """Add an arm; it is tried out with a share of the traffic before its score decides."""
+        with self._lock:
+            if arm.name in self._state.roster.names:
+                raise InvalidArgumentError(f"arm {arm.name!r} exists already; names are never used again")
+            self._change_arm(arm_record(arm, now_us=self._now_us()))
+
+    def set_price(self, arm: str, price: Price, *, effective_at: datetime | None = None) -> None:
+        """Change what an arm's tokens cost, from now or from ``effective_at``; nothing learned is lost."""
+        with self._lock:
+            now = self._state.roster.record(arm)
+            when = self._now_us() if effective_at is None else int(effective_at.timestamp() * 1e6)
+            changed = replace(now, arm=replace(now.arm, price=price), price_effective_us=when)
+            self._change_arm(replace(changed, recorded_us=self._now_us()))
+
+    def drain_arm(self, arm: str) -> None:
+        """Send no new requests to an arm; feedback for its decisions is still learned."""
+        with self._lock:
+            now = self._state.roster.record(arm)
+            self._change_arm(replace(now, status="draining", recorded_us=self._now_us()))
+
+    def retire_arm(self, arm: str, *, successor: str | None = None) -> None:
+        """Take an arm out for good; in later ``allowed=`` lists its successor stands for it."""
+        with self._lock:
+            now = self._state.roster.record(arm)
+            if successor is not None:
+                self._state.roster.position(successor)
+            self._change_arm(replace(now, status="retired", successor=successor, recorded_us=self._now_us()))
+
+    def _change_arm(self, record: ArmRecord) -> None:
+        self._state.put_arm(record, now_us=self._now_us())
+        self._store.append([record])
+
+    def why(self, decision_id: str) -> Explanation:
+        """What was known when a decision was made, and what came of it.
+
+        Raises:
+            InvalidDecisionIdError: for an id that this router never issued.
+            DecisionExpiredError: if the store no longer holds the decision.
+        """
+        body = self._ids.body(decision_id)
+        with self._lock:
+            entry = self._entry(body)
+            return Explanation(decision_id, entry.decision, tuple(entry.feedback.values()), self.objectives)
+
+    def health(self) -> dict[str, Any]:
+        """Counts that should be watched: decisions, feedbacks, internal faults and the last of them."""
+        position = self._state.position
+        return {
+            "decided": position.decided,
+            "learned": position.learned,
+            "faults": self._faults,
+            "last_fault": self._last_fault,
+        }
+
+    def digest(self) -> str:
+        """SHA-256 of everything learned: equal on any machine that learned the same, in any order."""
+        with self._lock:
+            return self._state.digest()
+
+    def flush(self) -> None:
+        """Wait until everything so far is on stable storage."""
+        self._store.append([]).result()
+
+    def close(self) -> None:
+        """Make everything durable and let go of the store."""
+        self._store.close()
+
+    def __enter__(self) -> "Router":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _now_us(self) -> int:
+        return int(self._clock() * 1e6)

@@ -1,0 +1,36 @@
+"""Recent decisions, kept in memory so that their feedback needs no query."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from banditroute.records import DecisionRecord, FeedbackRecord
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One decision and the latest feedback of each of its objective groups."""
+
+    decision: DecisionRecord
+    feedback: dict[str, FeedbackRecord] = field(default_factory=dict)
+
+
+class Ledger:
+    """The last ``limit`` decisions; older ones are found in the store."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._entries: OrderedDict[bytes, Entry] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, entry: Entry) -> Entry:
+        """Keep the entry, and let the oldest go when there are too many."""
+        self._entries[entry.decision.body] = entry
+        if len(self._entries) > self._limit:
+            self._entries.popitem(last=False)
+        return entry
+
+    def get(self, body: bytes) -> Entry | None:
+        """The entry of that decision, if it is still here."""
+        return self._entries.get(body)

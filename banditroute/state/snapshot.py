@@ -1,0 +1,39 @@
+"""The bytes of a snapshot: what is not in the sums, as JSON, and the sums themselves.
+
+Layout: magic (4 bytes) · length of the JSON (uint32) · JSON · sums · sha256 of all that (32 bytes).
+"""
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from banditroute.errors import SnapshotCorruptError
+
+_MAGIC = b"brs1"
+_HEAD = struct.Struct("<4sI")
+_DIGEST_BYTES = 32
+
+
+def encode(facts: Mapping[str, Any], sums: bytes) -> bytes:
+    """One blob of both."""
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    body = _HEAD.pack(_MAGIC, len(text)) + text + sums
+    return body + hashlib.sha256(body).digest()
+
+
+def decode(blob: bytes) -> tuple[Mapping[str, Any], bytes]:
+    """Both again.
+
+    Raises:
+        SnapshotCorruptError: if a single bit is wrong.
+    """
+    body, digest = blob[:-_DIGEST_BYTES], blob[-_DIGEST_BYTES:]
+    if len(blob) < _HEAD.size + _DIGEST_BYTES or hashlib.sha256(body).digest() != digest:
+        raise SnapshotCorruptError("snapshot fails its checksum")
+    magic, length = _HEAD.unpack_from(body)
+    if magic != _MAGIC or _HEAD.size + length > len(body):
+        raise SnapshotCorruptError("snapshot is not in a format that this version reads")
+    facts = json.loads(body[_HEAD.size : _HEAD.size + length])
+    return facts, body[_HEAD.size + length :]
