@@ -1,0 +1,32 @@
+"""What we believe: exact sums of what was seen, and the ridge posteriors that are read from them.
+
+Three kinds of thing, each a function of the one before: :class:`ExactSums` and :class:`Statistics` are the state,
+integers that are stored and merged; :class:`RidgePosterior` is a cache in floating point that is never stored;
+policies read it and keep nothing.
+
+Letters, as in the papers, in this package only:
+
+======  ==================  ========================================================================
+letter  shape               meaning
+======  ==================  ========================================================================
+d                           features of a row, with the intercept
+m                           objectives of one group
+N                           arms
+x       (d,)                a context
+y       (m,)                scaled outcomes
+G       (d, d)              Σ x xᵀ over the rows of one arm, without ridge
+B       (m, d)              Σ y xᵀ
+V       (d, d)              λ I + G, with λ the ridge
+P       (d, d)              V⁻¹
+Theta   (m, d)              posterior means of the coefficients
+q       ()                  leverage xᵀ V⁻¹ x: the squared width of a prediction in units of the noise
+======  ==================  ========================================================================
+"""
+
+from banditroute.learning.codec import decode, encode
+from banditroute.learning.fold import folder
+from banditroute.learning.ridge import RidgePosterior
+from banditroute.learning.statistics import BASE_EPOCH, Statistics
+from banditroute.learning.sums import ExactSums
+
+__all__ = ["BASE_EPOCH", "ExactSums", "RidgePosterior", "Statistics", "decode", "encode", "folder"]

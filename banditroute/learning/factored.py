@@ -1,0 +1,173 @@
+"""Many features: an arm with few rows owns only the rows C by which P = I / ridge - Cᵀ C differs from cold."""
+
+from math import sqrt
+
+import numpy as np
+
+from banditroute.arrays import FloatArray
+from banditroute.learning.inverse import factor_of_difference, inverted
+from banditroute.learning.triangle import Packing
+
+_CHUNK = 64
+_FIRST_ROWS = 8
+
+
+class Factored:
+    """P as a factor until an arm has d/2 rows, then as a packed triangle; see :class:`Form`."""
+
+    def __init__(self, dimension: int, outcomes: int, ridge: float) -> None:
+        from scipy.linalg.blas import dger
+
+        self._dger = dger
+        self._d = dimension
+        self._m = outcomes
+        self._ridge = ridge
+        self._packing = Packing(dimension)
+        self._theta_store = np.empty((1, outcomes, dimension))
+        self._inverses: list[_Cold | _Dense] = []
+        self._resize()
+
+    def _resize(self) -> None:
+        arms = len(self._inverses)
+        self._thetas = self._theta_store[:arms]
+        self._theta_stack = self._thetas.reshape(arms * self._m, self._d)
+
+    def add(self, theta: FloatArray) -> None:
+        """Append a cold arm."""
+        arm = len(self._inverses)
+        if arm == len(self._theta_store):
+            self._theta_store = np.concatenate([self._theta_store, np.empty_like(self._theta_store)])
+        self._theta_store[arm] = theta
+        self._inverses.append(_Cold(np.empty((0, self._d)), self._ridge))
+        self._resize()
+
+    def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return means by one product and leverages by one small product an arm."""
+        means = self._theta_stack.dot(x).reshape(-1, self._m)
+        cold = float(x.dot(x)) / self._ridge
+        leverages = np.empty(len(self._inverses))
+        square: FloatArray | None = None
+        for arm, inverse in enumerate(self._inverses):
+            if isinstance(inverse, _Cold):
+                if inverse.count:
+                    z = inverse.factor.dot(x)
+                    leverages[arm] = cold - z.dot(z)
+                else:
+                    leverages[arm] = cold
+            else:
+                if square is None:
+                    square = self._packing.square(x)
+                leverages[arm] = inverse.triangle.dot(square)
+        return means, leverages
+
+    def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return means and leverages by one matrix product an arm, a part of X at a time."""
+        means = (X @ self._theta_stack.T).reshape(len(X), -1, self._m)
+        cold = np.einsum("td,td->t", X, X) / self._ridge
+        leverages = np.empty((len(X), len(self._inverses)))
+        dense = [arm for arm, inverse in enumerate(self._inverses) if isinstance(inverse, _Dense)]
+        for arm, inverse in enumerate(self._inverses):
+            if isinstance(inverse, _Cold):
+                Z = X @ inverse.factor.T
+                leverages[:, arm] = cold - np.einsum("tr,tr->t", Z, Z)
+        for start in range(0, len(X) if dense else 0, _CHUNK):
+            part = slice(start, start + _CHUNK)
+            squares = self._packing.squares(X[part])
+            for arm in dense:
+                inverse = self._inverses[arm]
+                assert isinstance(inverse, _Dense)
+                leverages[part, arm] = squares @ inverse.triangle
+        return means, leverages
+
+    def observe(self, arm: int, x: FloatArray, y: FloatArray) -> tuple[FloatArray, float]:
+        """Learn a row: a cold arm's factor gains one row, a dense arm's triangle is updated."""
+        theta = self._thetas[arm]
+        inverse = self._inverses[arm]
+        products = inverse.times(x)
+        residuals: FloatArray = y - theta.dot(x)
+        leverage = float(products.dot(x))
+        root = sqrt(1.0 + leverage)
+        products /= root
+        inverse.lose(products)
+        self._dger(1.0 / root, products, residuals, a=theta.T, overwrite_a=1)
+        if isinstance(inverse, _Cold) and inverse.count >= self._d // 2:
+            self._inverses[arm] = _Dense(self._packing.pack(inverse.matrix()), self._d)
+        return residuals, leverage
+
+    def refactor(self, arm: int, gram: FloatArray, n: int) -> None:
+        """Set P from G: as a factor while its rank is low, else as a triangle."""
+        most = self._d // 2 - 1
+        factor = factor_of_difference(gram, self._ridge, most) if n <= most else None
+        if factor is None:
+            triangle = self._packing.pack(inverted(gram, self._ridge))
+            self._inverses[arm] = _Dense(triangle, self._d)
+        else:
+            self._inverses[arm] = _Cold(factor, self._ridge)
+
+    def times_inverse(self, arm: int, rows: FloatArray) -> FloatArray:
+        """Return rows P."""
+        return np.stack([self._inverses[arm].times(row) for row in rows])
+
+    def coefficients(self, arm: int) -> FloatArray:
+        """Return a view of Theta."""
+        return self._thetas[arm]
+
+    def inverse(self, arm: int) -> FloatArray:
+        """Return P as a new matrix."""
+        inverse = self._inverses[arm]
+        return inverse.matrix() if isinstance(inverse, _Cold) else self._packing.unpack(inverse.triangle)
+
+
+class _Cold:
+    """P = I / ridge - Cᵀ C."""
+
+    __slots__ = ("_ridge", "_rows", "count", "factor")
+
+    def __init__(self, factor: FloatArray, ridge: float) -> None:
+        self._rows = factor
+        self._ridge = ridge
+        self.count = len(factor)
+        self.factor = factor
+
+    def times(self, x: FloatArray) -> FloatArray:
+        products: FloatArray = x / self._ridge
+        if self.count:
+            products -= self.factor.dot(x).dot(self.factor)
+        return products
+
+    def lose(self, u: FloatArray) -> None:
+        """P -= u uᵀ."""
+        if self.count == len(self._rows):
+            grown = np.empty((min(max(_FIRST_ROWS, 2 * self.count), len(u)), len(u)))
+            grown[: self.count] = self.factor
+            self._rows = grown
+        self._rows[self.count] = u
+        self.count += 1
+        self.factor = self._rows[: self.count]
+
+    def matrix(self) -> FloatArray:
+        matrix: FloatArray = self.factor.T @ self.factor
+        np.negative(matrix, out=matrix)
+        matrix.ravel()[:: len(matrix) + 1] += 1.0 / self._ridge
+        return matrix
+
+
+class _Dense:
+    """P as a packed triangle."""
+
+    __slots__ = ("_d", "_dspmv", "_dspr", "triangle")
+
+    def __init__(self, triangle: FloatArray, dimension: int) -> None:
+        from scipy.linalg.blas import dspmv, dspr
+
+        self._dspmv, self._dspr = dspmv, dspr
+        self._d = dimension
+        self.triangle = triangle
+
+    def times(self, x: FloatArray) -> FloatArray:
+        products: FloatArray = self._dspmv(self._d, 1.0, self.triangle, x)
+        return products
+
+    def lose(self, u: FloatArray) -> None:
+        """P -= u uᵀ."""
+        self._dspr(self._d, -1.0, u, self.triangle, overwrite_ap=1)

@@ -1,0 +1,98 @@
+"""Many arms: half of each P, all halves in one matrix, so that all leverages are one matrix-vector product."""
+
+from math import sqrt
+from typing import Self
+
+import numpy as np
+
+from banditroute.arrays import FloatArray
+from banditroute.learning.inverse import inverted
+from banditroute.learning.stacked import Stacked
+from banditroute.learning.triangle import Packing
+
+_CHUNK = 256
+
+
+class Packed:
+    """P as packed triangles, Theta apart; see :class:`~banditroute.learning.form.Form`."""
+
+    def __init__(self, dimension: int, outcomes: int, ridge: float) -> None:
+        from scipy.linalg.blas import dger, dspmv, dspr
+
+        self._dger, self._dspmv, self._dspr = dger, dspmv, dspr
+        self._d = dimension
+        self._m = outcomes
+        self._ridge = ridge
+        self._packing = Packing(dimension)
+        self._triangle_store = np.empty((1, self._packing.size))
+        self._theta_store = np.empty((1, outcomes, dimension))
+        self._resize(0)
+
+    def _resize(self, arms: int) -> None:
+        self._arms = arms
+        self._triangles = self._triangle_store[:arms]
+        self._thetas = self._theta_store[:arms]
+        self._theta_stack = self._thetas.reshape(arms * self._m, self._d)
+
+    def add(self, theta: FloatArray) -> None:
+        """Append a cold arm."""
+        arm = self._arms
+        if arm == len(self._theta_store):
+            self._triangle_store = np.concatenate([self._triangle_store, np.empty_like(self._triangle_store)])
+            self._theta_store = np.concatenate([self._theta_store, np.empty_like(self._theta_store)])
+        self._triangle_store[arm] = 0.0
+        self._triangle_store[arm, self._packing.diagonal] = 1.0 / self._ridge
+        self._theta_store[arm] = theta
+        self._resize(arm + 1)
+
+    @classmethod
+    def of(cls, stacked: Stacked) -> Self:
+        """Return the same arms, packed; exact, since both triangles of a P are equal bit for bit."""
+        packed = cls(stacked.dimension, stacked.outcomes, stacked.ridge)
+        for arm in range(stacked.arms):
+            packed.add(stacked.coefficients(arm))
+            packed._triangles[arm] = packed._packing.pack(stacked.inverse(arm))
+        return packed
+
+    def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return means and leverages by two matrix-vector products."""
+        means = self._theta_stack.dot(x).reshape(self._arms, self._m)
+        return means, self._triangles.dot(self._packing.square(x))
+
+    def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return means and leverages by two matrix products, a part of X at a time."""
+        means = (X @ self._theta_stack.T).reshape(len(X), self._arms, self._m)
+        leverages = np.empty((len(X), self._arms))
+        for start in range(0, len(X), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            np.matmul(self._packing.squares(X[part]), self._triangles.T, out=leverages[part])
+        return means, leverages
+
+    def observe(self, arm: int, x: FloatArray, y: FloatArray) -> tuple[FloatArray, float]:
+        """Learn a row by a symmetric rank-one update, as :meth:`Stacked.observe` does."""
+        triangle, theta = self._triangles[arm], self._thetas[arm]
+        products = self._dspmv(self._d, 1.0, triangle, x)
+        residuals: FloatArray = y - theta.dot(x)
+        leverage = float(products.dot(x))
+        root = sqrt(1.0 + leverage)
+        products /= root
+        self._dspr(self._d, -1.0, products, triangle, overwrite_ap=1)
+        self._dger(1.0 / root, products, residuals, a=theta.T, overwrite_a=1)
+        return residuals, leverage
+
+    def refactor(self, arm: int, gram: FloatArray, n: int) -> None:  # noqa: ARG002  # of the protocol
+        """Set P from G."""
+        self._triangles[arm] = self._packing.pack(inverted(gram, self._ridge))
+
+    def times_inverse(self, arm: int, rows: FloatArray) -> FloatArray:
+        """Return rows P."""
+        triangle = self._triangles[arm]
+        return np.stack([self._dspmv(self._d, 1.0, triangle, row) for row in rows])
+
+    def coefficients(self, arm: int) -> FloatArray:
+        """Return a view of Theta."""
+        return self._thetas[arm]
+
+    def inverse(self, arm: int) -> FloatArray:
+        """Return P as a new matrix."""
+        return self._packing.unpack(self._triangles[arm])

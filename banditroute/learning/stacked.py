@@ -1,0 +1,85 @@
+"""Few arms, few features: one block [P; Theta] an arm, all blocks in one matrix, one product to decide."""
+
+from math import sqrt
+
+import numpy as np
+
+from banditroute.arrays import FloatArray
+from banditroute.learning.inverse import inverted
+
+
+class Stacked:
+    """P and Theta of all arms, stacked; see :class:`~banditroute.learning.form.Form`."""
+
+    def __init__(self, dimension: int, outcomes: int, ridge: float) -> None:
+        from scipy.linalg.blas import dger
+
+        self._dger = dger
+        self.dimension = dimension
+        self.outcomes = outcomes
+        self.ridge = ridge
+        self._height = dimension + outcomes
+        self._store = np.empty((1, self._height, dimension))
+        self._resize(0)
+
+    def _resize(self, arms: int) -> None:
+        self.arms = arms
+        self._blocks = self._store[:arms]
+        self._stack = self._blocks.reshape(arms * self._height, self.dimension)
+        # Fortran's view of each block, made once: dger writes through it.
+        self._columns = [block.T for block in self._blocks]
+
+    def add(self, theta: FloatArray) -> None:
+        """Append a cold arm."""
+        if self.arms == len(self._store):
+            grown = np.empty((2 * self.arms, self._height, self.dimension))
+            grown[: self.arms] = self._store
+            self._store = grown
+        block = self._store[self.arms]
+        block[: self.dimension] = np.eye(self.dimension) / self.ridge
+        block[self.dimension :] = theta
+        self._resize(self.arms + 1)
+
+    def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return means and leverages by two matrix-vector products."""
+        products = self._stack.dot(x).reshape(self.arms, self._height)
+        return products[:, self.dimension :], products[:, : self.dimension].dot(x)
+
+    def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return means and leverages by one matrix product."""
+        products = (X @ self._stack.T).reshape(len(X), self.arms, self._height)
+        return products[..., self.dimension :], np.matmul(products[..., : self.dimension], X[..., np.newaxis])[
+            ..., 0
+        ]
+
+    def observe(self, arm: int, x: FloatArray, y: FloatArray) -> tuple[FloatArray, float]:
+        """Learn a row by one symmetric rank-one update of the block, in place.
+
+        With p = P x: P loses p pᵀ / (1 + q) and Theta gains residual pᵀ / (1 + q). Both factors are scaled by
+        √(1 + q), so that entries (i, j) and (j, i) of P are rounded alike; P - outer(p / (1 + q), p) is the same
+        formula and loses symmetry by a last bit that a discount then blows up.
+        """
+        d = self.dimension
+        products = self._blocks[arm].dot(x)
+        residuals: FloatArray = y - products[d:]
+        leverage = float(products[:d].dot(x))
+        np.negative(residuals, out=products[d:])
+        products /= sqrt(1.0 + leverage)
+        self._dger(-1.0, products[:d], products, a=self._columns[arm], overwrite_a=1)
+        return residuals, leverage
+
+    def refactor(self, arm: int, gram: FloatArray, n: int) -> None:  # noqa: ARG002  # of the protocol
+        """Set P from G."""
+        self._blocks[arm, : self.dimension] = inverted(gram, self.ridge)
+
+    def times_inverse(self, arm: int, rows: FloatArray) -> FloatArray:
+        """Return rows P."""
+        return rows @ self._blocks[arm, : self.dimension]
+
+    def coefficients(self, arm: int) -> FloatArray:
+        """Return a view of Theta."""
+        return self._blocks[arm, self.dimension :]
+
+    def inverse(self, arm: int) -> FloatArray:
+        """Return P as a new matrix."""
+        return self._blocks[arm, : self.dimension].copy()
