@@ -23,10 +23,11 @@ q       ()                  leverage xᵀ V⁻¹ x: the squared width of a predi
 ======  ==================  ========================================================================
 """
 
+from banditroute.learning.belief import Belief
 from banditroute.learning.codec import decode, encode
 from banditroute.learning.fold import folder
 from banditroute.learning.ridge import RidgePosterior
 from banditroute.learning.statistics import BASE_EPOCH, Statistics
 from banditroute.learning.sums import ExactSums
 
-__all__ = ["BASE_EPOCH", "ExactSums", "RidgePosterior", "Statistics", "decode", "encode", "folder"]
+__all__ = ["BASE_EPOCH", "Belief", "ExactSums", "RidgePosterior", "Statistics", "decode", "encode", "folder"]

@@ -17,7 +17,7 @@ class EpsilonGreedy:
     """
 
     epsilon: float = 0.1
-    ridge: float = 4.0
+    ridge: float = 32.0
 
     def __post_init__(self) -> None:
         require_share("epsilon", self.epsilon)

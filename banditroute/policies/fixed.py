@@ -19,7 +19,7 @@ class Fixed:
     """
 
     arm: str
-    ridge: float = 4.0
+    ridge: float = 32.0
 
     def probabilities(self, situation: Situation) -> FloatArray:
         """1 for the arm, 0 for all others; shape (arms,).

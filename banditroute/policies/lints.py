@@ -35,7 +35,7 @@ class LinTS:
     """
 
     alpha: float = 1.0
-    ridge: float = 4.0
+    ridge: float = 32.0
     exploration: Exploration = STANDARD_EXPLORATION
 
     def __post_init__(self) -> None:

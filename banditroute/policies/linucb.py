@@ -37,7 +37,7 @@ class LinUCB:
     """
 
     alpha: float = 1.0
-    ridge: float = 4.0
+    ridge: float = 32.0
     exploration: Exploration = STANDARD_EXPLORATION
 
     def __post_init__(self) -> None:

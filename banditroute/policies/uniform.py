@@ -16,7 +16,7 @@ class Uniform:
         ridge: λ of the posterior behind ``expected``; it does not matter to the choice. (0, ∞)
     """
 
-    ridge: float = 4.0
+    ridge: float = 32.0
 
     def probabilities(self, situation: Situation) -> FloatArray:
         """1 / number of eligible arms; shape (arms,)."""

@@ -1,0 +1,143 @@
+"""What is believed of the objectives of one group: an empirical-Bayes ridge posterior per arm.
+
+The model is hierarchical. Coefficients of arm a are θ_a ~ N(m, σ²/λ · I) about a common model m, which is the
+ridge regression over the rows of all arms: a request that is hard for one arm is hard for the others, so an arm
+starts from what is known of requests, not from zero, and cannot be locked out by a cold start. Outcomes have the
+noise σ, one for each objective, estimated from the ridge costs over all arms. Posterior mean and width are then
+
+    θ_a = m + V_a⁻¹ (B_a − G_a m),   s_a(x) = σ̂ ‖x‖ in the norm of V_a⁻¹,   V_a = G_a + λ I.
+
+Both m and σ are plugged in as if they were known (Morris, "Parametric empirical Bayes inference", JASA 1983), so
+the widths are those of a Bayesian who believes them; they are no frequentist bound.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from banditroute.arrays import FloatArray, IntArray, RowArray
+from banditroute.learning.ridge import RidgePosterior
+from banditroute.learning.sums import ExactSums
+
+# Before anything was seen: outcomes in the middle of their bounds, with a noise of a quarter of them, as firmly
+# believed as eight rows would be.
+PRIOR_MEAN = 0.5
+PRIOR_NOISE = 0.25
+PRIOR_ROWS = 8
+POOL_EVERY = 64
+
+
+class GroupBelief:
+    """The arms' posteriors for one objective group, the common model and the noise.
+
+    Attributes:
+        positions: Of the group's objectives among all.
+        noise: σ̂ of each, scaled; shape (m,).
+    """
+
+    def __init__(
+        self, name: str, positions: Sequence[int], dimension: int, *, intercept: bool, ridge: float
+    ) -> None:
+        self.name = name
+        self.positions = list(positions)
+        self._ridge = ridge
+        self._intercept = intercept
+        # A solve costs d³; for long vectors it is worth it less often.
+        self._pool_every = POOL_EVERY * -(-dimension // POOL_EVERY)
+        self._posterior = RidgePosterior(dimension, len(positions), ridge)
+        self._declared: list[Mapping[int, float]] = []
+        self._rows: list[int] = []
+        self._pool = ExactSums(dimension, len(positions))
+        self._pending_rows: list[RowArray] = []
+        self._pending_values: list[IntArray] = []
+        self._costs = np.zeros((0, len(positions)))
+        self._common = self._common_model()
+        self.noise = self._noise()
+
+    def add_arm(self, prior: Mapping[int, float]) -> None:
+        """Add an arm that starts from the common model, moved to its declared means."""
+        self._declared.append(prior)
+        self._rows.append(0)
+        self._costs = np.concatenate([self._costs, np.zeros((1, len(self.positions)))])
+        self._posterior.add_arm(self._prior(len(self._rows) - 1))
+
+    def predict_into(self, x: FloatArray, mean: FloatArray, width: FloatArray) -> None:
+        """Write this group's columns of both arrays, shape (..., arms, objectives)."""
+        means, leverages = self._posterior.predict(x) if x.ndim == 1 else self._posterior.predict_many(x)
+        mean[..., self.positions] = means
+        width[..., self.positions] = np.sqrt(leverages)[..., np.newaxis] * self.noise
+
+    def observe(self, arm: int, row: RowArray, values: IntArray, x: FloatArray, y: FloatArray) -> None:
+        """Learn one row: on the grid for the common sums, as numbers for the arm's posterior."""
+        residuals, leverage = self._posterior.observe(arm, x, y)
+        self._costs[arm] += residuals**2 / (1.0 + leverage)
+        self._rows[arm] += 1
+        self._pending_rows.append(row)
+        self._pending_values.append(values)
+        seen = self._pool.n + len(self._pending_rows)
+        if seen % self._pool_every == 0 or (seen < self._pool_every and seen & (seen - 1) == 0):
+            self._pool.add(np.stack(self._pending_rows), np.stack(self._pending_values))
+            self._pending_rows.clear()
+            self._pending_values.clear()
+            self._learn_from_all()
+
+    def rebuild(self, arm: int, sums: ExactSums, pooled: ExactSums) -> None:
+        """Make one arm anew after its sums were amended."""
+        self._pool = pooled
+        self._pending_rows.clear()
+        self._pending_values.clear()
+        self._rows[arm] = sums.n
+        self._costs[arm] = self._posterior.refresh(arm, sums, self._prior(arm))
+
+    def refresh(self, sums: Sequence[ExactSums], pooled: ExactSums) -> None:
+        """Make everything anew from exact sums, one for each arm: a function of them and of nothing else."""
+        self._pool = pooled
+        self._pending_rows.clear()
+        self._pending_values.clear()
+        self._common = self._common_model()
+        self._posterior = RidgePosterior(self._pool.dimension, len(self.positions), self._ridge)
+        for arm, total in enumerate(sums):
+            prior = self._prior(arm)
+            self._posterior.add_arm(prior)
+            self._rows[arm] = total.n
+            self._costs[arm] = self._posterior.refresh(arm, total, prior) if total.n else 0.0
+        self.noise = self._noise()
+
+    def counts(self) -> FloatArray:
+        """Rows of each arm; shape (arms,)."""
+        return np.array(self._rows, dtype=np.float64)
+
+    def _learn_from_all(self) -> None:
+        self._common = self._common_model()
+        self._posterior.reprior(np.stack([self._prior(arm) for arm in range(len(self._rows))]))
+        self.noise = self._noise()
+
+    def _common_model(self) -> FloatArray:
+        """The ridge regression over all arms about a constant, shape (m, d)."""
+        n, centre = self._pool.n, np.zeros((len(self.positions), self._pool.dimension))
+        if self._intercept:
+            # The last column of Σ y xᵀ belongs to the constant 1, so it is Σ y.
+            centre[:, -1] = (self._pool.cross_matrix()[:, -1] + PRIOR_MEAN) / (n + 1)
+        if not n:
+            return centre
+        G = self._pool.gram_matrix()
+        unexplained = self._pool.cross_matrix() - centre @ G
+        G.flat[:: len(G) + 1] += self._ridge
+        model: FloatArray = centre + np.linalg.solve(G, unexplained.T).T
+        return model
+
+    def _prior(self, arm: int) -> FloatArray:
+        declared = self._declared[arm]
+        if not (declared and self._intercept):
+            return self._common
+        prior = self._common.copy()
+        usual = (self._pool.cross_matrix()[:, -1] + PRIOR_MEAN) / (self._pool.n + 1)
+        for j, position in enumerate(self.positions):
+            if position in declared:
+                prior[j, -1] += declared[position] - usual[j]
+        return prior
+
+    def _noise(self) -> FloatArray:
+        weighed = PRIOR_ROWS * PRIOR_NOISE**2 + self._costs.sum(axis=0)
+        noise: FloatArray = np.sqrt(weighed / (PRIOR_ROWS + sum(self._rows)))
+        return noise
