@@ -3,8 +3,6 @@
 :func:`open_store` turns what a router is given into a store. SQLAlchemy is loaded only when SQL is asked for.
 """
 
-from typing import cast
-
 from banditroute.errors import InvalidArgumentError
 from banditroute.store.base import START, Fold, Store
 from banditroute.store.memory import MemoryStore
@@ -28,4 +26,4 @@ def open_store(store: "str | Store | None") -> Store:
         return SqlStore(store)
     if not all(callable(getattr(store, name, None)) for name in ("open", "append", "events", "decision", "close")):
         raise InvalidArgumentError(f"store must be a URL, a Store or None, got {type(store).__name__}")
-    return cast("Store", store)
+    return store

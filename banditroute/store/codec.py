@@ -119,6 +119,11 @@ def preference_row(record: PreferencesRecord, router_id: int) -> Row:
     }
 
 
+def to_preferences(row: Any) -> PreferencesRecord:
+    """The record of a row of preferences."""
+    return PreferencesRecord(row.version, json.loads(row.weights), row.recorded_us)
+
+
 def snapshot_row(record: SnapshotRecord, router_id: int) -> Row:
     """The row of a snapshot, with its checksum."""
     return {
@@ -139,7 +144,9 @@ def decision_row(record: DecisionRecord, router_id: int, arms: ArmIds) -> Row:
     """
     names = record.arms
     if record.arm not in names or len(record.probabilities) != len(names):
-        raise StoreError(f"decision {record.decided} chose {record.arm!r} with probabilities that do not fit its arms")
+        raise StoreError(
+            f"decision {record.decided} chose {record.arm!r} with probabilities that do not fit its arms"
+        )
     if record.mean.shape != record.width.shape or len(record.mean) != len(names):
         raise StoreError(
             f"decision {record.decided} has {len(names)} arms, a mean of shape {record.mean.shape} "
@@ -168,9 +175,23 @@ def decision_row(record: DecisionRecord, router_id: int, arms: ArmIds) -> Row:
 
 
 DECISION_COLUMNS = (
-    "body decided learned arm_id features arm_ids probabilities mean width preferences excluded epoch mode cause "
-    "draw_key created_us"
-).split()
+    "body",
+    "decided",
+    "learned",
+    "arm_id",
+    "features",
+    "arm_ids",
+    "probabilities",
+    "mean",
+    "width",
+    "preferences",
+    "excluded",
+    "epoch",
+    "mode",
+    "cause",
+    "draw_key",
+    "created_us",
+)
 
 
 def to_decision(row: Sequence[Any], arms: ArmIds) -> DecisionRecord:
@@ -222,8 +243,17 @@ def feedback_row(record: FeedbackRecord, router_id: int, arms: ArmIds) -> Row:
 
 
 FEEDBACK_COLUMNS = (
-    "body learned objective_group revision arm_id grid_values grid_previous outcomes source received_us"
-).split()
+    "body",
+    "learned",
+    "objective_group",
+    "revision",
+    "arm_id",
+    "grid_values",
+    "grid_previous",
+    "outcomes",
+    "source",
+    "received_us",
+)
 
 
 def to_feedback(row: Sequence[Any], arms: ArmIds) -> FeedbackRecord:

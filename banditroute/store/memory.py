@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
-from banditroute.errors import RouterMismatchError, StoreUnavailableError
+from banditroute.errors import RouterMismatchError
 from banditroute.records import (
     ArmRecord,
     DecisionRecord,
@@ -21,6 +21,7 @@ from banditroute.records import (
 from banditroute.store.base import START, Fold
 from banditroute.store.order import as_lived
 from banditroute.store.shape import fitted
+from banditroute.store.writer import refused
 
 
 class MemoryStore:
@@ -64,7 +65,7 @@ class MemoryStore:
     def append(self, records: Sequence[LogRecord]) -> "Future[None]":
         """Keep the records; the future is already done."""
         if not self._open:
-            return _refused()
+            return refused()
         self._log.extend(records)
         return self._done
 
@@ -118,9 +119,3 @@ class MemoryStore:
         return StoredRouter(
             fitted(spec, given), stored.secret, tuple(arms.values()), preferences, snapshot, end, created=False
         )
-
-
-def _refused() -> "Future[None]":
-    future: Future[None] = Future()
-    future.set_exception(StoreUnavailableError("the store is closed; records not stored", code="store.closed"))
-    return future

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
@@ -197,9 +198,11 @@ snapshot = Table(
     CheckConstraint("length(sha256) = 32", name="sha256"),
 )
 
-# Alembic's own table, apart from ours so that comparing a database with our tables leaves it out.
+# Alembic's own table: apart from ours, so that comparing a database with our tables leaves it out, and under our
+# prefix, so that an application may keep its own in the same database.
 alembic_version = Table(
-    "alembic_version",
-    MetaData(naming_convention={"pk": "alembic_version_pkc"}),
-    Column("version_num", String(32), primary_key=True),
+    "br_alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="br_alembic_version_pkc"),
 )

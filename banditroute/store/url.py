@@ -21,10 +21,14 @@ def database_path(url: str) -> Path:
     except (ArgumentError, ValueError):
         raise InvalidArgumentError("store URL cannot be parsed; write it as 'sqlite:///routing.db'") from None
     if parsed.drivername not in _DRIVERS:
-        later = "postgresql comes later" if parsed.get_backend_name() == "postgresql" else "only sqlite is supported"
+        later = (
+            "postgresql comes later" if parsed.get_backend_name() == "postgresql" else "only sqlite is supported"
+        )
         raise InvalidArgumentError(f"store URL names the database {parsed.drivername!r:.40}; {later}")
     if parsed.host or parsed.query:
-        raise InvalidArgumentError("a SQLite store URL takes no host and no parameters; write 'sqlite:///routing.db'")
+        raise InvalidArgumentError(
+            "a SQLite store URL takes no host and no parameters; write 'sqlite:///routing.db'"
+        )
     if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
         raise InvalidArgumentError(
             "an in-memory SQLite store would lose everything; use store=None for memory, or 'sqlite:///routing.db'"

@@ -51,10 +51,7 @@ class Writer:
             if not self._closed:
                 self._queue.put(batch)
                 return stored
-        stored.set_exception(
-            StoreUnavailableError("the store is closed; records not stored", code="store.closed")
-        )
-        return stored
+        return refused()
 
     def flush(self) -> None:
         """Wait until all that was appended before has been committed or refused."""
@@ -114,6 +111,13 @@ class Writer:
         except Exception as error:  # noqa: BLE001  (a thread that dies would leave everybody waiting)
             return StoreError(f"records not stored: {type(error).__name__}: {error}")
         return None
+
+
+def refused() -> "Future[None]":
+    """What an append to a store that is not open gets."""
+    future: Future[None] = Future()
+    future.set_exception(StoreUnavailableError("the store is not open; records not stored", code="store.closed"))
+    return future
 
 
 def _settle(stored: "Future[None]", error: Exception | None) -> None:
