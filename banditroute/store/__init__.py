@@ -1,0 +1,29 @@
+"""What happened: the append-only log of one router, in memory or in SQL.
+
+:func:`open_store` turns what a router is given into a store. SQLAlchemy is loaded only when SQL is asked for.
+"""
+
+from banditroute.errors import InvalidArgumentError
+from banditroute.store.base import START, Fold, Store
+from banditroute.store.memory import MemoryStore
+
+__all__ = ["START", "Fold", "MemoryStore", "Store", "open_store"]
+
+
+def open_store(store: "str | Store | None") -> Store:
+    """The store behind ``store``: None is memory, a URL such as ``"sqlite:///routing.db"`` is SQL.
+
+    Nothing is touched before its ``open``.
+
+    Raises:
+        InvalidArgumentError: for a URL that names no supported database, or something else altogether.
+    """
+    if store is None:
+        return MemoryStore()
+    if isinstance(store, str):
+        from banditroute.store.sql import SqlStore
+
+        return SqlStore(store)
+    if not all(callable(getattr(store, name, None)) for name in ("open", "append", "events", "decision", "close")):
+        raise InvalidArgumentError(f"store must be a URL, a Store or None, got {type(store).__name__}")
+    return store

@@ -1,0 +1,299 @@
+"""Records as rows, and rows as records."""
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from banditroute.arms import Arm, Price
+from banditroute.arrays import FloatArray
+from banditroute.errors import StoreError
+from banditroute.objectives import Objective
+from banditroute.records import (
+    ArmRecord,
+    DecisionRecord,
+    FeedbackRecord,
+    PreferencesRecord,
+    RouterSpec,
+    SnapshotRecord,
+)
+
+Row: TypeAlias = dict[str, Any]
+
+_FLOAT, _INT = np.dtype("<f8"), np.dtype("<i4")
+
+
+class ArmIds:
+    """The numbers under which the arms of one router are stored."""
+
+    def __init__(self, ids: Mapping[str, int]) -> None:
+        self.ids = dict(ids)
+        self.names = {number: name for name, number in self.ids.items()}
+        self._packed: dict[tuple[str, ...], bytes] = {}
+        self._unpacked: dict[bytes, tuple[str, ...]] = {}
+
+    def pack(self, names: tuple[str, ...]) -> bytes:
+        """Names as a blob of int64."""
+        blob = self._packed.get(names)
+        if blob is None:
+            blob = self._packed[names] = struct.pack(f"<{len(names)}q", *(self.ids[name] for name in names))
+        return blob
+
+    def unpack(self, blob: bytes) -> tuple[str, ...]:
+        """The names behind a blob."""
+        names = self._unpacked.get(blob)
+        if names is None:
+            numbers = struct.unpack(f"<{len(blob) // 8}q", blob)
+            names = self._unpacked[blob] = tuple(self.names[number] for number in numbers)
+        return names
+
+
+def spec_json(spec: RouterSpec) -> str:
+    """Everything of a spec that has no column of its own."""
+    return _json(
+        {
+            "objectives": [asdict(objective) for objective in spec.objectives],
+            "intercept": spec.intercept,
+            "x_max": spec.x_max,
+            "policy": dict(spec.policy),
+        }
+    )
+
+
+def to_spec(tenant: str, name: str, dimension: int | None, text: str) -> RouterSpec:
+    """The spec of a router's row."""
+    fields = json.loads(text)
+    return RouterSpec(
+        name=name,
+        tenant=tenant,
+        objectives=tuple(
+            Objective(
+                objective["name"],
+                goal=objective["goal"],
+                bounds=tuple(objective["bounds"]),
+                group=objective["group"],
+                on_out_of_range=objective["on_out_of_range"],
+            )
+            for objective in fields["objectives"]
+        ),
+        dimension=dimension,
+        intercept=fields["intercept"],
+        x_max=fields["x_max"],
+        policy=fields["policy"],
+    )
+
+
+def arm_row(record: ArmRecord, router_id: int) -> Row:
+    """The row of an arm; its price is a row of its own."""
+    return {
+        "router_id": router_id,
+        "name": record.arm.name,
+        "status": record.status,
+        "successor": record.successor,
+        "price_known": record.arm.price is not None,
+        "price_effective_us": record.price_effective_us,
+        "max_output_tokens": record.arm.max_output_tokens,
+        "prior": _json(dict(record.arm.prior)),
+        "recorded_us": record.recorded_us,
+    }
+
+
+def to_arm(row: Any) -> ArmRecord:
+    """The record of an arm's row that is joined with the price in force."""
+    price = Price(input=row.input, output=row.output) if row.price_known else None
+    arm = Arm(row.name, price=price, max_output_tokens=row.max_output_tokens, prior=json.loads(row.prior))
+    return ArmRecord(arm, row.status, row.successor, row.price_effective_us, row.recorded_us)
+
+
+def preference_row(record: PreferencesRecord, router_id: int) -> Row:
+    """The row of a change of preferences."""
+    return {
+        "router_id": router_id,
+        "version": record.version,
+        "weights": _json(dict(record.preferences)),
+        "recorded_us": record.recorded_us,
+    }
+
+
+def to_preferences(row: Any) -> PreferencesRecord:
+    """The record of a row of preferences."""
+    return PreferencesRecord(row.version, json.loads(row.weights), row.recorded_us)
+
+
+def snapshot_row(record: SnapshotRecord, router_id: int) -> Row:
+    """The row of a snapshot, with its checksum."""
+    return {
+        "router_id": router_id,
+        "learned": record.position.learned,
+        "decided": record.position.decided,
+        "blob": record.blob,
+        "sha256": hashlib.sha256(record.blob).digest(),
+        "recorded_us": record.recorded_us,
+    }
+
+
+def decision_row(record: DecisionRecord, router_id: int, arms: ArmIds) -> Row:
+    """The row of a decision.
+
+    Raises:
+        StoreError: if its arrays do not fit each other, or hold a number that is not finite.
+    """
+    names = record.arms
+    if record.arm not in names or len(record.probabilities) != len(names):
+        raise StoreError(
+            f"decision {record.decided} chose {record.arm!r} with probabilities that do not fit its arms"
+        )
+    if record.mean.shape != record.width.shape or len(record.mean) != len(names):
+        raise StoreError(
+            f"decision {record.decided} has {len(names)} arms, a mean of shape {record.mean.shape} "
+            f"and a width of shape {record.width.shape}"
+        )
+    return {
+        "router_id": router_id,
+        "body": record.body,
+        "decided": record.decided,
+        "learned": record.learned,
+        "arm_id": arms.ids[record.arm],
+        "propensity": float(record.probabilities[names.index(record.arm)]),
+        "features": record.row.astype(_INT, copy=False).tobytes(),
+        "arm_ids": arms.pack(names),
+        "probabilities": _floats(record.probabilities),
+        "mean": _floats(record.mean),
+        "width": _floats(record.width),
+        "preferences": _json(dict(record.preferences)),
+        "excluded": _json(dict(record.excluded)),
+        "epoch": record.epoch,
+        "mode": record.mode,
+        "cause": record.cause,
+        "draw_key": record.key,
+        "created_us": record.created_us,
+    }
+
+
+DECISION_COLUMNS = (
+    "body",
+    "decided",
+    "learned",
+    "arm_id",
+    "features",
+    "arm_ids",
+    "probabilities",
+    "mean",
+    "width",
+    "preferences",
+    "excluded",
+    "epoch",
+    "mode",
+    "cause",
+    "draw_key",
+    "created_us",
+)
+
+
+def to_decision(row: Sequence[Any], arms: ArmIds) -> DecisionRecord:
+    """The record of a row of :data:`DECISION_COLUMNS`; its arrays are read-only views of the row."""
+    (body, decided, learned, arm, features, arm_ids, probabilities, mean, width, *rest) = row
+    (preferences, excluded, epoch, mode, cause, key, created_us) = rest
+    names = arms.unpack(arm_ids)
+    shape = (len(names), -1) if mean else (len(names), 0)
+    return DecisionRecord(
+        body,
+        decided,
+        learned,
+        arms.names[arm],
+        np.frombuffer(features, _INT),
+        names,
+        np.frombuffer(probabilities, _FLOAT),
+        np.frombuffer(mean, _FLOAT).reshape(shape),
+        np.frombuffer(width, _FLOAT).reshape(shape),
+        json.loads(preferences),
+        json.loads(excluded),
+        epoch,
+        mode,
+        cause,
+        key,
+        created_us,
+    )
+
+
+def feedback_row(record: FeedbackRecord, router_id: int, arms: ArmIds) -> Row:
+    """The row of a feedback; its features and epoch stay with the decision."""
+    kind = "retract" if record.values is None else "amend" if record.revision else "outcome"
+    values, outcomes = _integers(record.values), _json(dict(record.outcomes))
+    payload = hashlib.blake2b(_json([record.arm, outcomes]).encode() + b"\0" + (values or b"-"), digest_size=16)
+    return {
+        "router_id": router_id,
+        "body": record.body,
+        "objective_group": record.group,
+        "revision": record.revision,
+        "learned": record.learned,
+        "arm_id": arms.ids[record.arm],
+        "grid_values": values,
+        "grid_previous": _integers(record.previous),
+        "outcomes": outcomes,
+        "payload": payload.digest(),
+        "kind": kind,
+        "source": record.source,
+        "received_us": record.received_us,
+    }
+
+
+FEEDBACK_COLUMNS = (
+    "body",
+    "learned",
+    "objective_group",
+    "revision",
+    "arm_id",
+    "grid_values",
+    "grid_previous",
+    "outcomes",
+    "source",
+    "received_us",
+)
+
+
+def to_feedback(row: Sequence[Any], arms: ArmIds) -> FeedbackRecord:
+    """The record of a row of :data:`FEEDBACK_COLUMNS` and its decision's features and epoch."""
+    (body, learned, group, revision, arm, values, previous, outcomes, source, received_us, features, epoch) = row
+    return FeedbackRecord(
+        body,
+        learned,
+        group,
+        revision,
+        arms.names[arm],
+        np.frombuffer(features, _INT),
+        epoch,
+        _to_integers(values),
+        _to_integers(previous),
+        json.loads(outcomes),
+        source,
+        received_us,
+    )
+
+
+def _floats(array: FloatArray) -> bytes:
+    if not np.isfinite(array).all():
+        raise StoreError("a decision holds a number that is not finite")
+    return array.astype(_FLOAT, copy=False).tobytes()
+
+
+def _integers(values: tuple[int, ...] | None) -> bytes | None:
+    return None if values is None else struct.pack(f"<{len(values)}q", *values)
+
+
+def _to_integers(blob: bytes | None) -> tuple[int, ...] | None:
+    return None if blob is None else struct.unpack(f"<{len(blob) // 8}q", blob)
+
+
+_encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+
+
+def _json(value: Any) -> str:
+    try:
+        return _encoder.encode(value)
+    except (ValueError, TypeError) as error:
+        raise StoreError(f"a record cannot be stored: {error}") from None

@@ -1,0 +1,208 @@
+"""The tables: one set holds many routers of many tenants.
+
+Types are those that every database has. Times are int64 microseconds, UTC. Arrays are little-endian blobs:
+int32 features on their grid, int64 outcomes on theirs, float64 for everything that was only reported. NaN finds
+no way in: SQLite turns it into NULL, which NOT NULL refuses, and each CHECK is written so that NaN fails it.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+# SQLite numbers rows by itself only where the type is INTEGER.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+meta = Table(
+    "br_meta",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+router = Table(
+    "br_router",
+    metadata,
+    Column("router_id", _Id, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("dimension", Integer),
+    Column("spec", Text, nullable=False),
+    Column("secret", LargeBinary, nullable=False),
+    UniqueConstraint("tenant", "name"),
+    CheckConstraint("dimension > 0", name="dimension"),
+    CheckConstraint("length(secret) > 0", name="secret"),
+)
+
+arm = Table(
+    "br_arm",
+    metadata,
+    Column("arm_id", _Id, primary_key=True),
+    Column("router_id", _Id, ForeignKey("br_router.router_id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("successor", Text),
+    Column("price_known", Boolean, nullable=False),
+    Column("price_effective_us", BigInteger, nullable=False),
+    Column("max_output_tokens", BigInteger),
+    Column("prior", Text, nullable=False),
+    Column("recorded_us", BigInteger, nullable=False),
+    UniqueConstraint("router_id", "name"),
+    CheckConstraint("status IN ('active', 'draining', 'retired')", name="status"),
+)
+
+price = Table(
+    "br_price",
+    metadata,
+    Column("arm_id", _Id, ForeignKey("br_arm.arm_id"), primary_key=True),
+    Column("effective_us", BigInteger, primary_key=True, autoincrement=False),
+    Column("input", Double, nullable=False),
+    Column("output", Double, nullable=False),
+    Column("recorded_us", BigInteger, nullable=False),
+    CheckConstraint("input >= 0 AND input <= 1.7976931348623157e308", name="input"),
+    CheckConstraint("output >= 0 AND output <= 1.7976931348623157e308", name="output"),
+)
+
+preference = Table(
+    "br_preference",
+    metadata,
+    Column("router_id", _Id, ForeignKey("br_router.router_id"), primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("weights", Text, nullable=False),
+    Column("recorded_us", BigInteger, nullable=False),
+)
+
+decision = Table(
+    "br_decision",
+    metadata,
+    Column("decision_id", _Id, primary_key=True),
+    Column("router_id", _Id, ForeignKey("br_router.router_id"), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("decided", BigInteger, nullable=False),
+    Column("learned", BigInteger, nullable=False),
+    Column("arm_id", _Id, ForeignKey("br_arm.arm_id"), nullable=False),
+    Column("propensity", Double, nullable=False),
+    Column("features", LargeBinary, nullable=False),
+    Column("arm_ids", LargeBinary, nullable=False),
+    Column("probabilities", LargeBinary, nullable=False),
+    Column("mean", LargeBinary, nullable=False),
+    Column("width", LargeBinary, nullable=False),
+    Column("preferences", Text, nullable=False),
+    Column("excluded", Text, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("draw_key", Text),
+    Column("created_us", BigInteger, nullable=False),
+    UniqueConstraint("router_id", "body"),
+    UniqueConstraint("router_id", "decided"),
+    CheckConstraint("length(body) = 16", name="body"),
+    CheckConstraint("decided >= 1 AND learned >= 0", name="numbers"),
+    CheckConstraint("propensity > 0 AND propensity <= 1", name="propensity"),
+)
+
+feedback = Table(
+    "br_feedback",
+    metadata,
+    Column("feedback_id", _Id, primary_key=True),
+    Column("router_id", _Id, ForeignKey("br_router.router_id"), nullable=False),
+    # No foreign key: the decision of another process may arrive later; such feedback waits, not yet learned.
+    Column("body", LargeBinary, nullable=False),
+    Column("objective_group", String(64), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("learned", BigInteger),
+    Column("arm_id", _Id, ForeignKey("br_arm.arm_id"), nullable=False),
+    Column("grid_values", LargeBinary),
+    Column("grid_previous", LargeBinary),
+    Column("outcomes", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("source", Text),
+    Column("received_us", BigInteger, nullable=False),
+    UniqueConstraint("router_id", "body", "objective_group", "revision"),
+    UniqueConstraint("router_id", "learned"),
+    CheckConstraint("length(body) = 16", name="body"),
+    CheckConstraint("learned >= 1", name="learned"),
+    CheckConstraint("revision >= 0", name="revision"),
+    CheckConstraint("length(payload) = 16", name="payload"),
+    CheckConstraint("kind IN ('outcome', 'default', 'amend', 'retract')", name="kind"),
+)
+Index(
+    "ix_br_feedback_pending",
+    feedback.c.router_id,
+    sqlite_where=text("learned IS NULL"),
+    postgresql_where=text("learned IS NULL"),
+)
+
+state = Table(
+    "br_state",
+    metadata,
+    Column("router_id", _Id, ForeignKey("br_router.router_id"), primary_key=True),
+    Column("arm_id", _Id, ForeignKey("br_arm.arm_id"), primary_key=True),
+    Column("objective_group", String(64), primary_key=True),
+    Column("epoch", BigInteger, primary_key=True, autoincrement=False),
+    Column("blob", LargeBinary, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    CheckConstraint("length(sha256) = 32", name="sha256"),
+)
+
+fold = Table(
+    "br_fold",
+    metadata,
+    Column("router_id", _Id, ForeignKey("br_router.router_id"), primary_key=True),
+    Column("fold_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("first_seq", BigInteger, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("feedback_count", BigInteger, nullable=False),
+    Column("state_sha256", LargeBinary, nullable=False),
+    CheckConstraint("fold_no >= 1 AND first_seq >= 1", name="numbers"),
+    CheckConstraint("last_seq - first_seq + 1 = feedback_count AND feedback_count > 0", name="gapless"),
+    CheckConstraint("length(state_sha256) = 32", name="sha256"),
+)
+
+snapshot = Table(
+    "br_snapshot",
+    metadata,
+    Column("router_id", _Id, ForeignKey("br_router.router_id"), primary_key=True),
+    Column("learned", BigInteger, primary_key=True, autoincrement=False),
+    Column("decided", BigInteger, primary_key=True, autoincrement=False),
+    Column("blob", LargeBinary, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("recorded_us", BigInteger, nullable=False),
+    CheckConstraint("learned >= 0 AND decided >= 0", name="numbers"),
+    CheckConstraint("length(sha256) = 32", name="sha256"),
+)
+
+# Alembic's own table: apart from ours, so that comparing a database with our tables leaves it out, and under our
+# prefix, so that an application may keep its own in the same database.
+alembic_version = Table(
+    "br_alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="br_alembic_version_pkc"),
+)
