@@ -1,0 +1,34 @@
+"""Online contextual-bandit routing: choose an arm per request, learn from late and partial feedback.
+
+>>> from banditroute import Arm, Router
+>>> router = Router("support", arms=[Arm("small"), Arm("large")])
+>>> decision = router.route([0.3, 0.0, 1.0])
+>>> router.feedback(decision.id, quality=0.9).status
+'recorded'
+"""
+
+from banditroute.arms import Arm, Price
+from banditroute.errors import BanditRouteError
+from banditroute.objectives import Objective
+from banditroute.policies import EpsilonGreedy, Exploration, Fixed, LinTS, LinUCB, Policy, Uniform
+from banditroute.records import Decision, Estimate, Explanation, Receipt
+from banditroute.router import Router
+
+__all__ = [
+    "Arm",
+    "BanditRouteError",
+    "Decision",
+    "EpsilonGreedy",
+    "Estimate",
+    "Explanation",
+    "Exploration",
+    "Fixed",
+    "LinTS",
+    "LinUCB",
+    "Objective",
+    "Policy",
+    "Price",
+    "Receipt",
+    "Router",
+    "Uniform",
+]

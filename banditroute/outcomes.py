@@ -51,7 +51,9 @@ def outcomes_by_group(objectives: Objectives, reported: Mapping[str, Any], arm: 
         raise InvalidOutcomeError(f"token counts need an objective {COST!r}, which this router does not have")
     if tokens and COST not in values:
         if arm.price is None:
-            raise InvalidOutcomeError(f"token counts need a price, and arm {arm.name!r} has none; give {COST} instead")
+            raise InvalidOutcomeError(
+                f"token counts need a price, and arm {arm.name!r} has none; give {COST} instead"
+            )
         values[COST] = arm.price.cost_usd(prompt_tokens=tokens[TOKENS[0]], output_tokens=tokens[TOKENS[1]])
     if not values:
         raise InvalidOutcomeError("feedback needs at least one outcome", code="outcome.missing")

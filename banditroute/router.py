@@ -11,23 +11,27 @@ from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from types import TracebackType
-from typing import Any, ClassVar, TypeAlias
-
-import numpy as np
+from typing import Any
 
 from banditroute.arms import Arm, ArmStatus, Price
-from banditroute.arrays import Context, FloatArray, RowArray, as_context, as_contexts, feature_row, from_feature_row
+from banditroute.arrays import (
+    Context,
+    FloatArray,
+    RowArray,
+    as_context,
+    as_contexts,
+    feature_row,
+)
+from banditroute.choice import Chooser, Prediction
 from banditroute.errors import (
-    BanditRouteError,
     DecisionExpiredError,
-    FeedbackConflictError,
     InvalidArgumentError,
     InvalidContextError,
 )
-from banditroute.identity import DecisionIds, IdSource, new_secret, random_body, uniform
+from banditroute.identity import DecisionIds, IdSource, new_secret, random_body
 from banditroute.learning import folder
 from banditroute.objectives import Objective, Objectives, Preferences
-from banditroute.outcomes import Outcome, outcomes_by_group
+from banditroute.outcomes import outcomes_by_group
 from banditroute.policies import LinUCB, Policy
 from banditroute.records import (
     ArmRecord,
@@ -40,16 +44,13 @@ from banditroute.records import (
     Receipt,
     Request,
     RouterSpec,
-    Situation,
     SpaceRecord,
 )
-from banditroute.state import Entry, Ledger, State, cost_ceilings, resume
+from banditroute.revision import revisions
+from banditroute.state import Entry, Ledger, State, resume
 from banditroute.state.roster import arm_record, seed_records
 from banditroute.store import Store, open_store
 
-Prediction: TypeAlias = tuple[FloatArray, FloatArray]
-
-EPOCH_REQUESTS = 65_536
 LEDGER_DECISIONS = 10_000
 QUALITY = (Objective("quality"),)
 
@@ -94,9 +95,6 @@ class Router:
     'recorded'
     """
 
-    faults_escape: ClassVar[bool] = False
-    """Whether internal faults escape ``route``: for tests, so that none hides behind the fallback."""
-
     def __init__(
         self,
         name: str,
@@ -118,11 +116,9 @@ class Router:
     ) -> None:
         self.policy: Policy = LinUCB() if policy is None else policy
         self.objectives = Objectives(objectives)
-        self._seed, self._clock, self._body, self._x_max = seed, clock, ids, x_max
+        self._clock, self._x_max = clock, x_max
         self._lock = threading.RLock()
         self._ledger = Ledger(LEDGER_DECISIONS)
-        self._faults = 0
-        self._last_fault = ""
         weights = {self.objectives.names[0]: 1.0} if preferences is None else dict(preferences)
         self.objectives.weights(weights)
         given = seed_records(arms, self._now_us())
@@ -148,8 +144,9 @@ class Router:
             self._store.append(news)
         if preferences is not None and dict(stored.preferences.preferences) != weights:
             _log.warning("router %r: the stored preferences %s win over the constructor's", name, self.preferences)
-        self._default_arm = self._state.roster.names[0] if default_arm is None else default_arm
-        self._state.roster.position(self._default_arm)
+        default = self._state.roster.names[0] if default_arm is None else default_arm
+        self._state.roster.position(default)
+        self._chooser = Chooser(self.policy, self._state, default_arm=default, seed=seed, bodies=ids)
 
     # ------------------------------------------------------------------------------------------------ deciding
 
@@ -183,7 +180,9 @@ class Router:
         with self._lock:
             request = self._request(allowed, preferences, prompt_tokens, max_cost_usd, key)
             row = self._on_grid(values)
-            return self._record(self._choose(row, request, lambda: self._predict(row)))
+            return self._record(
+                self._chooser.choose(row, request, lambda: self._state.predict(row, request.now_us))
+            )
 
     def route_many(
         self,
@@ -202,64 +201,13 @@ class Router:
         with self._lock:
             request = self._request(allowed, preferences, None, max_cost_usd, None)
             rows = self._on_grid(values)
-            batch = cache(lambda: self._predict(rows))
+            batch = cache(lambda: self._state.predict(rows, request.now_us))
 
             def predicted(i: int) -> Callable[[], Prediction]:
                 return lambda: (batch()[0][i], batch()[1][i])
 
-            chosen = [self._choose(row, request, predicted(i), ahead=i) for i, row in enumerate(rows)]
+            chosen = [self._chooser.choose(row, request, predicted(i), ahead=i) for i, row in enumerate(rows)]
             return [self._record(evidence) for evidence in chosen]
-
-    def _choose(
-        self, row: RowArray, request: Request, predict: Callable[[], Prediction], *, ahead: int = 0
-    ) -> DecisionRecord:
-        """The fault barrier: whatever breaks in here, the request is answered."""
-        names = self._state.roster.names
-        try:
-            mean, width = predict()
-            excluded = self._excluded(request, mean, width)
-            eligible = self._state.roster.eligible(excluded)
-            situation = Situation(names, eligible, mean, width, request.weights, self._state.plays)
-            probabilities = self.policy.probabilities(situation)
-            body = self._body()
-            draw = uniform(self._seed, body if request.key is None else request.key.encode())
-            cumulative = probabilities.cumsum()
-            chosen = int(cumulative.searchsorted(draw * cumulative[-1], side="right"))
-            mode, cause = "live", "only" if len(excluded) == len(names) - 1 else "policy"
-        except BanditRouteError:
-            raise
-        except Exception as fault:
-            if self.faults_escape:
-                raise
-            self._faults += 1
-            self._last_fault = f"{type(fault).__name__}: {fault}"
-            _log.exception("router %r: deciding failed, falling back", self.spec.name)
-            excluded = request.excluded
-            chosen = names.index(self._fallback_arm(excluded))
-            probabilities = np.zeros(len(names))
-            probabilities[chosen] = 1.0
-            mean = width = np.zeros((len(names), 0))
-            body, mode, cause = random_body(), "fallback", "fallback"
-        position = self._state.position
-        decided = position.decided + ahead
-        return DecisionRecord(
-            body=body,
-            decided=decided + 1,
-            learned=position.learned,
-            arm=names[chosen],
-            row=row,
-            arms=names,
-            probabilities=probabilities,
-            mean=mean,
-            width=width,
-            preferences=request.preferences,
-            excluded=excluded,
-            epoch=decided // EPOCH_REQUESTS,
-            mode=mode,
-            cause=cause,
-            key=request.key,
-            created_us=self._now_us(),
-        )
 
     def _record(self, evidence: DecisionRecord) -> Decision:
         self._state.see_decision(evidence)
@@ -267,9 +215,6 @@ class Router:
         self._store.append([evidence])
         propensity = float(evidence.probabilities[evidence.arms.index(evidence.arm)])
         return Decision(self._ids.issue(evidence.body), evidence.arm, propensity, evidence, self.objectives)
-
-    def _predict(self, row: RowArray) -> Prediction:
-        return self._state.predict(from_feature_row(row), now_us=self._now_us())
 
     def _request(
         self,
@@ -290,21 +235,8 @@ class Router:
             prompt_tokens=prompt_tokens,
             max_cost_usd=max_cost_usd,
             key=key,
+            now_us=self._now_us(),
         )
-
-    def _excluded(self, request: Request, mean: FloatArray, width: FloatArray) -> Mapping[str, str]:
-        if request.max_cost_usd is None:
-            return request.excluded
-        ceilings = cost_ceilings(self._state, mean, width, prompt_tokens=request.prompt_tokens)
-        dear = {
-            name: f"may cost {ceiling:.2g} USD"
-            for name, ceiling in zip(self._state.roster.names, ceilings.tolist(), strict=True)
-            if not ceiling <= request.max_cost_usd
-        }
-        return dear | dict(request.excluded)
-
-    def _fallback_arm(self, excluded: Mapping[str, str]) -> str:
-        return next(name for name in (self._default_arm, *self._state.roster.names) if name not in excluded)
 
     def _named(self, x: Context | Mapping[str, float]) -> Context:
         if not isinstance(x, Mapping):
@@ -358,9 +290,12 @@ class Router:
             entry = self._entry(body)
             arm = self._state.roster.record(served_arm or entry.decision.arm).arm
             reported = outcomes_by_group(self.objectives, outcomes, arm)
+            now_us = self._now_us()
             records: list[FeedbackRecord] = []
             for outcome in reported:
-                records += self._revisions(entry, outcome, arm, source, amend=amend)
+                factor = self._state.roster.price_factor(arm.name, now_us)
+                values = outcome.on_grid(self.objectives, price_factor=factor)
+                records += revisions(entry, outcome, values, arm.name, source, now_us, amend=amend)
             return self._learn(decision_id, entry, records)
 
     def _learn(self, decision_id: str, entry: Entry, records: Sequence[FeedbackRecord]) -> Receipt:
@@ -384,39 +319,6 @@ class Router:
             decision, feedback = found
             entry = self._ledger.add(Entry(decision, {record.group: record for record in feedback}))
         return entry
-
-    def _revisions(
-        self, entry: Entry, outcome: Outcome, arm: Arm, source: str | None, *, amend: bool
-    ) -> list[FeedbackRecord]:
-        """What must be learned for this outcome: nothing, a first value, an amendment, or a move to another arm."""
-        before = entry.feedback.get(outcome.group)
-        known = before is not None and before.values is not None
-        if known and before.outcomes == outcome.reported and before.arm == arm.name:
-            return []
-        if known and not amend:
-            raise FeedbackConflictError(
-                "different feedback already recorded for this decision; pass amend=True to correct it"
-            )
-        decision = entry.decision
-        now_us = self._now_us()
-        record = FeedbackRecord(
-            body=decision.body,
-            learned=0,
-            group=outcome.group,
-            revision=0 if before is None else before.revision + 1,
-            arm=arm.name,
-            row=decision.row,
-            epoch=decision.epoch,
-            values=outcome.on_grid(self.objectives, price_factor=self._state.roster.price_factor(arm.name, now_us)),
-            previous=before.values if known else None,
-            outcomes=outcome.reported,
-            source=source,
-            received_us=now_us,
-        )
-        if not known or before.arm == arm.name:
-            return [record]
-        retraction = replace(record, arm=before.arm, values=None, outcomes={})
-        return [retraction, replace(record, revision=record.revision + 1, previous=None)]
 
     # ------------------------------------------------------------------------------------------------ operating
 
@@ -472,7 +374,7 @@ class Router:
             self._change_arm(replace(now, status="retired", successor=successor, recorded_us=self._now_us()))
 
     def _change_arm(self, record: ArmRecord) -> None:
-        self._state.put_arm(record, now_us=self._now_us())
+        self._state.roster.put(record, now_us=self._now_us())
         self._store.append([record])
 
     def why(self, decision_id: str) -> Explanation:
@@ -493,8 +395,8 @@ class Router:
         return {
             "decided": position.decided,
             "learned": position.learned,
-            "faults": self._faults,
-            "last_fault": self._last_fault,
+            "faults": self._chooser.faults,
+            "last_fault": self._chooser.last_fault,
         }
 
     def digest(self) -> str:

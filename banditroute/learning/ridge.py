@@ -52,6 +52,7 @@ class RidgePosterior:
         self.outcomes = outcomes
         self.ridge = float(ridge)
         self._priors = np.empty((0, outcomes, dimension))
+        self._cold: list[bool] = []
         form = Factored if dimension >= _FACTORED_FROM else Stacked
         self._form: Form = form(dimension, outcomes, self.ridge)
 
@@ -67,6 +68,7 @@ class RidgePosterior:
             self._form = Packed.of(self._form)
         self._form.add(mean)
         self._priors = np.concatenate([self._priors, mean[np.newaxis]])
+        self._cold.append(True)
         return arm
 
     def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -89,6 +91,7 @@ class RidgePosterior:
             The residuals y - Theta x, shape (m,), and the leverage xᵀ V⁻¹ x, both from before. The ridge cost
             that :meth:`refresh` returns grows by residual² / (1 + leverage).
         """
+        self._cold[arm] = False
         return self._form.observe(arm, x, y)
 
     def refresh(self, arm: int, sums: ExactSums, prior: FloatArray) -> FloatArray:
@@ -120,6 +123,7 @@ class RidgePosterior:
         theta = mean + self._form.times_inverse(arm, unexplained)
         self._form.coefficients(arm)[...] = theta
         self._priors[arm] = mean
+        self._cold[arm] = not sums.n
         # The cost is Σ y² - M·B - Theta·(B - M G): two subtractions from Σ y², no product of residuals.
         cost: FloatArray = sums.square_sums() - np.sum(mean * B, axis=1) - np.sum(theta * unexplained, axis=1)
         return np.maximum(cost, 0.0)
@@ -135,7 +139,11 @@ class RidgePosterior:
         moves = self.ridge * (new - self._priors)
         for arm in np.flatnonzero(moves.any(axis=(1, 2))).tolist():
             theta = self._form.coefficients(arm)
-            theta += self._form.times_inverse(arm, moves[arm])
+            if self._cold[arm]:
+                # Exactly, so that its bits do not hang on how often it was moved before it was seen.
+                theta[...] = new[arm]
+            else:
+                theta += self._form.times_inverse(arm, moves[arm])
         self._priors[...] = new
 
     def coefficients(self, arm: int) -> FloatArray:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from banditroute.arrays import FloatArray
-from banditroute.policies.exploration import Exploration, greedy, require_positive, require_share
+from banditroute.policies.checks import require_positive, require_share
+from banditroute.policies.exploration import Exploration, greedy
 from banditroute.records import Situation
 
 

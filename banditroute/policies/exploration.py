@@ -3,13 +3,12 @@
 All of it is a mixture of distributions, never a draw, so that the propensity that is logged is exact.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from banditroute.arrays import FloatArray
-from banditroute.errors import InvalidArgumentError
+from banditroute.policies.checks import require_count, require_share
 from banditroute.records import Situation
 
 _TIE = 1e-9
@@ -40,14 +39,13 @@ class Exploration:
     """
 
     floor: float = 0.02
-    burn_in: int = 20
+    burn_in: int = 5
     burn_in_share: float = 0.2
 
     def __post_init__(self) -> None:
         require_share("floor", self.floor)
         require_share("burn_in_share", self.burn_in_share)
-        if isinstance(self.burn_in, bool) or not isinstance(self.burn_in, int) or self.burn_in < 0:
-            raise InvalidArgumentError(f"burn_in = {self.burn_in!r} must be an integer, at least 0")
+        require_count("burn_in", self.burn_in)
 
     def mix(self, probabilities: FloatArray, situation: Situation) -> FloatArray:
         """The probabilities after burn-in and floor; shape (arms,)."""
@@ -63,21 +61,3 @@ class Exploration:
 
 
 STANDARD_EXPLORATION = Exploration()
-
-
-def require_share(name: str, value: float) -> None:
-    """Refuse what is no number in [0, 1)."""
-    if not isinstance(value, int | float) or not 0 <= value < 1:
-        raise InvalidArgumentError(f"{name} = {value!r} must be a number in [0, 1)")
-
-
-def require_positive(name: str, value: float) -> None:
-    """Refuse what is no finite number above 0."""
-    if not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise InvalidArgumentError(f"{name} = {value!r} must be a finite number above 0")
-
-
-def require_at_least_zero(name: str, value: float) -> None:
-    """Refuse what is no finite number, at least 0."""
-    if not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise InvalidArgumentError(f"{name} = {value!r} must be a finite number, at least 0")

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from banditroute.arrays import FloatArray
-from banditroute.policies.exploration import STANDARD_EXPLORATION, Exploration, require_positive
+from banditroute.policies.checks import require_positive
+from banditroute.policies.exploration import STANDARD_EXPLORATION, Exploration
 from banditroute.records import Situation
 
 # Where one normal density is looked at, in standard deviations. The nodes of all arms together make the grid,
@@ -22,8 +23,9 @@ class LinTS:
     π_a = ∫ Π_{b≠a} Φ((z − m_b)/t_b) dΦ((z − m_a)/t_a), is computed by quadrature instead of drawn, so that the
     propensity in the log is exact (to about 1e-4).
 
-    ``alpha = 1`` is posterior sampling. The frequentist guarantee needs an inflation by about √d, which nobody
-    wants to pay; without it linear Thompson sampling can have linear regret in the worst case.
+    ``alpha = 1`` is posterior sampling; on recorded workloads half of it explores enough, hence the default. The
+    frequentist guarantee needs an inflation by about √d, which nobody wants to pay; without it linear Thompson
+    sampling can have linear regret in the worst case.
 
     Attributes:
         alpha: Multiplies the standard deviation. (0, ∞)
@@ -34,7 +36,7 @@ class LinTS:
         Agrawal & Goyal, "Thompson sampling for contextual bandits with linear payoffs", ICML 2013.
     """
 
-    alpha: float = 1.0
+    alpha: float = 0.5
     ridge: float = 32.0
     exploration: Exploration = STANDARD_EXPLORATION
 

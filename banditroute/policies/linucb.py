@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 from banditroute.arrays import FloatArray
+from banditroute.policies.checks import require_at_least_zero, require_positive
 from banditroute.policies.exploration import (
     STANDARD_EXPLORATION,
     Exploration,
     greedy,
-    require_at_least_zero,
-    require_positive,
 )
 from banditroute.records import Situation
 
@@ -36,7 +35,7 @@ class LinUCB:
         recommendation", WWW 2010, algorithm 1 (disjoint models).
     """
 
-    alpha: float = 1.0
+    alpha: float = 1.5
     ridge: float = 32.0
     exploration: Exploration = STANDARD_EXPLORATION
 

@@ -33,7 +33,8 @@ class Explanation:
                 "probability": float(decision.probabilities[i]),
                 "expected_utility": float(utility[i]),
                 "expected": {
-                    name: {"mean": estimate.mean, "width": estimate.width} for name, estimate in expected[arm].items()
+                    name: {"mean": estimate.mean, "width": estimate.width}
+                    for name, estimate in expected[arm].items()
                 },
                 "excluded": decision.excluded.get(arm),
             }
@@ -67,7 +68,7 @@ class Explanation:
         facts = self.to_dict()
         wishes = ", ".join(f"{name} {weight:g}" for name, weight in facts["preferences"].items())
         lines = [
-            f"{facts['arm']} was chosen with probability {facts['propensity']:.3f} ({facts['cause']}, {facts['mode']})",
+            f"{facts['arm']} was chosen with probability {facts['propensity']:.3f} ({facts['cause']})",
             f"at {facts['created_at']}, after {facts['state_version']} feedbacks, with preferences {wishes}",
             "",
             *_aligned(self._rows(facts)),

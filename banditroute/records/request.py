@@ -17,6 +17,7 @@ class Request:
         prompt_tokens: Length of the prompt, if known [tokens].
         max_cost_usd: What it may cost, if limited [USD].
         key: Takes the id's place in the draw.
+        now_us: When it came, by the router's clock.
     """
 
     preferences: Mapping[str, float]
@@ -25,3 +26,4 @@ class Request:
     prompt_tokens: int | None
     max_cost_usd: float | None
     key: str | None
+    now_us: int

@@ -1,11 +1,15 @@
 """What defines a router, and what a store knows of one when it is opened."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any
 
-from banditroute.objectives import Objective
+from banditroute.errors import InvalidArgumentError
+from banditroute.objectives import Objective, Objectives
 from banditroute.records.log import ArmRecord, Position, PreferencesRecord, SnapshotRecord
+
+MAX_DIMENSION = 4096
+MAX_FEATURE = 1024.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,52 @@ class RouterSpec:
     intercept: bool
     x_max: float
     policy: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        tenant: str,
+        objectives: Objectives,
+        features: int | Sequence[str] | None,
+        *,
+        intercept: bool,
+        x_max: float,
+        policy: object,
+    ) -> "RouterSpec":
+        """Check a constructor's arguments and make them a spec.
+
+        Raises:
+            InvalidArgumentError: for one that breaks its rule.
+        """
+        for what, text in (("name", name), ("tenant", tenant)):
+            if not (isinstance(text, str) and len(text) <= 200 and text.isprintable()) or (
+                what == "name" and not text
+            ):
+                raise InvalidArgumentError(f"router {what} {text!r:.80} must be 1 to 200 printable characters")
+        if not (isinstance(x_max, int | float) and 0 < x_max <= MAX_FEATURE):
+            raise InvalidArgumentError(f"x_max = {x_max!r} must be a number in (0, {MAX_FEATURE:g}]")
+        settings = asdict(policy) if is_dataclass(policy) and not isinstance(policy, type) else {}
+        return cls(
+            name=name,
+            tenant=tenant,
+            objectives=tuple(objectives),
+            dimension=_dimension(features),
+            intercept=bool(intercept),
+            x_max=float(x_max),
+            policy={"name": type(policy).__name__, **settings},
+        )
+
+
+def _dimension(features: int | Sequence[str] | None) -> int | None:
+    if features is None:
+        return None
+    count = features if isinstance(features, int) else len(set(features))
+    if isinstance(features, bool | str) or not 0 < count <= MAX_DIMENSION:
+        raise InvalidArgumentError(f"features = {features!r:.80} must be 1 to {MAX_DIMENSION}, or that many names")
+    if not isinstance(features, int) and count < len(features):
+        raise InvalidArgumentError("feature names must be unique")
+    return count
 
 
 @dataclass(frozen=True, slots=True)

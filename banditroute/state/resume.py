@@ -28,7 +28,7 @@ def resume(
     known = {record.arm.name for record in stored.arms}
     news = [record for record in given if record.arm.name not in known]
     for record in (*stored.arms, *news):
-        state.put_arm(record, now_us=now_us)
+        state.roster.put(record, now_us=now_us)
     if stored.spec.dimension is None:
         return list(news)
     state.fix_dimension(stored.spec)
@@ -38,10 +38,10 @@ def resume(
         except SnapshotCorruptError as error:
             _log.warning("router %r: %s; replaying the log instead", stored.spec.name, error)
             state.fix_dimension(stored.spec)
-    for record in store.events(state.position):
-        state.see(record)
-        if isinstance(record, DecisionRecord):
-            ledger.add(Entry(record))
-        elif entry := ledger.get(record.body):
-            entry.feedback[record.group] = record
+    for event in store.events(state.position):
+        state.see(event)
+        if isinstance(event, DecisionRecord):
+            ledger.add(Entry(event))
+        elif entry := ledger.get(event.body):
+            entry.feedback[event.group] = event
     return list(news)

@@ -124,7 +124,9 @@ class Roster:
     def _heir(self, name: str) -> str:
         """The arm that stands in for ``name``: itself, or the end of its line of successors."""
         seen = {name}
-        while (record := self.record(name)).status == "retired" and record.successor and record.successor not in seen:
+        while (
+            (record := self.record(name)).status == "retired" and record.successor and record.successor not in seen
+        ):
             name = record.successor
             seen.add(name)
         return name

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from banditroute.arrays import FloatArray, IntArray
+from banditroute.arrays import FloatArray, IntArray, RowArray, from_feature_row
 from banditroute.errors import SnapshotCorruptError
 from banditroute.learning import Belief
 from banditroute.objectives import COST, Objectives
-from banditroute.records import ArmRecord, DecisionRecord, FeedbackRecord, Position, RouterSpec, SnapshotRecord, StateKey
+from banditroute.records import DecisionRecord, FeedbackRecord, Position, RouterSpec, SnapshotRecord, StateKey
 from banditroute.state import snapshot
 from banditroute.state.roster import Roster
 
@@ -28,30 +28,24 @@ class State:
         self._cost = objectives.names.index(COST) if COST in objectives.names else None
 
     def fix_dimension(self, spec: RouterSpec) -> None:
-        """Start to believe, now that the number of features is known."""
+        """Start to believe, from nothing, now that the number of features is known."""
         assert spec.dimension is not None
         self.belief = Belief(self.objectives, spec.dimension, intercept=spec.intercept, ridge=self.ridge)
-        for name in self.roster.names:
-            self.belief.add_arm(name, self._prior(name))
-
-    def put_arm(self, record: ArmRecord, *, now_us: int) -> None:
-        """Add or change an arm; what was learned of it stays."""
-        if self.roster.put(record, now_us=now_us):
-            self.plays = np.append(self.plays, 0)
-            if self.belief is not None:
-                self.belief.add_arm(record.arm.name, self._prior(record.arm.name))
+        self.plays = np.zeros(0, dtype=np.int64)
+        self.position = Position()
 
     def see_decision(self, record: DecisionRecord) -> None:
         """Count a decision."""
+        self._meet(len(record.arms))
         self.position = self.position._replace(decided=record.decided)
         self.plays[self.roster.position(record.arm)] += 1
 
     def see_feedback(self, record: FeedbackRecord) -> None:
         """Learn one group of outcomes (or an amendment, or a retraction)."""
         assert self.belief is not None
-        self.belief.learn(
-            StateKey(record.arm, record.group, record.epoch), record.row, record.values, record.previous
-        )
+        self._meet(self.roster.position(record.arm) + 1)
+        key = StateKey(record.arm, record.group, record.epoch)
+        self.belief.learn(key, record.row, record.values, record.previous)
         self.position = self.position._replace(learned=record.learned)
 
     def see(self, record: DecisionRecord | FeedbackRecord) -> None:
@@ -61,10 +55,22 @@ class State:
         else:
             self.see_feedback(record)
 
-    def predict(self, x: FloatArray, *, now_us: int) -> tuple[FloatArray, FloatArray]:
+    def _meet(self, count: int) -> None:
+        """Begin to believe something of the first ``count`` arms.
+
+        Arms are met when a decision or a feedback first knows of them, in life as in replay, and not when they
+        are added: so the log alone determines the order of events.
+        """
+        assert self.belief is not None
+        for name in self.roster.names[len(self.plays) : count]:
+            self.belief.add_arm(name, self._prior(name))
+            self.plays = np.append(self.plays, 0)
+
+    def predict(self, row: RowArray, now_us: int) -> tuple[FloatArray, FloatArray]:
         """Mean and width, scaled, dollars at today's prices; both of shape (..., arms, objectives)."""
         assert self.belief is not None
-        mean, width = self.belief.predict(x)
+        self._meet(len(self.roster))
+        mean, width = self.belief.predict(from_feature_row(row))
         factors = self.roster.price_factors(now_us)
         if factors is not None and self._cost is not None:
             objective = self.objectives[self._cost]
@@ -81,22 +87,23 @@ class State:
     def snapshot(self, *, now_us: int) -> SnapshotRecord:
         """Everything that is not in the arms' own records."""
         assert self.belief is not None
-        facts = {"plays": dict(zip(self.roster.names, self.plays.tolist(), strict=True))}
+        facts = {"plays": self.plays.tolist()}
         return SnapshotRecord(self.position, snapshot.encode(facts, self.belief.encode()), now_us)
 
     def restore(self, record: SnapshotRecord) -> None:
         """Stand where the snapshot was taken.
 
         Raises:
-            SnapshotCorruptError: if it is damaged, or of another router; nothing was changed.
+            SnapshotCorruptError: if it is damaged, or of another router; then start anew from the log.
         """
         assert self.belief is not None
         facts, sums = snapshot.decode(record.blob)
         plays = facts.get("plays")
-        if not isinstance(plays, dict) or not set(plays) <= set(self.roster.names):
-            raise SnapshotCorruptError("snapshot names arms that this router does not have")
+        if not isinstance(plays, list) or len(plays) > len(self.roster):
+            raise SnapshotCorruptError("snapshot is of a router with other arms")
+        self._meet(len(plays))
         self.belief.restore(sums, learned=record.position.learned)
-        self.plays = np.array([plays.get(name, 0) for name in self.roster.names], dtype=np.int64)
+        self.plays = np.array(plays, dtype=np.int64)
         self.position = record.position
 
     def digest(self) -> str:

@@ -53,7 +53,7 @@ class Ledger:
         """Make the records durable, all or none.
 
         Raises:
-            StoreError: for records that contradict the log: a number used twice, a gap, an unknown arm or decision.
+            StoreError: for records that contradict the log: a number used twice, a gap, an unknown arm.
             StoreUnavailableError: when the database cannot take them now.
         """
         try:
