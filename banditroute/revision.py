@@ -16,11 +16,12 @@ def revisions(
     source: str | None,
     now_us: int,
     *,
+    learned: int,
     amend: bool,
 ) -> list[FeedbackRecord]:
     """What is to be learned: nothing, first values, an amendment, or a move of the values to another arm.
 
-    The records are not numbered yet (``learned`` is 0).
+    The records are numbered from ``learned`` + 1 on.
 
     Raises:
         FeedbackConflictError: if other values are known and ``amend`` is false.
@@ -29,7 +30,7 @@ def revisions(
     before = entry.feedback.get(outcome.group)
     first = FeedbackRecord(
         body=decision.body,
-        learned=0,
+        learned=learned + 1,
         group=outcome.group,
         revision=0 if before is None else before.revision + 1,
         arm=arm,
@@ -52,4 +53,4 @@ def revisions(
     if before.arm == arm:
         return [replace(first, previous=before.values)]
     retraction = replace(first, arm=before.arm, values=None, previous=before.values, outcomes={})
-    return [retraction, replace(first, revision=first.revision + 1)]
+    return [retraction, replace(first, revision=first.revision + 1, learned=first.learned + 1)]

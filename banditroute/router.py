@@ -295,16 +295,16 @@ class Router:
             for outcome in reported:
                 factor = self._state.roster.price_factor(arm.name, now_us)
                 values = outcome.on_grid(self.objectives, price_factor=factor)
-                records += revisions(entry, outcome, values, arm.name, source, now_us, amend=amend)
+                number = self._state.position.learned + len(records)
+                records += revisions(entry, outcome, values, arm.name, source, now_us, learned=number, amend=amend)
             return self._learn(decision_id, entry, records)
 
     def _learn(self, decision_id: str, entry: Entry, records: Sequence[FeedbackRecord]) -> Receipt:
         log: list[LogRecord] = []
         for record in records:
-            numbered = replace(record, learned=self._state.position.learned + 1)
-            self._state.see_feedback(numbered)
-            entry.feedback[record.group] = numbered
-            log.append(numbered)
+            self._state.see_feedback(record)
+            entry.feedback[record.group] = record
+            log.append(record)
             if self._state.at_snapshot:
                 log.append(self._state.snapshot(now_us=self._now_us()))
         stored = self._store.append(log)

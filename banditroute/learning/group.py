@@ -40,6 +40,9 @@ class GroupBelief:
     ) -> None:
         self.name = name
         self.positions = list(positions)
+        # Neighbouring columns are written as a slice, which costs a third of what a list of places does.
+        first, last = self.positions[0], self.positions[-1]
+        self._columns = slice(first, last + 1) if last - first == len(self.positions) - 1 else self.positions
         self._ridge = ridge
         self._intercept = intercept
         # A solve costs d³; for long vectors it is worth it less often.
@@ -64,8 +67,8 @@ class GroupBelief:
     def predict_into(self, x: FloatArray, mean: FloatArray, width: FloatArray) -> None:
         """Write this group's columns of both arrays, shape (..., arms, objectives)."""
         means, leverages = self._posterior.predict(x) if x.ndim == 1 else self._posterior.predict_many(x)
-        mean[..., self.positions] = means
-        width[..., self.positions] = np.sqrt(leverages)[..., np.newaxis] * self.noise
+        mean[..., self._columns] = means
+        width[..., self._columns] = np.sqrt(leverages)[..., np.newaxis] * self.noise
 
     def observe(self, arm: int, row: RowArray, values: IntArray, x: FloatArray, y: FloatArray) -> None:
         """Learn one row: on the grid for the common sums, as numbers for the arm's posterior."""
