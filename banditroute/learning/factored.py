@@ -89,7 +89,7 @@ class Factored:
         root = sqrt(1.0 + leverage)
         products /= root
         inverse.lose(products)
-        self._dger(1.0 / root, products, residuals, a=theta.T, overwrite_a=1)
+        self._dger(1.0 / root, products, residuals, 1, 1, theta.T, 0, 0, 1)
         if isinstance(inverse, _Cold) and inverse.count >= self._d // 2:
             self._inverses[arm] = _Dense(self._packing.pack(inverse.matrix()), self._d)
         return residuals, leverage
@@ -106,11 +106,13 @@ class Factored:
 
     def times_inverse(self, arm: int, rows: FloatArray) -> FloatArray:
         """Return rows P."""
-        return np.stack([self._inverses[arm].times(row) for row in rows])
+        products: FloatArray = np.stack([self._inverses[arm].times(row) for row in rows])
+        return products
 
     def coefficients(self, arm: int) -> FloatArray:
         """Return a view of Theta."""
-        return self._thetas[arm]
+        theta: FloatArray = self._thetas[arm]
+        return theta
 
     def inverse(self, arm: int) -> FloatArray:
         """Return P as a new matrix."""
@@ -170,4 +172,4 @@ class _Dense:
 
     def lose(self, u: FloatArray) -> None:
         """P -= u uᵀ."""
-        self._dspr(self._d, -1.0, u, self.triangle, overwrite_ap=1)
+        self._dspr(self._d, -1.0, u, self.triangle, 1, 0, 0, 1)

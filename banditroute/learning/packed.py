@@ -76,8 +76,8 @@ class Packed:
         leverage = float(products.dot(x))
         root = sqrt(1.0 + leverage)
         products /= root
-        self._dspr(self._d, -1.0, products, triangle, overwrite_ap=1)
-        self._dger(1.0 / root, products, residuals, a=theta.T, overwrite_a=1)
+        self._dspr(self._d, -1.0, products, triangle, 1, 0, 0, 1)
+        self._dger(1.0 / root, products, residuals, 1, 1, theta.T, 0, 0, 1)
         return residuals, leverage
 
     def refactor(self, arm: int, gram: FloatArray, n: int) -> None:  # noqa: ARG002  # of the protocol
@@ -87,11 +87,13 @@ class Packed:
     def times_inverse(self, arm: int, rows: FloatArray) -> FloatArray:
         """Return rows P."""
         triangle = self._triangles[arm]
-        return np.stack([self._dspmv(self._d, 1.0, triangle, row) for row in rows])
+        products: FloatArray = np.stack([self._dspmv(self._d, 1.0, triangle, row) for row in rows])
+        return products
 
     def coefficients(self, arm: int) -> FloatArray:
         """Return a view of Theta."""
-        return self._thetas[arm]
+        theta: FloatArray = self._thetas[arm]
+        return theta
 
     def inverse(self, arm: int) -> FloatArray:
         """Return P as a new matrix."""

@@ -12,13 +12,16 @@ class Stacked:
     """P and Theta of all arms, stacked; see :class:`~banditroute.learning.form.Form`."""
 
     def __init__(self, dimension: int, outcomes: int, ridge: float) -> None:
-        from scipy.linalg.blas import dger
+        from scipy.linalg.blas import dger, dscal
 
-        self._dger = dger
+        self._dger, self._dscal = dger, dscal
         self.dimension = dimension
         self.outcomes = outcomes
         self.ridge = ridge
         self._height = dimension + outcomes
+        self._products = np.empty(self._height)
+        self._inverse_products = self._products[:dimension]
+        self._theta_products = self._products[dimension:]
         self._store = np.empty((1, self._height, dimension))
         self._resize(0)
 
@@ -26,8 +29,8 @@ class Stacked:
         self.arms = arms
         self._blocks = self._store[:arms]
         self._stack = self._blocks.reshape(arms * self._height, self.dimension)
-        # Fortran's view of each block, made once: dger writes through it.
-        self._columns = [block.T for block in self._blocks]
+        # Each block, and Fortran's view of it through which dger writes: made once, since an index is a call too.
+        self._views = [(block, block.T) for block in self._blocks]
 
     def add(self, theta: FloatArray) -> None:
         """Append a cold arm."""
@@ -59,13 +62,14 @@ class Stacked:
         √(1 + q), so that entries (i, j) and (j, i) of P are rounded alike; P - outer(p / (1 + q), p) is the same
         formula and loses symmetry by a last bit that a discount then blows up.
         """
-        d = self.dimension
-        products = self._blocks[arm].dot(x)
-        residuals: FloatArray = y - products[d:]
-        leverage = float(products[:d].dot(x))
-        np.negative(residuals, out=products[d:])
-        products /= sqrt(1.0 + leverage)
-        self._dger(-1.0, products[:d], products, a=self._columns[arm], overwrite_a=1)
+        block, columns = self._views[arm]
+        products = block.dot(x, self._products)
+        residuals: FloatArray = y - self._theta_products
+        leverage = float(self._inverse_products.dot(x))
+        np.negative(residuals, self._theta_products)
+        self._dscal(1.0 / sqrt(1.0 + leverage), products)
+        # By position, which is half the price of keywords: x, y, incx, incy, a, and overwrite all three.
+        self._dger(-1.0, self._inverse_products, products, 1, 1, columns, 1, 1, 1)
         return residuals, leverage
 
     def refactor(self, arm: int, gram: FloatArray, n: int) -> None:  # noqa: ARG002  # of the protocol

@@ -171,7 +171,6 @@ def _moved(total: IntArray, part: IntArray, sign: int) -> IntArray:
 
 def _sums(rows: RowArray, values: IntArray) -> ExactSums:
     """Sum rows by matrix products in blocks so small that float64 holds every partial sum exactly."""
-    total = ExactSums(rows.shape[1], values.shape[1])
     largest = max(_largest(rows), _largest(values), 1)
     size = (_EXACT - 1) // largest**2
     if size == 0:
@@ -179,17 +178,20 @@ def _sums(rows: RowArray, values: IntArray) -> ExactSums:
             f"a row or value of magnitude {largest} grid units has products beyond 2^53; nothing was added",
             code="sums.overflow",
         )
-    upper = upper_triangle(total.dimension)
-    for start in range(0, len(rows), size):
-        x = rows[start : start + size].astype(np.float64)
-        y = values[start : start + size].astype(np.float64)
-        block = ExactSums(total.dimension, total.outcomes)
-        block.n = len(x)
-        block.gram = (x.T @ x).ravel().take(upper).astype(np.int64)
-        block.cross = (y.T @ x).astype(np.int64)
-        block.squares = np.einsum("kj,kj->j", y, y).astype(np.int64)
-        total._move(block, sign=1)
+    total = _block_sums(rows[:size], values[:size])
+    for start in range(size, len(rows), size):
+        total._move(_block_sums(rows[start : start + size], values[start : start + size]), sign=1)
     return total
+
+
+def _block_sums(rows: RowArray, values: IntArray) -> ExactSums:
+    x, y = rows.astype(np.float64), values.astype(np.float64)
+    sums = ExactSums(x.shape[1], y.shape[1])
+    sums.n = len(x)
+    sums.gram = (x.T @ x).ravel().take(upper_triangle(sums.dimension)).astype(np.int64)
+    sums.cross = (y.T @ x).astype(np.int64)
+    sums.squares = np.einsum("kj,kj->j", y, y).astype(np.int64)
+    return sums
 
 
 def _largest(array: NDArray[Any]) -> int:

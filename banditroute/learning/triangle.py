@@ -36,7 +36,7 @@ class Packing:
         """Return s with sᵀ pack(P) = xᵀ P x: all x_i x_j, twice off the diagonal; valid until the next call."""
         square = self._square
         square.fill(0.0)
-        self._dspr(self.dimension, 2.0, x, square, overwrite_ap=1)
+        self._dspr(self.dimension, 2.0, x, square, 1, 0, 0, 1)
         square[self.diagonal] = x * x
         return square
 
