@@ -17,7 +17,8 @@ from banditroute.records import StateKey
 BASE_EPOCH = -1
 """The epoch that holds all those that were merged: older than any that is live."""
 
-_BATCH = 64
+_LEAST_BATCH = 64
+_ROW_TYPE = np.dtype(np.int32)
 _MAGIC = b"BRst"
 _VERSION = 1
 _HEAD = struct.Struct("<IHI")
@@ -36,7 +37,7 @@ class Statistics:
         groups: Objective group → how many objectives it has.
     """
 
-    __slots__ = ("_buckets", "_epochs", "_shape", "dimension", "groups")
+    __slots__ = ("_batch", "_buckets", "_epochs", "_shape", "dimension", "groups")
 
     def __init__(self, dimension: int, groups: Mapping[str, int]) -> None:
         if not groups:
@@ -48,6 +49,8 @@ class Statistics:
         self.dimension = dimension
         self.groups: Mapping[str, int] = MappingProxyType(dict(groups))
         self._shape = (dimension,)
+        # So many rows weigh no more than the Gram triangle to which they will be added.
+        self._batch = max(_LEAST_BATCH, dimension)
         self._buckets: dict[StateKey, _Bucket] = {}
         self._epochs: dict[tuple[str, str], dict[int, _Bucket]] = {}
 
@@ -61,16 +64,14 @@ class Statistics:
             InvalidArgumentError: if the group is unknown, or the length of the row or of the values is another.
         """
         bucket = self._buckets.get(key) or self._open(key)
-        if row.shape != self._shape or len(values) != bucket.sums.outcomes:
+        if row.shape != self._shape or row.dtype != _ROW_TYPE or len(values) != bucket.sums.outcomes:
             raise InvalidArgumentError(
-                f"group {key.group!r} takes a row of shape {self._shape} with {bucket.sums.outcomes} values, "
-                f"got {row.shape} with {len(values)}"
+                f"group {key.group!r} takes an int32 row of shape {self._shape} with {bucket.sums.outcomes} "
+                f"values, got {row.dtype} of shape {row.shape} with {len(values)}"
             )
-        count = bucket.count
-        bucket.rows[count] = row
-        bucket.values[count] = values
-        bucket.count = count + 1
-        if count + 1 == _BATCH:
+        bucket.rows.append(row.tobytes())
+        bucket.values.append(tuple(values))
+        if len(bucket.rows) == self._batch:
             bucket.flush()
 
     def subtract(self, key: StateKey, row: RowArray, values: Sequence[int] | IntArray) -> None:
@@ -205,22 +206,26 @@ class Statistics:
 
 
 class _Bucket:
-    """The sums of one key, and the rows that wait to be added to them by one matrix product."""
+    """The sums of one key, and the rows that wait to be added to them by one matrix product.
 
-    __slots__ = ("count", "rows", "sums", "values")
+    A row waits as bytes: copying it into an array would cost five times as much.
+    """
+
+    __slots__ = ("rows", "sums", "values")
 
     def __init__(self, dimension: int, outcomes: int) -> None:
         self.sums = ExactSums(dimension, outcomes)
-        self.rows: RowArray = np.empty((_BATCH, dimension), dtype=np.int32)
-        self.values: IntArray = np.empty((_BATCH, outcomes), dtype=np.int64)
-        self.count = 0
+        self.rows: list[bytes] = []
+        self.values: list[tuple[int, ...]] = []
 
     def flush(self) -> None:
-        self.sums.add(self.rows[: self.count], self.values[: self.count])
-        self.count = 0
+        rows = np.frombuffer(b"".join(self.rows), dtype=_ROW_TYPE).reshape(-1, self.sums.dimension)
+        self.sums.add(rows, np.array(self.values, dtype=np.int64))
+        self.rows.clear()
+        self.values.clear()
 
     def flushed(self) -> ExactSums:
-        if self.count:
+        if self.rows:
             self.flush()
         return self.sums
 

@@ -121,7 +121,7 @@ def test_what_does_not_fit_is_refused() -> None:
     statistics = Statistics(DIMENSION, GROUPS)
     with pytest.raises(InvalidArgumentError, match="unknown objective group 'cost'; there are: quality, response"):
         statistics.add(StateKey("a", "cost", 0), row([1, 2, 3]), [1])
-    with pytest.raises(InvalidArgumentError, match="takes a row of shape"):
+    with pytest.raises(InvalidArgumentError, match="takes an int32 row of shape"):
         statistics.add(StateKey("a", "quality", 0), row([1]), [1])
     with pytest.raises(InvalidArgumentError, match="with 1 values"):
         statistics.add(StateKey("a", "quality", 0), row([1, 2, 3]), [1, 2])
