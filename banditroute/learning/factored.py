@@ -8,7 +8,6 @@ from banditroute.arrays import FloatArray
 from banditroute.learning.inverse import factor_of_difference, inverted
 from banditroute.learning.triangle import Packing
 
-_CHUNK = 64
 _FIRST_ROWS = 8
 
 
@@ -61,22 +60,17 @@ class Factored:
         return means, leverages
 
     def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return means and leverages by one matrix product an arm, a part of X at a time."""
+        """Return means and leverages by one matrix product an arm."""
         means = (X @ self._theta_stack.T).reshape(len(X), -1, self._m)
         cold = np.einsum("td,td->t", X, X) / self._ridge
         leverages = np.empty((len(X), len(self._inverses)))
-        dense = [arm for arm, inverse in enumerate(self._inverses) if isinstance(inverse, _Dense)]
         for arm, inverse in enumerate(self._inverses):
             if isinstance(inverse, _Cold):
                 Z = X @ inverse.factor.T
                 leverages[:, arm] = cold - np.einsum("tr,tr->t", Z, Z)
-        for start in range(0, len(X) if dense else 0, _CHUNK):
-            part = slice(start, start + _CHUNK)
-            squares = self._packing.squares(X[part])
-            for arm in dense:
-                inverse = self._inverses[arm]
-                assert isinstance(inverse, _Dense)
-                leverages[part, arm] = squares @ inverse.triangle
+            else:
+                Z = X @ self._packing.unpack(inverse.triangle)
+                leverages[:, arm] = np.einsum("td,td->t", Z, X)
         return means, leverages
 
     def observe(self, arm: int, x: FloatArray, y: FloatArray) -> tuple[FloatArray, float]:
@@ -94,7 +88,7 @@ class Factored:
             self._inverses[arm] = _Dense(self._packing.pack(inverse.matrix()), self._d)
         return residuals, leverage
 
-    def refactor(self, arm: int, gram: FloatArray, n: int) -> None:
+    def refactor(self, arm: int, gram: FloatArray, n: int, /) -> None:
         """Set P from G: as a factor while its rank is low, else as a triangle."""
         most = self._d // 2 - 1
         factor = factor_of_difference(gram, self._ridge, most) if n <= most else None

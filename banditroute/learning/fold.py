@@ -32,15 +32,10 @@ def folder(groups: Mapping[str, int]) -> Fold:
     return fold
 
 
-def key_of(record: FeedbackRecord) -> StateKey:
-    """Return the key of the sums that a feedback moves."""
-    return StateKey(record.arm, record.group, record.epoch)
-
-
 def _by_key(feedback: Sequence[FeedbackRecord]) -> dict[StateKey, list[FeedbackRecord]]:
     keyed: dict[StateKey, list[FeedbackRecord]] = {}
     for record in feedback:
-        keyed.setdefault(key_of(record), []).append(record)
+        keyed.setdefault(StateKey(record.arm, record.group, record.epoch), []).append(record)
     return keyed
 
 

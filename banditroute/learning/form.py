@@ -29,7 +29,7 @@ class Form(Protocol):
         """Learn a row; return the residuals y - Theta x and the leverage xᵀ P x, both from before."""
         ...
 
-    def refactor(self, arm: int, gram: FloatArray, n: int) -> None:
+    def refactor(self, arm: int, gram: FloatArray, n: int, /) -> None:
         """Set P to (ridge I + G)⁻¹, where G sums n rows; raises LinAlgError if it is not positive definite."""
         ...
 

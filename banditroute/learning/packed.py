@@ -80,7 +80,7 @@ class Packed:
         self._dger(1.0 / root, products, residuals, 1, 1, theta.T, 0, 0, 1)
         return residuals, leverage
 
-    def refactor(self, arm: int, gram: FloatArray, n: int) -> None:  # noqa: ARG002  # of the protocol
+    def refactor(self, arm: int, gram: FloatArray, _n: int, /) -> None:
         """Set P from G."""
         self._triangles[arm] = self._packing.pack(inverted(gram, self._ridge))
 

@@ -51,7 +51,7 @@ class RidgePosterior:
         self.dimension = dimension
         self.outcomes = outcomes
         self.ridge = float(ridge)
-        self._priors = np.empty((0, outcomes, dimension))
+        self._priors: list[FloatArray] = []
         self._cold: list[bool] = []
         form = Factored if dimension >= _FACTORED_FROM else Stacked
         self._form: Form = form(dimension, outcomes, self.ridge)
@@ -67,7 +67,7 @@ class RidgePosterior:
         if isinstance(self._form, Stacked) and (arm + 1) * self.dimension >= _PACKED_FROM:
             self._form = Packed.of(self._form)
         self._form.add(mean)
-        self._priors = np.concatenate([self._priors, mean[np.newaxis]])
+        self._priors.append(mean.copy())
         self._cold.append(True)
         return arm
 
@@ -122,7 +122,7 @@ class RidgePosterior:
         unexplained = B - mean @ G
         theta = mean + self._form.times_inverse(arm, unexplained)
         self._form.coefficients(arm)[...] = theta
-        self._priors[arm] = mean
+        self._priors[arm] = mean.copy()
         self._cold[arm] = not sums.n
         # The cost is Σ y² - M·B - Theta·(B - M G): two subtractions from Σ y², no product of residuals.
         cost: FloatArray = sums.square_sums() - np.sum(mean * B, axis=1) - np.sum(theta * unexplained, axis=1)
@@ -133,18 +133,22 @@ class RidgePosterior:
 
         Theta moves by ridge (new - old) V⁻¹: the less an arm has seen, the more it follows.
         """
-        new = np.broadcast_to(priors, self._priors.shape)
-        if not np.isfinite(new).all():
-            raise InvalidArgumentError("priors must be finite")
-        moves = self.ridge * (new - self._priors)
-        for arm in np.flatnonzero(moves.any(axis=(1, 2))).tolist():
+        shape = (self.outcomes, self.dimension)
+        if priors.shape not in (shape, (len(self), *shape)) or not np.isfinite(priors).all():
+            raise InvalidArgumentError(
+                f"priors must be finite and of shape {(len(self), *shape)} or {shape}, got shape {priors.shape}"
+            )
+        for arm, new in enumerate(np.broadcast_to(priors, (len(self), *shape))):
+            move = self.ridge * (new - self._priors[arm])
+            if not move.any():
+                continue
             theta = self._form.coefficients(arm)
             if self._cold[arm]:
                 # Exactly, so that its bits do not hang on how often it was moved before it was seen.
-                theta[...] = new[arm]
+                theta[...] = new
             else:
-                theta += self._form.times_inverse(arm, moves[arm])
-        self._priors[...] = new
+                theta += self._form.times_inverse(arm, move)
+            self._priors[arm] = new.copy()
 
     def coefficients(self, arm: int) -> FloatArray:
         """Return Theta of an arm, shape (m, d), as a new array."""

@@ -7,6 +7,8 @@ import numpy as np
 from banditroute.arrays import FloatArray
 from banditroute.learning.inverse import inverted
 
+_CHUNK = 256
+
 
 class Stacked:
     """P and Theta of all arms, stacked; see :class:`~banditroute.learning.form.Form`."""
@@ -49,11 +51,16 @@ class Stacked:
         return products[:, self.dimension :], products[:, : self.dimension].dot(x)
 
     def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return means and leverages by one matrix product."""
-        products = (X @ self._stack.T).reshape(len(X), self.arms, self._height)
-        return products[..., self.dimension :], np.matmul(products[..., : self.dimension], X[..., np.newaxis])[
-            ..., 0
-        ]
+        """Return means and leverages by one matrix product, a part of X at a time."""
+        d = self.dimension
+        means = np.empty((len(X), self.arms, self.outcomes))
+        leverages = np.empty((len(X), self.arms))
+        for start in range(0, len(X), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            products = (X[part] @ self._stack.T).reshape(-1, self.arms, self._height)
+            means[part] = products[..., d:]
+            leverages[part] = np.matmul(products[..., :d], X[part, :, np.newaxis])[..., 0]
+        return means, leverages
 
     def observe(self, arm: int, x: FloatArray, y: FloatArray) -> tuple[FloatArray, float]:
         """Learn a row by one symmetric rank-one update of the block, in place.
@@ -72,7 +79,7 @@ class Stacked:
         self._dger(-1.0, self._inverse_products, products, 1, 1, columns, 1, 1, 1)
         return residuals, leverage
 
-    def refactor(self, arm: int, gram: FloatArray, n: int) -> None:  # noqa: ARG002  # of the protocol
+    def refactor(self, arm: int, gram: FloatArray, _n: int, /) -> None:
         """Set P from G."""
         self._blocks[arm, : self.dimension] = inverted(gram, self.ridge)
 

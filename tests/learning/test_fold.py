@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from banditroute.errors import InvalidArgumentError, SnapshotCorruptError
-from banditroute.learning import ExactSums, decode, encode, folder
+from banditroute.learning import ExactSums, Statistics, decode, encode, folder
 from banditroute.records import FeedbackRecord, StateKey
 from banditroute.store.base import Fold
 from tests.learning.rows import grid_rows
@@ -73,6 +73,15 @@ def test_batches_do_not_show_and_other_keys_are_left_alone() -> None:
         blobs.update(fold(blobs, [record]))
     assert blobs == at_once
     assert set(fold(blobs, records[:1])) == {KEY}
+
+
+def test_a_store_folds_to_the_bits_that_a_router_has_in_memory() -> None:
+    statistics = Statistics(5, {"response": 2})
+    records = [feedback(n, said(n), arm="ab"[n % 2]) for n in range(40)]
+    for record in records:
+        assert record.values is not None
+        statistics.add(StateKey(record.arm, record.group, record.epoch), record.row, record.values)
+    assert folder({"response": 2})({}, records) == statistics.blobs()
 
 
 def test_what_does_not_fit_is_refused() -> None:

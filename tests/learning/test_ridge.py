@@ -239,6 +239,32 @@ def test_a_posterior_without_arms_predicts_nothing(form: type) -> None:
     assert leverages.shape == (0,)
 
 
+def test_one_feature_is_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
+    for factored_from, packed_from in ((NEVER, NEVER), (NEVER, 0), (1, NEVER)):
+        monkeypatch.setattr(ridge, "_FACTORED_FROM", factored_from)
+        monkeypatch.setattr(ridge, "_PACKED_FROM", packed_from)
+        posterior = RidgePosterior(1, 1, 2.0)
+        posterior.add_arm(np.array([[0.5]]))
+        # V = 2 + 9 = 11; theta = 0.5 + 3 (4 - 1.5) / 11.
+        residuals, leverage = posterior.observe(0, np.array([3.0]), np.array([4.0]))
+        assert (residuals.tolist(), leverage) == ([2.5], 4.5)
+        means, leverages = posterior.predict(np.array([1.0]))
+        np.testing.assert_allclose(means, [[0.5 + 7.5 / 11]], rtol=1e-14)
+        np.testing.assert_allclose(leverages, [1 / 11], rtol=1e-14)
+
+
+def test_a_long_batch_is_predicted_in_parts_that_do_not_show(form: type) -> None:
+    data, means = experience(), priors(2)
+    posterior = built(0.5, means)
+    for arm, (rows, values) in enumerate(data):
+        posterior.refresh(arm, summed(rows, values), means[arm])
+    X = np.random.default_rng(4).normal(size=(600, DIMENSION))
+    all_means, leverages = posterior.predict_many(X)
+    for t in (0, 255, 256, 599):
+        np.testing.assert_allclose(all_means[t], posterior.predict(X[t])[0], rtol=1e-10, atol=1e-10)
+        np.testing.assert_allclose(leverages[t], posterior.predict(X[t])[1], rtol=1e-10)
+
+
 @pytest.mark.parametrize("lam", [0.0, -1.0, np.nan, np.inf])
 def test_a_ridge_that_is_none_is_refused(lam: float) -> None:
     with pytest.raises(InvalidArgumentError, match="ridge ="):
