@@ -53,7 +53,7 @@ class Ledger:
         """Make the records durable, all or none.
 
         Raises:
-            StoreError: for records that contradict the log: a number used twice, a gap, an unknown arm.
+            StoreError: for records that contradict the log: a number twice, a gap, an unknown arm or decision.
             StoreUnavailableError: when the database cannot take them now.
         """
         try:
