@@ -18,6 +18,7 @@ from banditroute.records import (
 )
 from banditroute.store import tables
 from banditroute.store.base import Fold
+from banditroute.store.bulk import insert_many
 from banditroute.store.codec import ArmIds, Row, arm_row, decision_row, feedback_row, preference_row, snapshot_row
 from banditroute.store.engine import translated
 from banditroute.store.reader import arm_ids
@@ -89,9 +90,9 @@ class Ledger:
             feedback_row(record, router_id, arms) for record in events if isinstance(record, FeedbackRecord)
         ]
         if decisions:
-            connection.execute(insert(tables.decision), decisions)
+            insert_many(connection, tables.decision, decisions)
         if feedback:
-            connection.execute(insert(tables.feedback), feedback)
+            insert_many(connection, tables.feedback, feedback)
 
     def write_state(self, connection: Connection, records: Sequence[LogRecord]) -> None:
         """Add the feedback among the records to the sums, and a line to the ledger."""
