@@ -92,6 +92,7 @@ class Ledger:
         if decisions:
             insert_many(connection, tables.decision, decisions)
         if feedback:
+            self._check_numbers(connection, [record for record in events if isinstance(record, FeedbackRecord)])
             insert_many(connection, tables.feedback, feedback)
 
     def write_state(self, connection: Connection, records: Sequence[LogRecord]) -> None:
@@ -102,7 +103,7 @@ class Ledger:
         fold_no, last = self._last_fold(connection)
         if fold_no != self._fold_no:
             self._blobs = {}
-        self._check_numbers(connection, rows, last)
+        self._check_decisions(connection, rows, last)
         touched = {StateKey(row.arm, row.group, row.epoch) for row in rows}
         held = self._read(connection, touched)
         moved = self._fold(held, rows)
@@ -132,13 +133,16 @@ class Ledger:
         ).first()
         return (row.fold_no, row.last_seq) if row else (0, 0)
 
-    def _check_numbers(self, connection: Connection, rows: Sequence[FeedbackRecord], last: int) -> None:
+    def _check_numbers(self, connection: Connection, rows: Sequence[FeedbackRecord]) -> None:
+        _, last = self._last_fold(connection)
         for expected, row in enumerate(rows, last + 1):
             if row.learned != expected:
                 raise StoreError(
                     f"feedback number {row.learned} does not follow number {expected - 1}; "
                     "does another process write to the same router?"
                 )
+
+    def _check_decisions(self, connection: Connection, rows: Sequence[FeedbackRecord], last: int) -> None:
         feedback, decision = tables.feedback.c, tables.decision.c
         known = exists().where(decision.router_id == feedback.router_id, decision.body == feedback.body)
         orphans = connection.scalar(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, func, select
 
-from banditroute.errors import InvalidArgumentError, StoreError
+from banditroute.errors import InvalidArgumentError
 from banditroute.records import ArmRecord, DecisionRecord, FeedbackRecord, Position, PreferencesRecord
 from banditroute.store import schema, tables
 from banditroute.store.engine import reading_engine, translated
