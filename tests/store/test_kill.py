@@ -112,7 +112,9 @@ def faults(path: Path, acknowledged: set[int]) -> Iterator[str]:
         yield "the ledger does not end where the log does"
 
 
-def killed(tmp_path: Path, kind: type[SqlStore], seed: int, longest: float = 0.13) -> Generator[set[str], None, None]:
+def killed(
+    tmp_path: Path, kind: type[SqlStore], seed: int, longest: float = 0.13
+) -> Generator[set[str], None, None]:
     """Kill one child after the other and say what each left wrong; the next one runs while this one is checked."""
     moments = random.Random(seed)
     child = Child.start(tmp_path / "0.db", kind)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from banditroute.errors import SnapshotCorruptError, StoreError, StoreUnavailableError
 from banditroute.records import FeedbackRecord, LogRecord, Position, SnapshotRecord, SpaceRecord, StateKey
@@ -200,6 +201,15 @@ def test_a_store_is_opened_once(store: SqlStore, path: Path) -> None:
         SqlStore(f"sqlite:///{path}").events()
     with pytest.raises(StoreUnavailableError, match=r"the store is not open; records not stored"):
         append(SqlStore(f"sqlite:///{path}"), ONE)
+
+
+def test_readers_cannot_write(store: SqlStore) -> None:
+    assert store._opened is not None
+    with (
+        store._opened.engines[1].begin() as connection,
+        pytest.raises(OperationalError, match=r"attempt to write a readonly database"),
+    ):
+        connection.exec_driver_sql("DELETE FROM br_router")
 
 
 def test_a_forgotten_store_closes_itself(path: Path) -> None:
