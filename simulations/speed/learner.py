@@ -33,7 +33,7 @@ class Learner(Protocol):
         ...
 
     def centre(self) -> FloatArray:
-        """Return the coefficients of the scalarised reward to which its ridge shrinks, shape (d,); for the check."""
+        """Return the coefficients to which its ridge shrinks those of the reward, shape (d,); for the check."""
         ...
 
     def bonus(self, leverage: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ from typing import Any
 
 from simulations.speed.imports import time_imports
 from simulations.speed.learner import Learner, agreement
-from simulations.speed.machine import describe, require_one_plain_thread, version_of
+from simulations.speed.machine import describe, require_one_plain_thread
 from simulations.speed.ours import Ours
 from simulations.speed.peers import PEERS, Maker
 from simulations.speed.stream import Stream, make_stream

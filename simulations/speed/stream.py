@@ -75,9 +75,9 @@ def make_stream(
 def _contexts(rng: np.random.Generator, count: int, dimension: int) -> FloatArray:
     X = rng.normal(size=(count, dimension)) / np.sqrt(dimension)
     X[:, -1] = 1.0
-    return np.rint(X / FEATURE_UNIT) * FEATURE_UNIT
+    return np.asarray(np.rint(X / FEATURE_UNIT) * FEATURE_UNIT)
 
 
 def _noisy(rng: np.random.Generator, mean: FloatArray) -> FloatArray:
     Y = np.clip(mean + rng.normal(scale=0.1, size=mean.shape), 0.0, 1.0)
-    return np.rint(Y / OUTCOME_UNIT) * OUTCOME_UNIT
+    return np.asarray(np.rint(Y / OUTCOME_UNIT) * OUTCOME_UNIT)
