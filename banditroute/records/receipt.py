@@ -1,6 +1,5 @@
 """What ``feedback`` answers."""
 
-import asyncio
 from collections.abc import Generator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -43,5 +42,7 @@ class Receipt:
         return self
 
     def __await__(self) -> Generator[Any, None, "Receipt"]:
+        import asyncio
+
         yield from asyncio.wrap_future(self._stored).__await__()
         return self
