@@ -3,6 +3,7 @@
 Figures are built as objects, without pyplot, so nothing global is set and no display is needed.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,8 +124,7 @@ def _plane(axes: "Axes", comparison: Comparison) -> None:
     axes.set_xscale("log")
     _mixture_line(axes, cost[hull], quality[hull])
     axes.scatter(cost, quality, s=34, color="white", edgecolor=_INK, linewidth=1.1, zorder=3)
-    named = hull if len(cost) > _ARMS_DRAWN else range(len(cost))
-    _label_arms(axes, [(comparison.arms[arm], float(cost[arm]), float(quality[arm])) for arm in named])
+    _label_arms(axes, comparison.arms, cost, quality, hull)
     oracle = comparison.baselines[-1].values
     axes.scatter(
         1000 * oracle[COST],
@@ -178,13 +178,23 @@ def _plain_dollars(axes: "Axes") -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _label_arms(axes: "Axes", points: list[tuple[str, float, float]]) -> None:
-    """Name arms above and below by turns, and towards the middle at the right edge, so that names do not meet."""
-    points = sorted(points, key=lambda point: point[1])
-    for i, (name, x, y) in enumerate(points):
-        above = (len(points) - i) % 2 == 1
-        last = i == len(points) - 1 and i > 0
-        _label(axes, name, x, y, above=above, left=last)
+def _label_arms(
+    axes: "Axes", names: tuple[str, ...], cost: FloatArray, quality: FloatArray, hull: Sequence[int]
+) -> None:
+    """Name the arms on the hull to its free side, the upper left; the others, if few, to the lower right.
+
+    To the lower right go also the cheapest, which stands at the edge, and an arm on the hull so close to the one
+    before it that its name would be written over that one's.
+    """
+    for before, arm in zip((None, *hull), hull, strict=False):
+        crowded = before is not None and (
+            quality[arm] - quality[before] < 0.03 * np.ptp(quality) and cost[arm] < 4 * cost[before]
+        )
+        outward = before is not None and not crowded
+        _label(axes, names[arm], cost[arm], quality[arm], above=outward, left=outward)
+    if len(cost) <= _ARMS_DRAWN:
+        for arm in sorted(set(range(len(cost))) - set(hull)):
+            _label(axes, names[arm], cost[arm], quality[arm], above=False)
 
 
 def _label(axes: "Axes", text: str, x: float, y: float, *, above: bool = True, left: bool = False) -> None:
