@@ -28,6 +28,8 @@ def read_npy(path: Path) -> NDArray[Any]:
         WorkloadError: if the file cannot be opened, is no ``.npy`` file, holds anything but real numbers, or is
             shorter or longer than its header says.
     """
+    if not path.is_file():
+        raise WorkloadError(f"there is no file {path}")
     try:
         with path.open("rb") as file:
             size = path.stat().st_size

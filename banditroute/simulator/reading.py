@@ -23,6 +23,8 @@ def read_columns(path: Path) -> Columns:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise WorkloadError(f"{path} is of no known format; known are {', '.join(_READERS)}")
+    if not path.is_file():
+        raise WorkloadError(f"there is no file {path}")
     try:
         columns = reader(path)
     except OSError as error:

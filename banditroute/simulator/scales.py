@@ -25,9 +25,12 @@ def objectives_for(
     """
     given = bounds or {}
     known = ", ".join(workload.outcomes)
-    for name in (*preferences, *given):
+    for name in preferences:
         if name not in workload.outcomes:
             raise InvalidArgumentError(f"unknown objective {name!r}; {workload.name} has: {known}")
+    for name in given:
+        if name not in preferences:
+            raise InvalidArgumentError(f"bounds name {name!r}, which is not among the preferences")
     return tuple(_objective(workload, name, given.get(name)) for name in preferences)
 
 

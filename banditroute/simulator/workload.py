@@ -106,7 +106,7 @@ class Workload:
 
     @classmethod
     def bundled(cls) -> "Workload":
-        """2000 real prompts, three models, judged quality and cost: the workload of ``banditroute demo``."""
+        """Real prompts, three models, judged quality and cost: the workload of ``banditroute demo``."""
         return cls.read(Path(__file__).parent.parent / "workloads" / "paretobandit3.parquet")
 
     def __len__(self) -> int:
