@@ -24,6 +24,7 @@ def test_mixture_solves_the_linear_programme(arms: list[tuple[int, int]], budget
     assert mixture.sum() == pytest.approx(1)
     assert np.count_nonzero(mixture) <= 2
     assert mixture @ cost <= budget * (1 + 1e-9)
+    assert solved.fun is not None
     assert mixture @ quality == pytest.approx(-solved.fun)
 
 

@@ -6,7 +6,7 @@ import pytest
 from banditroute.errors import InvalidArgumentError
 from banditroute.simulator import Delay, Exponential
 
-CLOCK = np.arange(2000) * 0.5
+CLOCK = np.arange(0.0, 1000.0, 0.5)
 
 
 def arrivals(delay: Delay, seed: int = 1) -> list[int]:

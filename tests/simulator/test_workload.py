@@ -29,7 +29,7 @@ def write(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
             writer.writeheader()
             writer.writerows(rows)
     elif path.suffix == ".parquet":
-        import pyarrow
+        import pyarrow  # type: ignore[import-untyped]
         from pyarrow import parquet
 
         parquet.write_table(pyarrow.Table.from_pylist(list(rows)), path)
