@@ -11,7 +11,7 @@ from banditroute.cli.arguments import policies, weights
 from banditroute.cli.progress import progress_bar
 from banditroute.errors import InvalidArgumentError
 
-_POLICIES = ("linucb", "lints", "greedy", "uniform")
+_POLICIES = ("linucb", "lints", "greedy")
 
 
 def demo(

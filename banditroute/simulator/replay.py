@@ -1,16 +1,16 @@
 """A recorded workload, routed again by the real Router under an injected clock."""
 
+import math
 import struct
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from banditroute.arms import Arm
-from banditroute.arrays import BoolArray, FloatArray, IntArray
+from banditroute.arrays import FloatArray, IntArray
 from banditroute.errors import InvalidArgumentError, UnknownArmError, WorkloadError
 from banditroute.objectives import Objective, Objectives, Preferences
 from banditroute.policies import Fixed, Policy
@@ -148,7 +148,7 @@ class _Task:
         count = len(rows)
         clock = _Clock()
         times = _START_S + self.interval_s * np.arange(count + 1.0)
-        mailbox = self._mailbox(rows, times[:count], seed)
+        order, groups, mailbox = rows.tolist(), self._groups(), self._mailbox(times[:count], seed)
         contexts = self.workload.features[rows]
         position = {arm: i for i, arm in enumerate(self.workload.arms)}
         arm, propensity = np.empty(count, dtype=np.int64), np.empty(count)
@@ -165,17 +165,14 @@ class _Task:
             clock=clock,
             ids=_Bodies(seed),
         ) as router:
-            route, feedback = router.route, router.feedback
             ids: list[str] = []
             places: list[int] = []
             for step, now in enumerate(times.tolist()):
                 clock.now = now
-                for request, outcomes in mailbox[step]:
-                    payload = outcomes[places[request]]
-                    if payload:
-                        feedback(ids[request], **payload)
+                for request, outcomes in _letters(mailbox[step], groups, order, places):
+                    router.feedback(ids[request], **outcomes)
                 if step < count:
-                    decision = route(contexts[step])
+                    decision = router.route(contexts[step])
                     place = position[decision.arm]
                     ids.append(decision.id)
                     places.append(place)
@@ -183,51 +180,57 @@ class _Task:
                     propensity[step] = decision.propensity
         return Run(arm, propensity)
 
-    def _mailbox(self, rows: IntArray, times: FloatArray, seed: int) -> "_Mailbox":
-        """Step → (request, per arm what arrives); step ``len(rows)`` is after the last request."""
-        count = len(rows)
+    def _mailbox(self, times: FloatArray, seed: int) -> "_Mailbox":
+        """What arrives at each step; the one after the last request comes last."""
+        count = len(times)
         groups = Objectives(self.objectives).groups
-        # One stream of chance a group, so that a delay of one does not move the chance of another.
-        arrivals = {
-            group: self.delays.get(group, IMMEDIATE).arrivals(times, np.random.default_rng((seed, i)))
+        # One stream of chance a group, so that the delay of one does not move the chance of another.
+        arrivals = [
+            self.delays.get(group, IMMEDIATE).arrivals(times, np.random.default_rng((seed, i)))
             for i, group in enumerate(groups)
-        }
-        payloads = {group: self._payloads(places) for group, places in groups.items()}
-        together: dict[tuple[str, ...], list[list[dict[str, float]]]] = {}
-        mailbox: _Mailbox = defaultdict(list)
-        due = np.stack(list(arrivals.values()), axis=1).tolist()
-        for request, (row, steps) in enumerate(zip(rows.tolist(), due, strict=True)):
-            by_step: dict[int, tuple[str, ...]] = {}
-            for group, step in zip(groups, steps, strict=True):
-                if step <= count:
-                    by_step[step] = (*by_step.get(step, ()), group)
-            for step, arriving in by_step.items():
-                if arriving not in together:
-                    together[arriving] = _joined([payloads[group] for group in arriving])
-                mailbox[step].append((request, together[arriving][row]))
-        return mailbox
-
-    def _payloads(self, places: Sequence[int]) -> list[list[dict[str, float]]]:
-        """Row → arm → outcomes of one group, empty where one of them was not recorded."""
-        names = [self.objectives[i].name for i in places]
-        cells = np.stack([self.workload.outcomes[name] for name in names], axis=-1)
-        known: BoolArray = ~np.any(np.isnan(cells), axis=-1)
-        return [
-            [dict(zip(names, values, strict=True)) if there else {} for values, there in zip(*row, strict=True)]
-            for row in zip(cells.tolist(), known.tolist(), strict=True)
         ]
+        mailbox: _Mailbox = [[] for _ in range(count + 2)]
+        for request, steps in enumerate(zip(*(arrival.tolist() for arrival in arrivals), strict=True)):
+            for group, step in enumerate(steps):
+                mailbox[min(step, count + 1)].append((request, group))
+        return mailbox[: count + 1]
+
+    def _groups(self) -> "_Groups":
+        """Objectives and cells of each group; a cell is NaN where one of its group was not recorded."""
+        groups: _Groups = []
+        for places in Objectives(self.objectives).groups.values():
+            names = [self.objectives[i].name for i in places]
+            unknown = np.any([np.isnan(self.workload.outcomes[name]) for name in names], axis=0)
+            cells = [np.where(unknown, np.nan, self.workload.outcomes[name]).tolist() for name in names]
+            groups.append(list(zip(names, cells, strict=True)))
+        return groups
 
 
-_Mailbox: TypeAlias = defaultdict[int, list[tuple[int, list[dict[str, float]]]]]
+_Mailbox: TypeAlias = list[list[tuple[int, int]]]
+"""Step → (request, group), by request."""
+
+_Groups: TypeAlias = list[list[tuple[str, list[list[float]]]]]
+"""Group → (objective, row → arm → outcome)."""
 
 
-def _joined(payloads: Sequence[list[list[dict[str, float]]]]) -> list[list[dict[str, float]]]:
-    if len(payloads) == 1:
-        return payloads[0]
-    return [
-        [{name: value for part in parts for name, value in part.items()} for parts in zip(*rows, strict=True)]
-        for rows in zip(*payloads, strict=True)
-    ]
+def _letters(
+    arriving: Sequence[tuple[int, int]], groups: _Groups, order: Sequence[int], places: Sequence[int]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(request, outcomes) of what arrives together; groups of one request share a letter."""
+    outcomes: dict[str, Any] = {}
+    last = -1
+    for request, group in arriving:
+        if request != last:
+            if outcomes:
+                yield last, outcomes
+            outcomes, last = {}, request
+        row, place = order[request], places[request]
+        for name, cells in groups[group]:
+            value = cells[row][place]
+            if not math.isnan(value):
+                outcomes[name] = value
+    if outcomes:
+        yield last, outcomes
 
 
 @dataclass(slots=True)

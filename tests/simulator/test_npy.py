@@ -1,10 +1,12 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
 
 from banditroute.errors import WorkloadError
 from banditroute.simulator.npy import read_npy
@@ -14,7 +16,7 @@ DTYPES = st.sampled_from(["<f2", "<f4", ">f8", "<i4", "|u1", "|b1"])
 
 @given(hnp.arrays(DTYPES, hnp.array_shapes(min_dims=1, max_dims=3), elements=st.integers(0, 1)), st.booleans())
 @settings(max_examples=40, deadline=None)
-def test_reads_what_numpy_wrote(array: np.ndarray, fortran: bool) -> None:  # type: ignore[type-arg]
+def test_reads_what_numpy_wrote(array: NDArray[Any], fortran: bool) -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:

@@ -10,7 +10,7 @@ import pytest
 
 from banditroute.errors import InvalidArgumentError, UnknownArmError, WorkloadError
 from banditroute.objectives import Objective
-from banditroute.policies import EpsilonGreedy, Fixed, LinUCB, Uniform
+from banditroute.policies import EpsilonGreedy, Fixed, LinUCB, Policy, Uniform
 from banditroute.simulator import Comparison, Delay, Workload, replay
 from tests.simulator.tables import PREFERENCES, small_workload
 
@@ -149,7 +149,7 @@ def same(one: Comparison, other: Comparison) -> bool:
     return np.array_equal(one.chosen, other.chosen) and np.array_equal(one.propensity, other.propensity)
 
 
-POLICIES = {"linucb": LinUCB(alpha=0.3), "greedy": EpsilonGreedy(epsilon=0.2)}
+POLICIES: dict[str, Policy] = {"linucb": LinUCB(alpha=0.3), "greedy": EpsilonGreedy(epsilon=0.2)}
 
 
 @pytest.mark.parametrize(
