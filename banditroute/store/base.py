@@ -58,17 +58,23 @@ class Store(Protocol):
     def append(self, records: Sequence[LogRecord]) -> "Future[None]":
         """Queue records, in order, all or none in one transaction; the future is done when they are durable.
 
-        Never blocks on the database and never raises for its sake: the future carries the error. Records of
-        earlier calls are durable before those of later ones. A feedback's sums move in the transaction that
-        appends it.
+        Never blocks on the database and never raises for its sake: the future carries the error, and cannot be
+        cancelled. Records of earlier calls are durable before those of later ones. A feedback's sums move in the
+        transaction that appends it, and its number must follow the last one.
+
+        The future raises:
+            StoreError: for records that contradict the log; those of other calls are not touched by it. A store
+                that checks nothing may take them.
+            StoreUnavailableError: when the database cannot take them now, or the store is not open.
         """
         ...
 
     def events(self, after: Position = START) -> Iterator[DecisionRecord | FeedbackRecord]:
         """Replay the log behind ``after`` in the order in which it was lived.
 
-        Feedback comes in the order of its number; each decision after the feedback that it knew of. Waits for
-        what was appended before the call.
+        Feedback comes in the order of its number, decisions in that of theirs, and a decision that knew of L
+        feedbacks after feedback L and before L + 1. Waits for what was appended before the call; what comes
+        later is left out. The arrays are not to be written to.
         """
         ...
 

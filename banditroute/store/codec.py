@@ -5,6 +5,7 @@ import json
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -210,8 +211,8 @@ def to_decision(row: Sequence[Any], arms: ArmIds) -> DecisionRecord:
         np.frombuffer(probabilities, _FLOAT),
         np.frombuffer(mean, _FLOAT).reshape(shape),
         np.frombuffer(width, _FLOAT).reshape(shape),
-        json.loads(preferences),
-        json.loads(excluded),
+        dict(_repeated(preferences)),
+        dict(_repeated(excluded)),
         epoch,
         mode,
         cause,
@@ -224,7 +225,7 @@ def feedback_row(record: FeedbackRecord, router_id: int, arms: ArmIds) -> Row:
     """The row of a feedback; its features and epoch stay with the decision."""
     kind = "retract" if record.values is None else "amend" if record.revision else "outcome"
     values, outcomes = _integers(record.values), _json(dict(record.outcomes))
-    payload = hashlib.blake2b(_json([record.arm, outcomes]).encode() + b"\0" + (values or b"-"), digest_size=16)
+    payload = hashlib.blake2b(f"{record.arm}\n{outcomes}\n".encode() + (values or b"-"), digest_size=16)
     return {
         "router_id": router_id,
         "body": record.body,
@@ -269,7 +270,7 @@ def to_feedback(row: Sequence[Any], arms: ArmIds) -> FeedbackRecord:
         epoch,
         _to_integers(values),
         _to_integers(previous),
-        json.loads(outcomes),
+        _decoded(outcomes),
         source,
         received_us,
     )
@@ -289,10 +290,20 @@ def _to_integers(blob: bytes | None) -> tuple[int, ...] | None:
     return None if blob is None else struct.unpack(f"<{len(blob) // 8}q", blob)
 
 
+def _decoded(text: str) -> dict[str, Any]:
+    # Half the time of json.loads, which looks for white space around its value.
+    value: dict[str, Any] = _decode(text)[0]
+    return value
+
+
+_repeated = lru_cache(maxsize=1024)(_decoded)
+_decode = json.JSONDecoder().raw_decode
 _encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 
 def _json(value: Any) -> str:
+    if not value:
+        return "{}"
     try:
         return _encoder.encode(value)
     except (ValueError, TypeError) as error:

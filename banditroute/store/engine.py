@@ -47,7 +47,12 @@ def writing_engine(path: Path, *, patience: float = LOCK_PATIENCE) -> Engine:
 
 def reading_engine(path: Path) -> Engine:
     """An engine that can change nothing, and never creates the file."""
-    engine = _engine(f"{path.absolute().as_uri()}?mode=ro", timeout=LOCK_PATIENCE)
+    # Not mode=ro: such a connection, if it is the last, leaves the write-ahead log lying beside the database.
+    engine = _engine(f"{path.absolute().as_uri()}?mode=rw", timeout=LOCK_PATIENCE)
+
+    @event.listens_for(engine, "connect")
+    def _only_read(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("PRAGMA query_only = ON")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

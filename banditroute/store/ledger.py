@@ -18,6 +18,7 @@ from banditroute.records import (
 )
 from banditroute.store import tables
 from banditroute.store.base import Fold
+from banditroute.store.bulk import insert_many
 from banditroute.store.codec import ArmIds, Row, arm_row, decision_row, feedback_row, preference_row, snapshot_row
 from banditroute.store.engine import translated
 from banditroute.store.reader import arm_ids
@@ -53,7 +54,7 @@ class Ledger:
         """Make the records durable, all or none.
 
         Raises:
-            StoreError: for records that contradict the log: a number used twice, a gap, an unknown arm.
+            StoreError: for records that contradict the log: a number twice, a gap, an unknown arm or decision.
             StoreUnavailableError: when the database cannot take them now.
         """
         try:
@@ -89,9 +90,10 @@ class Ledger:
             feedback_row(record, router_id, arms) for record in events if isinstance(record, FeedbackRecord)
         ]
         if decisions:
-            connection.execute(insert(tables.decision), decisions)
+            insert_many(connection, tables.decision, decisions)
         if feedback:
-            connection.execute(insert(tables.feedback), feedback)
+            self._check_numbers(connection, [record for record in events if isinstance(record, FeedbackRecord)])
+            insert_many(connection, tables.feedback, feedback)
 
     def write_state(self, connection: Connection, records: Sequence[LogRecord]) -> None:
         """Add the feedback among the records to the sums, and a line to the ledger."""
@@ -101,7 +103,7 @@ class Ledger:
         fold_no, last = self._last_fold(connection)
         if fold_no != self._fold_no:
             self._blobs = {}
-        self._check_numbers(connection, rows, last)
+        self._check_decisions(connection, rows, last)
         touched = {StateKey(row.arm, row.group, row.epoch) for row in rows}
         held = self._read(connection, touched)
         moved = self._fold(held, rows)
@@ -131,13 +133,16 @@ class Ledger:
         ).first()
         return (row.fold_no, row.last_seq) if row else (0, 0)
 
-    def _check_numbers(self, connection: Connection, rows: Sequence[FeedbackRecord], last: int) -> None:
+    def _check_numbers(self, connection: Connection, rows: Sequence[FeedbackRecord]) -> None:
+        _, last = self._last_fold(connection)
         for expected, row in enumerate(rows, last + 1):
             if row.learned != expected:
                 raise StoreError(
                     f"feedback number {row.learned} does not follow number {expected - 1}; "
                     "does another process write to the same router?"
                 )
+
+    def _check_decisions(self, connection: Connection, rows: Sequence[FeedbackRecord], last: int) -> None:
         feedback, decision = tables.feedback.c, tables.decision.c
         known = exists().where(decision.router_id == feedback.router_id, decision.body == feedback.body)
         orphans = connection.scalar(

@@ -1,0 +1,220 @@
+"""What the SQL store promises beyond the laws."""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from banditroute.errors import SnapshotCorruptError, StoreError, StoreUnavailableError
+from banditroute.records import FeedbackRecord, LogRecord, Position, SnapshotRecord, SpaceRecord, StateKey
+from banditroute.store.sql import SqlStore
+from banditroute.testing import SECRET, SPEC, a_decision, append, feedback_of, open_router, plain, summing
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "routing.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SqlStore]:
+    store = opened(path)
+    yield store
+    store.close()
+
+
+def opened(path: Path, name: str = SPEC.name, patience: float = 5.0) -> SqlStore:
+    store = SqlStore(f"sqlite:///{path}", patience=patience)
+    open_router(store, replace(SPEC, name=name))
+    return store
+
+
+def query(path: Path, sql: str, *values: object) -> list[Any]:
+    database = sqlite3.connect(path)
+    try:
+        with database:
+            return database.execute(sql, values).fetchall()
+    finally:
+        database.close()
+
+
+def sums(path: Path, router_id: int = 1) -> dict[StateKey, bytes]:
+    rows = query(
+        path,
+        "SELECT a.name, s.objective_group, s.epoch, s.blob FROM br_state s JOIN br_arm a USING (arm_id) "
+        "WHERE s.router_id = ?",
+        router_id,
+    )
+    return {StateKey(*row[:3]): row[3] for row in rows}
+
+
+def folded(store: SqlStore) -> dict[StateKey, bytes]:
+    return dict(summing({}, [record for record in store.events() if isinstance(record, FeedbackRecord)]))
+
+
+ONE, TWO, THREE = a_decision(1), a_decision(2), a_decision(3, 1)
+
+
+@pytest.mark.parametrize(
+    ("records", "sentence"),
+    [
+        ([feedback_of(ONE, 2)], r"feedback number 2 does not follow number 0"),
+        ([feedback_of(ONE, 1), feedback_of(TWO, 3)], r"feedback number 3 does not follow number 1"),
+        ([feedback_of(a_decision(9), 1)], r"1 of 1 feedbacks belong to decisions that are not stored"),
+        ([feedback_of(ONE, 1), feedback_of(ONE, 2)], r"refused by the database \(UNIQUE constraint failed"),
+        ([replace(ONE, decided=7)], r"UNIQUE constraint failed: br_decision.router_id, br_decision.body"),
+        ([replace(THREE, decided=2)], r"UNIQUE constraint failed: br_decision.router_id, br_decision.decided"),
+        ([replace(THREE, arm="new", arms=("new", "small"))], r"arm 'new' was never added to this router"),
+        ([replace(THREE, probabilities=np.array([1.0, 0.0]))], r"CHECK constraint failed: ck_br_decision_propen"),
+        ([replace(THREE, mean=np.full((2, 3), np.nan))], r"a number that is not finite"),
+        ([replace(THREE, width=np.full((2, 3), np.inf))], r"a number that is not finite"),
+        ([replace(THREE, width=np.ones((2, 2)))], r"a mean of shape \(2, 3\) and a width of shape \(2, 2\)"),
+        ([replace(THREE, preferences={"quality": float("nan")})], r"cannot be stored: Out of range float"),
+        ([replace(THREE, created_us=2**63)], r"OverflowError"),
+        ([replace(THREE, body=b"short")], r"CHECK constraint failed: ck_br_decision_body"),
+        ([SpaceRecord(4, 1)], r"dimension 4 contradicts the stored one"),
+    ],
+)
+def test_what_contradicts_the_log_is_refused_loudly(
+    store: SqlStore, path: Path, records: list[LogRecord], sentence: str
+) -> None:
+    append(store, ONE, TWO)
+    with pytest.raises(StoreError, match=sentence) as caught:
+        append(store, *records)
+    assert not isinstance(caught.value, StoreUnavailableError)
+    assert plain(list(store.events())) == plain([ONE, TWO])
+    assert (sums(path), query(path, "SELECT * FROM br_fold")) == ({}, [])
+    append(store, feedback_of(ONE, 1))
+    assert sums(path) == folded(store)
+
+
+def test_nan_finds_no_way_into_the_tables(store: SqlStore, path: Path) -> None:
+    append(store, ONE)
+    for value in (float("nan"), float("inf"), "0.5 or so", None):
+        with pytest.raises(sqlite3.IntegrityError):
+            query(path, "UPDATE br_decision SET propensity = ?", value)
+        with pytest.raises(sqlite3.IntegrityError):
+            query(path, "UPDATE br_price SET input = ?", value)
+
+
+def test_one_file_holds_many_routers(store: SqlStore, path: Path) -> None:
+    other = opened(path, "other")
+    for number in range(1, 30):
+        decision = a_decision(number, number - 1)
+        append(store, decision, feedback_of(decision, number))
+        append(other, decision, feedback_of(decision, number, values=(7,)))
+    assert sums(path, 1) == folded(store) != folded(other) == sums(path, 2)
+    other.close()
+
+
+def test_sums_moved_by_another_process_are_read_again(store: SqlStore, path: Path) -> None:
+    other = opened(path)
+    append(store, ONE, TWO, feedback_of(ONE, 1))
+    append(other, feedback_of(ONE, 2, revision=1))
+    append(store, feedback_of(ONE, 3, revision=2))
+    assert sums(path) == folded(store)
+    with pytest.raises(StoreError, match=r"feedback number 3 does not follow number 3; does another process"):
+        append(other, feedback_of(TWO, 3))
+    other.close()
+
+
+def test_rotten_snapshots_are_passed_over(store: SqlStore, path: Path) -> None:
+    for number in (1, 2, 3):
+        append(store, SnapshotRecord(Position(number, 0), b"%d" % number, 0))
+    store.close()
+    query(path, "UPDATE br_snapshot SET blob = x'00' WHERE learned = 3")
+    store = SqlStore(f"sqlite:///{path}")
+    snapshot = open_router(store).snapshot
+    assert snapshot is not None
+    assert snapshot.blob == b"2"
+    store.close()
+
+
+def test_only_the_newest_snapshots_are_kept(store: SqlStore, path: Path) -> None:
+    append(store, *(SnapshotRecord(Position(number, 0), b"", 0) for number in range(25)))
+    append(store, SnapshotRecord(Position(24, 0), b"again", 0))
+    kept = query(path, "SELECT learned, blob FROM br_snapshot ORDER BY learned")
+    assert kept == [(number, b"") for number in range(15, 24)] + [(24, b"again")]
+
+
+def test_rotten_sums_are_not_added_to(store: SqlStore, path: Path) -> None:
+    append(store, ONE, feedback_of(ONE, 1))
+    store.close()
+    query(path, "UPDATE br_state SET blob = x'3939'")
+    store = opened(path)
+    with pytest.raises(SnapshotCorruptError, match=r"fail their checksum; rebuild them from the log"):
+        append(store, feedback_of(ONE, 2, revision=1))
+    store.close()
+
+
+def test_a_lock_that_is_held_too_long(path: Path) -> None:
+    store = opened(path, patience=0.02)
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(
+        StoreUnavailableError, match=r"records not stored: database unavailable \(database is locked"
+    ):
+        append(store, ONE)
+    holder.execute("ROLLBACK")
+    holder.close()
+    append(store, ONE)
+    assert len(list(store.events())) == 1
+    store.close()
+
+
+def test_a_full_disk(store: SqlStore, path: Path) -> None:
+    assert store._opened is not None
+    with store._opened.engines[0].connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreUnavailableError, match=r"database unavailable \(database or disk is full\)"):
+        append(store, *(a_decision(number) for number in range(1, 400)))
+    assert list(store.events()) == []
+    append(store, ONE)
+
+
+def test_no_directory(tmp_path: Path) -> None:
+    store = SqlStore(f"sqlite:///{tmp_path}/missing/routing.db")
+    with pytest.raises(StoreUnavailableError, match=r"store not opened: database unavailable \(unable to open"):
+        open_router(store)
+    store.close()
+
+
+def test_secrets_are_not_shown(store: SqlStore) -> None:
+    append(store, ONE)
+    decision = replace(ONE, key="canary-key", preferences={"canary": 1.0})
+    error = store.append([decision, feedback_of(decision, 1, source="canary-source")]).exception(30)
+    shown = f"{store!r} {error!r} {vars(error) if error else None}"
+    assert "canary" not in shown
+    assert repr(SECRET)[2:20] not in shown
+
+
+def test_a_store_is_opened_once(store: SqlStore, path: Path) -> None:
+    with pytest.raises(StoreError, match=r"open already"):
+        open_router(store)
+    with pytest.raises(StoreUnavailableError, match=r"call open\(\) first"):
+        SqlStore(f"sqlite:///{path}").events()
+    with pytest.raises(StoreUnavailableError, match=r"the store is not open; records not stored"):
+        append(SqlStore(f"sqlite:///{path}"), ONE)
+
+
+def test_readers_cannot_write(store: SqlStore) -> None:
+    assert store._opened is not None
+    with (
+        store._opened.engines[1].begin() as connection,
+        pytest.raises(OperationalError, match=r"attempt to write a readonly database"),
+    ):
+        connection.exec_driver_sql("DELETE FROM br_router")
+
+
+def test_a_forgotten_store_closes_itself(path: Path) -> None:
+    store = opened(path)
+    for number in range(1, 900):
+        store.append([a_decision(number)])
+    del store
+    assert query(path, "SELECT count(*) FROM br_decision") == [(899,)]

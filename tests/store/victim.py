@@ -1,0 +1,58 @@
+"""A process that appends as fast as it can until it is killed; run in a child."""
+
+import os
+import struct
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from banditroute.records import LogRecord
+from banditroute.store.engine import translated
+from banditroute.store.ledger import Ledger
+from banditroute.store.sql import SqlStore
+from banditroute.testing import a_decision, feedback_of, open_router
+
+ACK = struct.Struct("<q")
+
+
+class StateLater(Ledger):
+    """The mistake that the ledger avoids: the sums move in a transaction of their own."""
+
+    def __call__(self, records: Sequence[LogRecord]) -> None:
+        with translated("log"), self._engine.begin() as connection:
+            self.write_log(connection, records)
+        with translated("state"), self._engine.begin() as connection:
+            self.write_state(connection, records)
+
+
+class SplitStore(SqlStore):
+    ledger = StateLater
+
+
+def append_for_ever(url: str, acks: int, kind: type[SqlStore] = SqlStore, appends: int | None = None) -> None:
+    """Write the number of each durable feedback to the pipe ``acks``; stop after ``appends``, without closing."""
+    store = kind(url)
+    number = open_router(store).end.learned
+    waiting: deque[Future[None]] = deque()
+    while appends is None or number < appends:
+        number += 1
+        decision = a_decision(number, number - 1)
+        stored = store.append([decision, feedback_of(decision, number)])
+        stored.add_done_callback(_acknowledge(acks, number))
+        waiting.append(stored)
+        if len(waiting) > 600:
+            waiting.popleft().result(timeout=30)
+    # Keeps the store from being collected, and thereby closed, before the interpreter ends.
+    _left_open.append(store)
+
+
+_left_open: list[SqlStore] = []
+
+
+def _acknowledge(acks: int, number: int) -> Callable[[Future[Any]], None]:
+    def write(stored: Future[Any]) -> None:
+        if stored.exception() is None:
+            os.write(acks, ACK.pack(number))
+
+    return write
