@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, func, select
 
 from banditroute.errors import InvalidArgumentError
-from banditroute.records import ArmRecord, DecisionRecord, FeedbackRecord, Position, PreferencesRecord
+from banditroute.objectives import Objective
+from banditroute.records import ArmRecord, DecisionRecord, FeedbackRecord, Position, PreferencesRecord, RouterSpec
 from banditroute.store import schema, tables
+from banditroute.store.codec import to_spec
 from banditroute.store.engine import reading_engine, translated
 from banditroute.store.reader import (
     LogReader,
@@ -43,6 +45,7 @@ class RouterSummary:
     Attributes:
         name, tenant: As in its spec.
         dimension: Number of features without the intercept; None before the first vector.
+        objectives: In order, with their bounds.
         arms: In the order in which they were added.
         preferences: The latest.
         decisions, feedback: How many are in the log.
@@ -55,6 +58,7 @@ class RouterSummary:
     name: str
     tenant: str
     dimension: int | None
+    objectives: tuple[Objective, ...]
     arms: tuple[ArmSummary, ...]
     preferences: PreferencesRecord
     decisions: int
@@ -75,7 +79,8 @@ def routers(url: str) -> list[RouterSummary]:
     with _looking_at(url) as (engine, size), engine.begin() as connection:
         table = tables.router
         rows = connection.execute(select(table).order_by(table.c.tenant, table.c.name)).all()
-        return [_summary(connection, row.router_id, row.tenant, row.name, row.dimension, size) for row in rows]
+        specs = [to_spec(row.tenant, row.name, row.dimension, row.spec) for row in rows]
+        return [_summary(connection, row.router_id, spec, size) for row, spec in zip(rows, specs, strict=True)]
 
 
 def find_decision(
@@ -121,9 +126,7 @@ def _router_id(engine: Engine, name: str, tenant: str) -> int:
     return int(number)
 
 
-def _summary(
-    connection: Connection, router_id: int, tenant: str, name: str, dimension: int | None, size: int
-) -> RouterSummary:
+def _summary(connection: Connection, router_id: int, spec: RouterSpec, size: int) -> RouterSummary:
     decision, feedback = tables.decision.c, tables.feedback.c
     chosen = _chosen(connection, router_id)
     total = sum(chosen.values())
@@ -133,9 +136,10 @@ def _summary(
     given = select(func.count(), func.count(feedback.learned)).where(feedback.router_id == router_id)
     stored, learned = connection.execute(given).one()
     return RouterSummary(
-        name=name,
-        tenant=tenant,
-        dimension=dimension,
+        name=spec.name,
+        tenant=spec.tenant,
+        dimension=spec.dimension,
+        objectives=spec.objectives,
         arms=tuple(
             ArmSummary(record, count, count / total if total else 0.0)
             for record in arm_records(connection, router_id)

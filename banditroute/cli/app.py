@@ -1,0 +1,20 @@
+"""The commands, put together."""
+
+import typer
+
+from banditroute.cli.demo import demo
+from banditroute.cli.replay import replay
+from banditroute.cli.status import status
+from banditroute.cli.why import why
+
+app = typer.Typer(
+    help="Choose a model per request, learn from late feedback, prove it by replay.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command()(demo)
+app.command()(replay)
+app.command()(status)
+app.command()(why)

@@ -1,0 +1,73 @@
+"""What is written on a command line, turned into the library's values."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from banditroute.errors import InvalidArgumentError
+from banditroute.policies import EpsilonGreedy, Fixed, LinTS, LinUCB, Policy, Uniform
+
+_POLICIES = {"linucb": LinUCB, "lints": LinTS, "greedy": EpsilonGreedy, "uniform": Uniform}
+POLICIES_HELP = "linucb, lints, greedy, uniform, or fixed:ARM"
+
+
+def policies(names: Sequence[str]) -> dict[str, Policy]:
+    """Name → policy with its default settings; ``fixed:ARM`` is always that arm.
+
+    >>> policies(["linucb", "fixed:small"])
+    {'linucb': LinUCB(...), 'fixed:small': Fixed(arm='small', ...)}
+    """
+    result: dict[str, Policy] = {}
+    for name in names:
+        if name in result:
+            raise InvalidArgumentError(f"policy {name!r} is given twice")
+        kind, _, arm = name.partition(":")
+        if kind == "fixed" and arm:
+            result[name] = Fixed(arm)
+        elif name in _POLICIES:
+            result[name] = _POLICIES[name]()
+        else:
+            raise InvalidArgumentError(f"unknown policy {name!r}; there are: {POLICIES_HELP}")
+    return result
+
+
+def weights(text: str) -> dict[str, float]:
+    """Read preferences.
+
+    >>> weights("quality=1,cost_usd=0.3")
+    {'quality': 1.0, 'cost_usd': 0.3}
+    """
+    result: dict[str, float] = {}
+    for part in text.split(","):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not (name and equals):
+            raise InvalidArgumentError(f"preference {part!r} must read NAME=WEIGHT, as in quality=1,cost_usd=0.3")
+        if name in result:
+            raise InvalidArgumentError(f"preference {name!r} is given twice")
+        result[name] = _number(f"preference {name!r}", value)
+    return result
+
+
+def bounds(texts: Sequence[str]) -> Mapping[str, tuple[float, float]]:
+    """Read bounds of objectives.
+
+    >>> bounds(["cost_usd=0:0.05"])
+    {'cost_usd': (0.0, 0.05)}
+    """
+    result: dict[str, tuple[float, float]] = {}
+    for text in texts:
+        name, _, pair = text.partition("=")
+        low, colon, high = pair.partition(":")
+        if not (name and colon):
+            raise InvalidArgumentError(f"bound {text!r} must read NAME=LOW:HIGH, as in cost_usd=0:0.05")
+        result[name] = _number(f"lower bound of {name!r}", low), _number(f"upper bound of {name!r}", high)
+    return result
+
+
+def _number(what: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InvalidArgumentError(f"{what} must be a finite number, got {text!r}")
+    return value

@@ -1,0 +1,47 @@
+"""``banditroute demo``: a real workload through several policies, on SQLite, in a minute."""
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from banditroute.cli.arguments import policies, weights
+from banditroute.cli.progress import progress_bar
+from banditroute.errors import InvalidArgumentError
+
+_POLICIES = ("linucb", "lints", "greedy")
+
+
+def demo(
+    prefer: Annotated[str, typer.Option(help="Weights of the objectives.")] = "quality=1,cost_usd=0.3",
+    seeds: Annotated[int, typer.Option(help="How many orders of the requests to replay.")] = 3,
+    out: Annotated[Path, typer.Option(help="Directory for the plots.")] = Path("banditroute-demo"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Replay recorded prompts, answered by three models, through policies that keep their state in SQLite."""
+    from banditroute.simulator import Workload, plots, replay
+
+    chosen, preferences = policies(_POLICIES), weights(prefer)
+    if out.exists() and not out.is_dir():
+        raise InvalidArgumentError(f"--out {out} is a file, not a directory")
+    workload = Workload.bundled()
+    with TemporaryDirectory(prefix="banditroute-demo-") as folder, progress_bar("replaying") as progress:
+        comparison = replay(
+            workload,
+            chosen,
+            preferences=preferences,
+            seeds=seeds,
+            store=lambda policy, seed: f"sqlite:///{folder}/{policy}-{seed}.db",
+            progress=progress,
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    files = {"regret": plots.regret, "plane": plots.plane, "traffic": plots.traffic, "overview": plots.overview}
+    for name, draw in files.items():
+        draw(comparison).savefig(out / f"{name}.png")
+    written = [str(out / f"{name}.png") for name in files]
+    if as_json:
+        typer.echo(json.dumps({**comparison.as_dict(), "plots": written}, indent=2, allow_nan=False))
+    else:
+        typer.echo(f"{comparison}\n\nplots: {', '.join(written)}")

@@ -1,0 +1,60 @@
+"""``banditroute replay``: what policies would have done with a recorded workload."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from banditroute.cli.arguments import POLICIES_HELP, bounds, policies, weights
+from banditroute.cli.progress import progress_bar
+from banditroute.errors import InvalidArgumentError
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help="Parquet, CSV or JSON lines, wide or long.", show_default=False)],
+    features: Annotated[
+        str | None,
+        typer.Option(help="A .npy file, or names of columns divided by commas; by default x_0, x_1, …"),
+    ] = None,
+    policy: Annotated[list[str] | None, typer.Option(help=f"{POLICIES_HELP}; may be repeated.")] = None,
+    prefer: Annotated[str, typer.Option(help="Weights of the objectives.")] = "quality=1,cost_usd=0.3",
+    bound: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=LOW:HIGH; by default 0 and the 95th percentile of a cost or latency."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many orders of the requests to replay.")] = 5,
+    order: Annotated[str, typer.Option(help="shuffled (by each seed) or recorded.")] = "shuffled",
+    plot: Annotated[Path | None, typer.Option(help="Draw the comparison into this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Replay a recorded workload through policies and compare them with the baselines."""
+    from banditroute.simulator import Workload, objectives_for
+    from banditroute.simulator import replay as run
+
+    chosen, preferences, given = (
+        policies(policy or ["linucb", "lints", "uniform"]),
+        weights(prefer),
+        bounds(bound or []),
+    )
+    if order not in ("shuffled", "recorded"):
+        raise InvalidArgumentError(f"--order {order!r} must be shuffled or recorded")
+    if plot is not None and not plot.parent.is_dir():
+        raise InvalidArgumentError(f"--plot {plot}: there is no directory {plot.parent}")
+    source = features.split(",") if features and not features.endswith(".npy") else features
+    workload = Workload.read(file, features=source)
+    objectives = objectives_for(workload, preferences, bounds=given)
+    with progress_bar("replaying") as progress:
+        comparison = run(
+            workload,
+            chosen,
+            preferences=preferences,
+            objectives=objectives,
+            seeds=seeds,
+            order="recorded" if order == "recorded" else "shuffled",
+            progress=progress,
+        )
+    typer.echo(json.dumps(comparison.as_dict(), indent=2, allow_nan=False) if as_json else str(comparison))
+    if plot is not None:
+        comparison.plot().savefig(plot)
+        typer.echo(f"\nplots: {plot}", err=as_json)

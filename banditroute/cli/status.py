@@ -1,0 +1,63 @@
+"""``banditroute status``: which routers a database holds, and how they stand."""
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from banditroute.store.views import RouterSummary
+
+
+def status(
+    url: Annotated[str, typer.Argument(help="Such as sqlite:///routing.db.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """Show the routers in a database: traffic, feedback, arms and preferences. Reads only."""
+    from banditroute.store.views import routers
+
+    found = [_facts(router) for router in routers(url)]
+    if as_json:
+        typer.echo(json.dumps(found, indent=2, allow_nan=False))
+    else:
+        typer.echo("\n\n".join(map(_text, found)) or "no router yet")
+
+
+def _facts(router: "RouterSummary") -> dict[str, Any]:
+    last = router.last_decision_us
+    return {
+        "name": router.name,
+        "tenant": router.tenant,
+        "features": router.dimension,
+        "objectives": {o.name: {"goal": o.goal, "bounds": list(o.bounds)} for o in router.objectives},
+        "preferences": dict(router.preferences.preferences),
+        "preferences_version": router.preferences.version,
+        "decisions": router.decisions,
+        "feedback": router.feedback,
+        "feedback_waiting": router.waiting,
+        "last_decision_at": None if last is None else datetime.fromtimestamp(last / 1e6, UTC).isoformat(),
+        "arms": {
+            arm.record.arm.name: {"status": arm.record.status, "decisions": arm.decisions, "share": arm.share}
+            for arm in router.arms
+        },
+        "database_bytes": router.database_bytes,
+    }
+
+
+def _text(facts: dict[str, Any]) -> str:
+    owner = f" of {facts['tenant']}" if facts["tenant"] else ""
+    wishes = ", ".join(f"{name}={weight:g}" for name, weight in facts["preferences"].items())
+    waiting = f", {facts['feedback_waiting']} not yet learned from" if facts["feedback_waiting"] else ""
+    width = max(map(len, facts["arms"]), default=0)
+    return "\n".join(
+        [
+            f"{facts['name']}{owner}: {facts['decisions']} decisions, {facts['feedback']} feedbacks{waiting}",
+            f"  last decision {facts['last_decision_at'] or 'never'}",
+            f"  preferences   {wishes} (version {facts['preferences_version']})",
+            *(
+                f"  {name:{width}}  {arm['share']:6.1%}  {arm['decisions']:>9}  {arm['status']}"
+                for name, arm in facts["arms"].items()
+            ),
+        ]
+    )

@@ -1,0 +1,41 @@
+"""``banditroute why``: how one decision came about."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from banditroute.errors import DecisionExpiredError, InvalidDecisionIdError
+from banditroute.identity import DecisionIds
+from banditroute.objectives import Objectives
+from banditroute.records import Explanation
+
+
+def why(
+    url: Annotated[str, typer.Argument(help="Such as sqlite:///routing.db.", show_default=False)],
+    decision_id: Annotated[str, typer.Argument(help="What route() gave.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """Explain a decision: what was expected of each arm, its probability, and what came of it. Reads only."""
+    found = _explanation(url, decision_id)
+    typer.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False) if as_json else str(found))
+
+
+def _explanation(url: str, decision_id: str) -> Explanation:
+    """Find the router whose tag the id bears, then the decision.
+
+    A router whose secret came from its configuration tags its ids with that, so its ids are not known here.
+    """
+    from banditroute.store.views import find_decision, routers, secret_of
+
+    for router in routers(url):
+        ids = DecisionIds(secret_of(url, router.name, tenant=router.tenant), router.tenant, router.name)
+        try:
+            body = ids.body(decision_id)
+        except InvalidDecisionIdError:
+            continue
+        found = find_decision(url, router.name, body, tenant=router.tenant)
+        if found is None:
+            raise DecisionExpiredError(f"router {router.name!r} no longer holds the decision {decision_id!r:.60}")
+        return Explanation(decision_id, *found, Objectives(router.objectives))
+    raise InvalidDecisionIdError(f"{decision_id!r:.60} is not an id that a router of this database issued")

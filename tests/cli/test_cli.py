@@ -1,0 +1,232 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from banditroute.arms import Arm
+from banditroute.cli import main
+from banditroute.cli.arguments import bounds, policies, weights
+from banditroute.errors import InvalidArgumentError
+from banditroute.objectives import Objective
+from banditroute.router import Router
+from banditroute.simulator import Workload
+from tests.simulator.tables import small_workload
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A small workload as CSV."""
+    workload = small_workload(20)
+    columns = {f"x_{i}": workload.features[:, i] for i in range(2)}
+    for metric, cells in workload.outcomes.items():
+        columns |= {f"{metric}__{arm}": cells[:, i] for i, arm in enumerate(workload.arms)}
+    lines = [
+        ",".join(columns),
+        *(",".join(map(repr, row)) for row in np.column_stack([*columns.values()]).tolist()),
+    ]
+    path = tmp_path / "w.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_replay_prints_the_table_with_its_bounds(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", str(file), "--policy", "linucb", "--policy", "fixed:small", "--seeds", "2"]) == 0
+    out, err = capsys.readouterr()
+    for word in ("linucb", "fixed:small", "oracle", "bounds quality [0, 1], cost_usd [0, "):
+        assert word in out
+    assert err == ""
+
+
+def test_replay_prints_json(file: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", small_workload(20).features)
+    arguments = [
+        "replay",
+        str(file),
+        "--features",
+        str(tmp_path / "x.npy"),
+        "--policy",
+        "linucb",
+        "--policy",
+        "lints",
+    ]
+    assert main([*arguments, "--prefer", "quality=1,cost_usd=0.3", "--seeds", "2", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert list(data["policies"]) == ["linucb", "lints"]
+    for measure in ("utility", "quality", "cost_usd", "regret"):
+        interval = data["policies"]["lints"][measure]
+        assert interval["low"] <= interval["mean"] <= interval["high"]
+    cells = Workload.read(file).outcomes["cost_usd"]
+    assert data["bounds"]["cost_usd"] == pytest.approx([0, np.quantile(cells, 0.95)])
+
+
+def test_replay_takes_bounds_columns_and_draws(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plot = file.parent / "plot.png"
+    arguments = ["--features", "x_1", "--bound", "cost_usd=0:0.5", "--order", "recorded", "--seeds", "1"]
+    assert main(["replay", str(file), *arguments, "--plot", str(plot)]) == 0
+    assert "cost_usd [0, 0.5]" in capsys.readouterr().out
+    assert plot.stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--policy", "best"], "unknown policy 'best'"),
+        (["--policy", "fixed:"], "unknown policy 'fixed:'"),
+        (["--policy", "fixed:huge"], "unknown arm 'huge'"),
+        (["--policy", "linucb", "--policy", "linucb"], "given twice"),
+        (["--prefer", "speed=1"], "unknown objective 'speed'"),
+        (["--prefer", "quality"], "must read NAME=WEIGHT"),
+        (["--prefer", "quality=much"], "finite number, got 'much'"),
+        (["--prefer", "quality=nan"], "finite number, got 'nan'"),
+        (["--prefer", "quality=-1"], "must be finite and at least 0"),
+        (["--prefer", "quality=1,quality=2"], "given twice"),
+        (["--bound", "cost_usd=1"], "must read NAME=LOW:HIGH"),
+        (["--bound", "cost_usd=2:1"], "lo < hi"),
+        (["--bound", "latency_s=0:1"], "not among the preferences"),
+        (["--seeds", "0"], "seeds = 0"),
+        (["--seeds", "many"], "integer"),
+        (["--order", "sorted"], "'sorted'"),
+        (["--features", "none.npy"], "there is no file none.npy"),
+        (["--features", "x_9"], "no feature column 'x_9'"),
+        (["--plot", "none/here/plot.png"], "no directory"),
+    ],
+)
+def test_replay_refuses_with_a_sentence_and_writes_nothing(
+    file: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    before = sorted(file.parent.iterdir())
+    assert main(["replay", str(file), *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
+    assert "Traceback" not in err
+    assert sorted(file.parent.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x_0,quality__a,quality__b\n1,2\n", "line 2 has 2 cells, expected 3"),
+        ("x_0,quality__a,cost_usd__a\n1,1,inf\n", "infinite"),
+        ("x_0,quality__a,cost_usd__a\nnan,1,1\n", "no value in row 1"),
+        ("x_0,quality__a\n1,1\n", "unknown objective 'cost_usd'"),
+        ("x_0,quality__a,cost_usd__a\n1,3,1\n", "outside [0, 1]"),
+        ("x_0,quality__a,quality__b,cost_usd__a\n1,1,1,1\n", "no column 'cost_usd__b'"),
+    ],
+)
+def test_replay_refuses_broken_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    (tmp_path / "w.csv").write_text(text, encoding="utf-8")
+    assert main(["replay", str(tmp_path / "w.csv"), "--json"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_demo_writes_plots_and_says_where(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(Workload, "bundled", classmethod(lambda _: small_workload(15)))
+    out = tmp_path / "plots"
+    assert main(["demo", "--seeds", "1", "--out", str(out)]) == 0
+    printed = capsys.readouterr()
+    assert "oracle" in printed.out
+    assert printed.err == ""
+    for path in out.iterdir():
+        assert str(path) in printed.out
+    assert len(list(out.iterdir())) == 4
+    assert main(["demo", "--seeds", "1", "--out", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["plots"]
+    (tmp_path / "taken").write_text("", encoding="utf-8")
+    assert main(["demo", "--out", str(tmp_path / "taken")]) == 2
+    assert "is a file" in capsys.readouterr().err
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> tuple[str, str]:
+    """URL of a database with one router in it, and the id of a decision."""
+    url = f"sqlite:///{tmp_path / 'routing.db'}"
+    objectives = [Objective("quality"), Objective("cost_usd", goal="min", bounds=(0, 0.05))]
+    with Router("support", arms=[Arm("small"), Arm("large")], objectives=objectives, store=url) as router:
+        decision = router.route([0.5, 1.0])
+        router.feedback(decision.id, quality=0.75)
+        router.route([0.25, 1.0])
+    return url, decision.id
+
+
+def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> Any:
+    assert main([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_status_shows_routers(store: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    (router,) = run(["status", store[0]], capsys)
+    assert (router["name"], router["decisions"], router["feedback"]) == ("support", 2, 1)
+    assert router["preferences"] == {"quality": 1.0}
+    assert router["objectives"]["cost_usd"] == {"goal": "min", "bounds": [0, 0.05]}
+    assert sum(arm["decisions"] for arm in router["arms"].values()) == 2
+    assert main(["status", store[0]]) == 0
+    assert "support: 2 decisions, 1 feedbacks" in capsys.readouterr().out
+
+
+def test_why_explains_a_decision(store: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    explained = run(["why", *store], capsys)
+    assert explained["decision_id"] == store[1]
+    assert [item["outcomes"] for item in explained["feedback"]] == [{"quality": 0.75}]
+    assert main(["why", *store]) == 0
+    assert "was chosen with probability" in capsys.readouterr().out
+
+
+def test_why_refuses_ids_of_others(
+    store: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Router("other", arms=[Arm("a")]) as other:
+        foreign = other.route([1.0]).id
+    for wrong in (foreign, "nonsense"):
+        assert main(["why", store[0], wrong]) == 2
+        assert "is not an id that a router of this database issued" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["status"], ["why"]])
+def test_reading_creates_no_database(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    path = tmp_path / "none.db"
+    rest = ["some-id"] if command == ["why"] else []
+    assert main([*command, f"sqlite:///{path}", *rest]) == 2
+    assert "none.db" in capsys.readouterr().err
+    assert not path.exists()
+
+
+def test_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "banditroute", "--help"], capture_output=True, text=True, check=True
+    )
+    assert all(command in done.stdout for command in ("demo", "replay", "status", "why"))
+
+
+def test_unknown_options_are_usage_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", "--nope"]) == 2
+    assert "--nope" in capsys.readouterr().err
+
+
+def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in [name for name in sys.modules if name.startswith("banditroute.cli.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "typer", None)
+    assert main(["status", "sqlite:///x.db"]) == 2
+    assert "banditroute[cli]" in capsys.readouterr().err
+
+
+def test_arguments_read_what_they_say() -> None:
+    assert weights(" quality = 1 , cost_usd=3e-1") == {"quality": 1.0, "cost_usd": 0.3}
+    assert bounds(["a=-1:2.5"]) == {"a": (-1.0, 2.5)}
+    assert list(policies(["lints", "greedy", "uniform"])) == ["lints", "greedy", "uniform"]
+    with pytest.raises(InvalidArgumentError):
+        weights("")
