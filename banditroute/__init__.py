@@ -7,12 +7,16 @@
 'recorded'
 """
 
+from typing import TYPE_CHECKING, Any
+
 from banditroute.arms import Arm, Price
 from banditroute.errors import BanditRouteError
 from banditroute.objectives import Objective
 from banditroute.policies import EpsilonGreedy, Exploration, Fixed, LinTS, LinUCB, Policy, Uniform
 from banditroute.records import Decision, Estimate, Explanation, Receipt
-from banditroute.router import Router
+
+if TYPE_CHECKING:
+    from banditroute.router import Router
 
 __all__ = [
     "Arm",
@@ -32,3 +36,12 @@ __all__ = [
     "Router",
     "Uniform",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # The words above are light; the router brings learning and storing along, so it is loaded when it is wanted.
+    if name == "Router":
+        from banditroute.router import Router
+
+        return Router
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
