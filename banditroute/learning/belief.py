@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from banditroute.arrays import OUTCOME_UNIT, FloatArray, RowArray, from_feature_row
+from banditroute.arrays import FloatArray, RowArray
 from banditroute.errors import SnapshotCorruptError
 from banditroute.learning.group import GroupBelief
 from banditroute.learning.statistics import Statistics
@@ -35,6 +35,8 @@ class Belief:
             for group, positions in objectives.groups.items()
         }
         self._objectives = len(objectives)
+        # A group of all objectives has nothing to be put together.
+        self._whole = next(iter(self._groups.values())) if len(self._groups) == 1 else None
         self._arms: dict[str, int] = {}
         self._epoch = 0
         self.statistics = Statistics(self._dimension, self._sizes)
@@ -51,10 +53,12 @@ class Belief:
 
         ``x`` has shape (d,) or (requests, d); both results have shape (..., arms, objectives).
         """
+        if self._whole is not None:
+            return self._whole.predict(x)
         shape = (*x.shape[:-1], len(self._arms), self._objectives)
         mean, width = np.empty(shape), np.empty(shape)
         for group in self._groups.values():
-            group.predict_into(x, mean, width)
+            mean[..., group.columns], width[..., group.columns] = group.predict(x)
         return mean, width
 
     def learn(
@@ -69,7 +73,7 @@ class Belief:
         if previous is None:
             assert values is not None
             self.statistics.add(key, row, values)
-            group.observe(arm, row, np.array(values), from_feature_row(row), np.array(values) * OUTCOME_UNIT)
+            group.observe(arm, row, values)
         else:
             if values is None:
                 self.statistics.subtract(key, row, previous)
@@ -80,7 +84,7 @@ class Belief:
         if key.epoch > self._epoch:
             self._epoch = key.epoch
             self.statistics.merge_epochs(before=key.epoch - LIVE_EPOCHS + 1)
-        if self.is_fresh:
+        if not self.learned % REFRESH_EVERY:
             self._refresh()
 
     @property
@@ -96,7 +100,7 @@ class Belief:
         """σ̂ of every objective, scaled; shape (objectives,)."""
         noise = np.empty(self._objectives)
         for group in self._groups.values():
-            noise[group.positions] = group.noise
+            noise[group.columns] = group.noise
         return noise
 
     def digest(self) -> str:

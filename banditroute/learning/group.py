@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from banditroute.arrays import FloatArray, IntArray, RowArray
+from banditroute.arrays import FEATURE_UNIT, OUTCOME_UNIT, FloatArray, RowArray
 from banditroute.learning.ridge import RidgePosterior
 from banditroute.learning.sums import ExactSums
 
@@ -32,6 +32,7 @@ class GroupBelief:
 
     Attributes:
         positions: Of the group's objectives among all.
+        columns: The same, to index an array's last axis with.
         noise: σ̂ of each, scaled; shape (m,).
     """
 
@@ -40,20 +41,18 @@ class GroupBelief:
     ) -> None:
         self.name = name
         self.positions = list(positions)
-        # Neighbouring columns are written as a slice, which costs a third of what a list of places does.
+        # Neighbouring columns are a slice, which costs a third of what a list of places does.
         first, last = self.positions[0], self.positions[-1]
-        self._columns = slice(first, last + 1) if last - first == len(self.positions) - 1 else self.positions
+        self.columns = slice(first, last + 1) if last - first == len(self.positions) - 1 else self.positions
         self._ridge = ridge
         self._intercept = intercept
-        # A solve costs d³; for long vectors it is worth it less often.
-        self._pool_every = POOL_EVERY * -(-dimension // POOL_EVERY)
         self._posterior = RidgePosterior(dimension, len(positions), ridge)
         self._declared: list[Mapping[int, float]] = []
         self._rows: list[int] = []
         self._pool = ExactSums(dimension, len(positions))
         self._pending_rows: list[RowArray] = []
-        self._pending_values: list[IntArray] = []
-        self._costs = np.zeros((0, len(positions)))
+        self._pending_values: list[tuple[int, ...]] = []
+        self._costs: list[list[float]] = []
         self._common = self._common_model()
         self.noise = self._noise()
 
@@ -61,25 +60,26 @@ class GroupBelief:
         """Add an arm that starts from the common model, moved to its declared means."""
         self._declared.append(prior)
         self._rows.append(0)
-        self._costs = np.concatenate([self._costs, np.zeros((1, len(self.positions)))])
+        self._costs.append([0.0] * len(self.positions))
         self._posterior.add_arm(self._prior(len(self._rows) - 1))
 
-    def predict_into(self, x: FloatArray, mean: FloatArray, width: FloatArray) -> None:
-        """Write this group's columns of both arrays, shape (..., arms, objectives)."""
+    def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Mean and width of every arm and of this group's objectives; both of shape (..., arms, m)."""
         means, leverages = self._posterior.predict(x) if x.ndim == 1 else self._posterior.predict_many(x)
-        mean[..., self._columns] = means
-        width[..., self._columns] = np.sqrt(leverages)[..., np.newaxis] * self.noise
+        return means, np.sqrt(leverages)[..., np.newaxis] * self.noise
 
-    def observe(self, arm: int, row: RowArray, values: IntArray, x: FloatArray, y: FloatArray) -> None:
-        """Learn one row: on the grid for the common sums, as numbers for the arm's posterior."""
+    def observe(self, arm: int, row: RowArray, values: tuple[int, ...]) -> None:
+        """Learn one row and its values, both on the grid."""
+        x, y = np.multiply(row, FEATURE_UNIT), np.multiply(values, OUTCOME_UNIT)
         residuals, leverage = self._posterior.observe(arm, x, y)
-        self._costs[arm] += residuals**2 / (1.0 + leverage)
+        costs = self._costs[arm]
+        for j, residual in enumerate(residuals.tolist()):
+            costs[j] += residual * residual / (1.0 + leverage)
         self._rows[arm] += 1
         self._pending_rows.append(row)
         self._pending_values.append(values)
-        seen = self._pool.n + len(self._pending_rows)
-        if seen % self._pool_every == 0 or (seen < self._pool_every and seen & (seen - 1) == 0):
-            self._pool.add(np.stack(self._pending_rows), np.stack(self._pending_values))
+        if self._common_model_is_due(self._pool.n + len(self._pending_rows)):
+            self._pool.add(np.stack(self._pending_rows), np.array(self._pending_values))
             self._pending_rows.clear()
             self._pending_values.clear()
             self._learn_from_all()
@@ -90,7 +90,7 @@ class GroupBelief:
         self._pending_rows.clear()
         self._pending_values.clear()
         self._rows[arm] = sums.n
-        self._costs[arm] = self._posterior.refresh(arm, sums, self._prior(arm))
+        self._costs[arm] = self._posterior.refresh(arm, sums, self._prior(arm)).tolist()
 
     def refresh(self, sums: Sequence[ExactSums], pooled: ExactSums) -> None:
         """Make everything anew from exact sums, one for each arm: a function of them and of nothing else."""
@@ -103,12 +103,19 @@ class GroupBelief:
             prior = self._prior(arm)
             self._posterior.add_arm(prior)
             self._rows[arm] = total.n
-            self._costs[arm] = self._posterior.refresh(arm, total, prior) if total.n else 0.0
+            self._costs[arm] = [0.0] * len(self.positions)
+            if total.n:
+                self._costs[arm] = self._posterior.refresh(arm, total, prior).tolist()
         self.noise = self._noise()
 
     def counts(self) -> FloatArray:
         """Rows of each arm; shape (arms,)."""
         return np.array(self._rows, dtype=np.float64)
+
+    def _common_model_is_due(self, seen: int) -> bool:
+        """Powers of 2, then every 64 rows; less often where the solve or the number of arms make it dear."""
+        every = POOL_EVERY * -(-max(self._pool.dimension, len(self._rows)) // POOL_EVERY)
+        return not seen % every or (seen < every and not seen & (seen - 1))
 
     def _learn_from_all(self) -> None:
         self._common = self._common_model()
@@ -141,6 +148,6 @@ class GroupBelief:
         return prior
 
     def _noise(self) -> FloatArray:
-        weighed = PRIOR_ROWS * PRIOR_NOISE**2 + self._costs.sum(axis=0)
+        weighed = PRIOR_ROWS * PRIOR_NOISE**2 + np.reshape(self._costs, (-1, len(self.positions))).sum(axis=0)
         noise: FloatArray = np.sqrt(weighed / (PRIOR_ROWS + sum(self._rows)))
         return noise

@@ -87,7 +87,9 @@ class Packed:
     def times_inverse(self, arm: int, rows: FloatArray) -> FloatArray:
         """Return rows P."""
         triangle = self._triangles[arm]
-        products: FloatArray = np.stack([self._dspmv(self._d, 1.0, triangle, row) for row in rows])
+        products = np.empty_like(rows)
+        for i, row in enumerate(rows):
+            products[i] = self._dspmv(self._d, 1.0, triangle, row)
         return products
 
     def coefficients(self, arm: int) -> FloatArray:

@@ -43,7 +43,10 @@ class LinUCB:
         require_at_least_zero("alpha", self.alpha)
         require_positive("ridge", self.ridge)
 
+    def score(self, situation: Situation) -> FloatArray:
+        """Upper confidence bound of each arm's utility; shape (arms,)."""
+        return situation.utility() + self.alpha * situation.utility_width()
+
     def probabilities(self, situation: Situation) -> FloatArray:
-        """All on the highest upper bound, then burn-in and floor; shape (arms,)."""
-        score = situation.utility() + self.alpha * situation.utility_width()
-        return self.exploration.mix(greedy(score, situation), situation)
+        """All on the highest score, then burn-in and floor; shape (arms,)."""
+        return self.exploration.mix(greedy(self.score(situation), situation), situation)

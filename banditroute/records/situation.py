@@ -27,10 +27,10 @@ class Situation:
 
     def utility(self) -> FloatArray:
         """Expected utility Σ_j w_j μ_j; shape (arms,)."""
-        utility: FloatArray = self.mean @ self.weights
+        utility: FloatArray = self.mean.dot(self.weights)
         return utility
 
     def utility_width(self) -> FloatArray:
         """Σ_j |w_j| s_j, a width that holds for weights chosen after seeing results too; shape (arms,)."""
-        width: FloatArray = self.width @ abs(self.weights)
+        width: FloatArray = self.width.dot(abs(self.weights))
         return width
