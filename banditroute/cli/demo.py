@@ -12,16 +12,18 @@ from banditroute.cli.progress import progress_bar
 from banditroute.errors import InvalidArgumentError
 
 _POLICIES = ("linucb", "lints", "greedy")
+# With these bounds a weight of 1 says that half a cent is worth the difference between a useless and a perfect answer.
+_BOUNDS = {"cost_usd": (0.0, 0.005)}
 
 
 def demo(
-    prefer: Annotated[str, typer.Option(help="Weights of the objectives.")] = "quality=1,cost_usd=0.3",
+    prefer: Annotated[str, typer.Option(help="Weights of the objectives.")] = "quality=1,cost_usd=1",
     seeds: Annotated[int, typer.Option(help="How many orders of the requests to replay.")] = 3,
     out: Annotated[Path, typer.Option(help="Directory for the plots.")] = Path("banditroute-demo"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Replay recorded prompts, answered by three models, through policies that keep their state in SQLite."""
-    from banditroute.simulator import Workload, plots, replay
+    from banditroute.simulator import Workload, objectives_for, plots, replay
 
     chosen, preferences = policies(_POLICIES), weights(prefer)
     if out.exists() and not out.is_dir():
@@ -32,6 +34,7 @@ def demo(
             workload,
             chosen,
             preferences=preferences,
+            objectives=objectives_for(workload, preferences, bounds=_BOUNDS),
             seeds=seeds,
             store=lambda policy, seed: f"sqlite:///{folder}/{policy}-{seed}.db",
             progress=progress,
