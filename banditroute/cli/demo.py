@@ -12,7 +12,7 @@ from banditroute.cli.progress import progress_bar
 from banditroute.errors import InvalidArgumentError
 
 _POLICIES = ("linucb", "lints", "greedy")
-# With these bounds a weight of 1 says that half a cent is worth the difference between a useless and a perfect answer.
+# With these bounds a weight of 1 says that half a cent is what a perfect answer is worth.
 _BOUNDS = {"cost_usd": (0.0, 0.005)}
 
 
@@ -25,6 +25,7 @@ def demo(
     """Replay recorded prompts, answered by three models, through policies that keep their state in SQLite."""
     from banditroute.simulator import Workload, objectives_for, plots, replay
 
+    bounds = {name: pair for name, pair in _BOUNDS.items() if name in weights(prefer)}
     chosen, preferences = policies(_POLICIES), weights(prefer)
     if out.exists() and not out.is_dir():
         raise InvalidArgumentError(f"--out {out} is a file, not a directory")
@@ -34,7 +35,7 @@ def demo(
             workload,
             chosen,
             preferences=preferences,
-            objectives=objectives_for(workload, preferences, bounds=_BOUNDS),
+            objectives=objectives_for(workload, preferences, bounds=bounds),
             seeds=seeds,
             store=lambda policy, seed: f"sqlite:///{folder}/{policy}-{seed}.db",
             progress=progress,
