@@ -61,3 +61,20 @@ class Arm:
             raise InvalidArgumentError(
                 f"max_output_tokens of arm {self.name!r} = {limit!r} must be an integer above 0"
             )
+        if not isinstance(self.prior, Mapping):
+            raise InvalidArgumentError(
+                f"prior of arm {self.name!r} must map objectives to values, got {type(self.prior).__name__}"
+            )
+        object.__setattr__(self, "prior", {name: _number(name, value) for name, value in self.prior.items()})
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
+        raise InvalidArgumentError(f"prior {name!r} must be a number, got {type(value).__name__}")
+    try:
+        number = float(value)
+    except (ValueError, TypeError, OverflowError):
+        raise InvalidArgumentError(f"prior {name!r} = {value!r:.40} must be a finite number") from None
+    if not math.isfinite(number):
+        raise InvalidArgumentError(f"prior {name!r} = {number} must be a finite number")
+    return number

@@ -16,6 +16,7 @@ from banditroute.state import State, cost_ceilings
 _log = logging.getLogger("banditroute")
 
 EPOCH_REQUESTS = 65_536
+_ROUNDING = 1e-9
 
 Prediction: TypeAlias = tuple[FloatArray, FloatArray]
 
@@ -52,8 +53,7 @@ class Chooser:
             probabilities = self._probabilities(excluded, request, mean, width)
             body = self._bodies()
             draw = uniform(self._seed, body if request.key is None else request.key.encode())
-            cumulative = probabilities.cumsum()
-            chosen = int(cumulative.searchsorted(draw * cumulative[-1], side="right"))
+            chosen = _drawn(probabilities, draw)
             mode, cause = "live", "only" if len(excluded) == len(probabilities) - 1 else "policy"
         except BanditRouteError:
             raise
@@ -100,10 +100,18 @@ class Chooser:
             weights=request.weights,
             plays=self._state.plays,
         )
-        return self._policy.probabilities(situation)
+        probabilities = self._policy.probabilities(situation)
+        # Written so that NaN, which compares false with everything, is refused too.
+        if not (probabilities.shape == situation.eligible.shape and probabilities.min() >= 0.0):
+            raise ValueError(f"policy {self._policy!r} gave no probabilities: {probabilities!r}")
+        if excluded and probabilities[~situation.eligible].any():
+            raise ValueError(f"policy {self._policy!r} gave arms a chance that are not eligible")
+        return probabilities
 
     def _too_dear(self, limit: float, request: Request, mean: FloatArray, width: FloatArray) -> Mapping[str, str]:
-        ceilings = cost_ceilings(self._state, mean, width, prompt_tokens=request.prompt_tokens)
+        ceilings = cost_ceilings(
+            self._state, mean, width, prompt_tokens=request.prompt_tokens, now_us=request.now_us
+        )
         return {
             name: f"may cost {ceiling:.2g} USD"
             for name, ceiling in zip(self._state.roster.names, ceilings.tolist(), strict=True)
@@ -113,3 +121,11 @@ class Chooser:
     def _fallback(self, excluded: Mapping[str, str]) -> int:
         names = (self._default_arm, *self._state.roster.names)
         return self._state.roster.position(next(name for name in names if name not in excluded))
+
+
+def _drawn(probabilities: FloatArray, draw: float) -> int:
+    cumulative = probabilities.cumsum()
+    total = float(cumulative[-1])
+    if not abs(total - 1.0) <= _ROUNDING:
+        raise ValueError(f"probabilities sum to {total}")
+    return int(cumulative.searchsorted(draw * total, side="right"))

@@ -72,6 +72,16 @@ class DecisionIds:
         return keyed.digest()[:TAG_BYTES]
 
 
+def check_seed(seed: object) -> None:
+    """Refuse what is no integer of at most 128 bits, sign included.
+
+    Raises:
+        InvalidArgumentError: then.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**127) <= seed < 2**127:
+        raise InvalidArgumentError(f"seed = {seed!r:.60} must be an integer of at most 128 bits")
+
+
 def uniform(seed: int, body: bytes) -> float:
     """One number in [0, 1), a function of (seed, body) alone.
 

@@ -124,10 +124,25 @@ def _checked_bounds(name: str, bounds: Iterable[float]) -> tuple[float, float]:
     return lo, hi
 
 
+def _weight(name: str, weight: object) -> float:
+    if isinstance(weight, str | bytes) or not hasattr(weight, "__float__"):
+        raise InvalidArgumentError(f"preference {name!r} must be a number, got {type(weight).__name__}")
+    try:
+        number = float(weight)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise InvalidArgumentError(f"preference {name!r} = {weight!r:.40} must be finite and at least 0")
+    return number
+
+
 class Objectives:
     """The objectives of one router, in order, with their groups."""
 
     def __init__(self, objectives: Sequence[Objective]) -> None:
+        for objective in objectives:
+            if not isinstance(objective, Objective):
+                raise InvalidArgumentError(f"objectives must be Objective objects, got {type(objective).__name__}")
         names = [objective.name for objective in objectives]
         if not 0 < len(names) <= MAX_OBJECTIVES:
             raise InvalidArgumentError(f"a router needs 1 to {MAX_OBJECTIVES} objectives, got {len(names)}")
@@ -163,6 +178,11 @@ class Objectives:
                 f"unknown objective {name!r}; this router has: {known}", code="outcome.unknown"
             ) from None
 
+    def plain(self, preferences: Preferences) -> dict[str, float]:
+        """The preferences as plain numbers; raises as :meth:`weights` does."""
+        self.weights(preferences)
+        return {name: float(weight) for name, weight in preferences.items()}
+
     def weights(self, preferences: Preferences) -> FloatArray:
         """Signed weights over the objectives, shape (objectives,): negative where less is better.
 
@@ -180,11 +200,7 @@ class Objectives:
                 raise InvalidArgumentError(
                     f"preferences name an unknown objective {name!r}; this router has: {known}"
                 )
-            if isinstance(weight, str) or not hasattr(weight, "__float__"):
-                raise InvalidArgumentError(f"preference {name!r} must be a number, got {type(weight).__name__}")
-            if not 0 <= float(weight) < math.inf:
-                raise InvalidArgumentError(f"preference {name!r} = {weight!r} must be finite and at least 0")
-            weights[self.names.index(name)] = float(weight)
+            weights[self.names.index(name)] = _weight(name, weight)
         if not weights.any():
             raise InvalidArgumentError(f"preferences need at least one weight above 0, got {dict(preferences)!r}")
         weights *= self.signs

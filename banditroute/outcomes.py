@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from banditroute.arms import Arm
+from banditroute.arms import Price
 from banditroute.errors import InvalidOutcomeError
 from banditroute.objectives import COST, Objective, Objectives
 
@@ -36,10 +36,13 @@ class Outcome:
         return tuple(values)
 
 
-def outcomes_by_group(objectives: Objectives, reported: Mapping[str, Any], arm: Arm) -> tuple[Outcome, ...]:
+def outcomes_by_group(
+    objectives: Objectives, reported: Mapping[str, Any], arm: str, price: Price | None
+) -> tuple[Outcome, ...]:
     """Check everything that was reported at once, before any of it is used.
 
-    Dollars are derived from ``prompt_tokens`` and ``output_tokens`` by the arm's price unless they are given.
+    Dollars are derived from ``prompt_tokens`` and ``output_tokens`` by ``price``, that of ``arm`` when the
+    decision was made, unless they are given.
 
     Raises:
         InvalidOutcomeError: for an unknown objective, a value that is no finite number inside its bounds, a
@@ -50,11 +53,9 @@ def outcomes_by_group(objectives: Objectives, reported: Mapping[str, Any], arm: 
     if tokens and COST not in objectives.names:
         raise InvalidOutcomeError(f"token counts need an objective {COST!r}, which this router does not have")
     if tokens and COST not in values:
-        if arm.price is None:
-            raise InvalidOutcomeError(
-                f"token counts need a price, and arm {arm.name!r} has none; give {COST} instead"
-            )
-        values[COST] = arm.price.cost_usd(prompt_tokens=tokens[TOKENS[0]], output_tokens=tokens[TOKENS[1]])
+        if price is None:
+            raise InvalidOutcomeError(f"token counts need a price, and arm {arm!r} has none; give {COST} instead")
+        values[COST] = price.cost_usd(prompt_tokens=tokens[TOKENS[0]], output_tokens=tokens[TOKENS[1]])
     if not values:
         raise InvalidOutcomeError("feedback needs at least one outcome", code="outcome.missing")
     checked = {name: _number(objectives[objectives.position(name)], value) for name, value in values.items()}
@@ -85,6 +86,6 @@ def _tokens(reported: Mapping[str, Any]) -> dict[str, float]:
     if len(given) < len(TOKENS):
         raise InvalidOutcomeError(f"token counts need both {TOKENS[0]} and {TOKENS[1]}", code="outcome.missing")
     for name, value in given.items():
-        if isinstance(value, bool | str) or not hasattr(value, "__float__") or not 0 <= float(value) <= MAX_TOKENS:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_TOKENS:
             raise InvalidOutcomeError(f"{name} = {value!r:.40} must be a number of tokens, at least 0")
     return {name: float(value) for name, value in given.items()}

@@ -14,21 +14,10 @@ from types import TracebackType
 from typing import Any
 
 from banditroute.arms import Arm, ArmStatus, Price
-from banditroute.arrays import (
-    Context,
-    FloatArray,
-    RowArray,
-    as_context,
-    as_contexts,
-    feature_row,
-)
+from banditroute.arrays import Context, FloatArray, RowArray
 from banditroute.choice import Chooser, Prediction
-from banditroute.errors import (
-    DecisionExpiredError,
-    InvalidArgumentError,
-    InvalidContextError,
-)
-from banditroute.identity import DecisionIds, IdSource, new_secret, random_body
+from banditroute.errors import InvalidArgumentError
+from banditroute.identity import DecisionIds, IdSource, check_seed, new_secret, random_body
 from banditroute.learning import folder
 from banditroute.objectives import Objective, Objectives, Preferences
 from banditroute.outcomes import outcomes_by_group
@@ -42,14 +31,15 @@ from banditroute.records import (
     LogRecord,
     PreferencesRecord,
     Receipt,
-    Request,
     RouterSpec,
     SpaceRecord,
 )
 from banditroute.revision import revisions
+from banditroute.space import FeatureSpace
 from banditroute.state import Entry, Ledger, State, resume
-from banditroute.state.roster import arm_record, seed_records
+from banditroute.state.roster import new_arm_record, seed_records
 from banditroute.store import Store, open_store
+from banditroute.terms import Terms
 
 LEDGER_DECISIONS = 10_000
 QUALITY = (Objective("quality"),)
@@ -116,36 +106,41 @@ class Router:
     ) -> None:
         self.policy: Policy = LinUCB() if policy is None else policy
         self.objectives = Objectives(objectives)
-        self._clock, self._x_max = clock, x_max
+        self._clock = clock
         self._lock = threading.RLock()
-        self._ledger = Ledger(LEDGER_DECISIONS)
-        weights = {self.objectives.names[0]: 1.0} if preferences is None else dict(preferences)
-        self.objectives.weights(weights)
-        given = seed_records(arms, self._now_us())
+        weights = self.objectives.plain({self.objectives.names[0]: 1.0} if preferences is None else preferences)
+        given = seed_records(arms, self.objectives, self._now_us())
         spec = RouterSpec.of(
             name, tenant, self.objectives, features, intercept=intercept, x_max=x_max, policy=self.policy
         )
-        self.spec = spec
-        self._feature_names = None if features is None or isinstance(features, int) else tuple(features)
+        check_seed(seed)
+        fresh_secret = new_secret() if secret is None else secret
+        DecisionIds(fresh_secret, tenant, name)
         self._state = State(self.objectives, ridge=self.policy.ridge)
         self._store = open_store(store)
+        self._ledger = Ledger(self._store, limit=LEDGER_DECISIONS)
         stored = self._store.open(
             spec,
             given,
             PreferencesRecord(1, weights, self._now_us()),
-            secret=new_secret() if secret is None else secret,
+            secret=fresh_secret,
             fold=folder({group: len(positions) for group, positions in self.objectives.groups.items()}),
         )
-        self.spec = stored.spec
-        self._ids = DecisionIds(stored.secret if secret is None else secret, tenant, name)
-        self._set_preferences(stored.preferences)
-        news = resume(self._state, self._ledger, self._store, stored, given, now_us=self._now_us())
+        try:
+            news = resume(self._state, self._ledger, self._store, stored, given)
+            default = self._state.roster.names[0] if default_arm is None else default_arm
+            self._state.roster.position(default)
+        except BaseException:
+            self._store.close()
+            raise
         if news:
             self._store.append(news)
+        self.spec = stored.spec
+        self._space = FeatureSpace(stored.spec, None if isinstance(features, int) else features)
+        self._ids = DecisionIds(stored.secret if secret is None else secret, tenant, name)
+        self._terms = Terms(self.objectives, self._state.roster, stored.preferences)
         if preferences is not None and dict(stored.preferences.preferences) != weights:
             _log.warning("router %r: the stored preferences %s win over the constructor's", name, self.preferences)
-        default = self._state.roster.names[0] if default_arm is None else default_arm
-        self._state.roster.position(default)
         self._chooser = Chooser(self.policy, self._state, default_arm=default, seed=seed, bodies=ids)
 
     # ------------------------------------------------------------------------------------------------ deciding
@@ -176,9 +171,11 @@ class Router:
             UnknownArmError: if ``allowed`` names one.
             NoEligibleArmError: if no arm is left.
         """
-        values = as_context(self._named(x), dimension=self.spec.dimension, limit=self._x_max)
+        values = self._space.vector(x)
         with self._lock:
-            request = self._request(allowed, preferences, prompt_tokens, max_cost_usd, key)
+            request = self._terms.request(
+                allowed, preferences, prompt_tokens, max_cost_usd, key, now_us=self._now_us()
+            )
             row = self._on_grid(values)
             return self._record(
                 self._chooser.choose(row, request, lambda: self._state.predict(row, request.now_us))
@@ -197,9 +194,9 @@ class Router:
         The predictions of the whole batch are one matrix product. Arguments and errors are those of
         :meth:`route`; one refused row refuses the batch.
         """
-        values = as_contexts(X, dimension=self.spec.dimension, limit=self._x_max)
+        values = self._space.matrix(X)
         with self._lock:
-            request = self._request(allowed, preferences, None, max_cost_usd, None)
+            request = self._terms.request(allowed, preferences, None, max_cost_usd, None, now_us=self._now_us())
             rows = self._on_grid(values)
             batch = cache(lambda: self._state.predict(rows, request.now_us))
 
@@ -216,44 +213,13 @@ class Router:
         propensity = float(evidence.probabilities[evidence.arms.index(evidence.arm)])
         return Decision(self._ids.issue(evidence.body), evidence.arm, propensity, evidence, self.objectives)
 
-    def _request(
-        self,
-        allowed: Collection[str] | None,
-        preferences: Preferences | None,
-        prompt_tokens: int | None,
-        max_cost_usd: float | None,
-        key: str | None,
-    ) -> Request:
-        if max_cost_usd is not None and not (isinstance(max_cost_usd, int | float) and max_cost_usd >= 0):
-            raise InvalidArgumentError(f"max_cost_usd = {max_cost_usd!r} must be a number of USD, at least 0")
-        excluded = self._state.roster.excluded(allowed)
-        self._state.roster.eligible(excluded)
-        return Request(
-            preferences=self._preferences.preferences if preferences is None else dict(preferences),
-            weights=self._weights if preferences is None else self.objectives.weights(preferences),
-            excluded=excluded,
-            prompt_tokens=prompt_tokens,
-            max_cost_usd=max_cost_usd,
-            key=key,
-            now_us=self._now_us(),
-        )
-
-    def _named(self, x: Context | Mapping[str, float]) -> Context:
-        if not isinstance(x, Mapping):
-            return x
-        if self._feature_names is None:
-            raise InvalidContextError("context is a mapping, but the router's features have no names")
-        if set(x) != set(self._feature_names):
-            wrong = sorted(set(x) ^ set(self._feature_names))
-            raise InvalidContextError(f"context must have exactly the router's features; differs in: {wrong}")
-        return [x[name] for name in self._feature_names]
-
     def _on_grid(self, values: FloatArray) -> RowArray:
         if self.spec.dimension is None:
-            self.spec = replace(self.spec, dimension=values.shape[-1])
-            self._state.fix_dimension(self.spec)
+            spec = replace(self.spec, dimension=values.shape[-1])
+            self._state.fix_dimension(spec)
+            self.spec, self._space.dimension = spec, spec.dimension
             self._store.append([SpaceRecord(values.shape[-1], self._now_us())])
-        return feature_row(values, intercept=self.spec.intercept)
+        return self._space.row(values)
 
     # ------------------------------------------------------------------------------------------------ learning
 
@@ -285,18 +251,22 @@ class Router:
             FeedbackConflictError: if other values were reported before and ``amend`` is false.
             DecisionExpiredError: if the store no longer holds the decision.
         """
+        if not (source is None or isinstance(source, str)):
+            raise InvalidArgumentError(f"source = {source!r:.80} must be a string")
         body = self._ids.body(decision_id)
         with self._lock:
-            entry = self._entry(body)
-            arm = self._state.roster.record(served_arm or entry.decision.arm).arm
-            reported = outcomes_by_group(self.objectives, outcomes, arm)
+            entry = self._ledger.find(body)
+            roster, decided_us = self._state.roster, entry.decision.created_us
+            arm = entry.decision.arm if served_arm is None else served_arm
+            # What a request cost is what its arm cost when it was decided, whenever the feedback comes.
+            reported = outcomes_by_group(self.objectives, outcomes, arm, roster.price(arm, decided_us))
+            factor = roster.price_factor(arm, decided_us)
             now_us = self._now_us()
             records: list[FeedbackRecord] = []
             for outcome in reported:
-                factor = self._state.roster.price_factor(arm.name, now_us)
                 values = outcome.on_grid(self.objectives, price_factor=factor)
                 number = self._state.position.learned + len(records)
-                records += revisions(entry, outcome, values, arm.name, source, now_us, learned=number, amend=amend)
+                records += revisions(entry, outcome, values, arm, source, now_us, learned=number, amend=amend)
             return self._learn(decision_id, entry, records)
 
     def _learn(self, decision_id: str, entry: Entry, records: Sequence[FeedbackRecord]) -> Receipt:
@@ -310,34 +280,19 @@ class Router:
         stored = self._store.append(log)
         return Receipt(decision_id, "recorded" if records else "duplicate", stored)
 
-    def _entry(self, body: bytes) -> Entry:
-        entry = self._ledger.get(body)
-        if entry is None:
-            found = self._store.decision(body)
-            if found is None:
-                raise DecisionExpiredError("the store no longer holds this decision; feedback not recorded")
-            decision, feedback = found
-            entry = self._ledger.add(Entry(decision, {record.group: record for record in feedback}))
-        return entry
-
     # ------------------------------------------------------------------------------------------------ operating
 
     @property
     def preferences(self) -> Mapping[str, float]:
         """The weights of all requests that bring none of their own; setting them acts at once."""
-        return dict(self._preferences.preferences)
+        return dict(self._terms.standing.preferences)
 
     @preferences.setter
     def preferences(self, preferences: Preferences) -> None:
-        self.objectives.weights(preferences)
         with self._lock:
-            record = PreferencesRecord(self._preferences.version + 1, dict(preferences), self._now_us())
-            self._set_preferences(record)
+            record = self._terms.changed(preferences, now_us=self._now_us())
+            self._terms.stand(record)
             self._store.append([record])
-
-    def _set_preferences(self, record: PreferencesRecord) -> None:
-        self._preferences = record
-        self._weights = self.objectives.weights(record.preferences)
 
     @property
     def arms(self) -> Mapping[str, ArmStatus]:
@@ -347,34 +302,45 @@ class Router:
     def add_arm(self, arm: Arm) -> None:
         """Add an arm; it is tried out with a share of the traffic before its score decides."""
         with self._lock:
+            record = new_arm_record(arm, self.objectives, now_us=self._now_us())
             if arm.name in self._state.roster.names:
                 raise InvalidArgumentError(f"arm {arm.name!r} exists already; names are never used again")
-            self._change_arm(arm_record(arm, now_us=self._now_us()))
+            self._put(record)
 
     def set_price(self, arm: str, price: Price, *, effective_at: datetime | None = None) -> None:
-        """Change what an arm's tokens cost, from now or from ``effective_at``; nothing learned is lost."""
+        """Change what an arm's tokens cost, from now or from ``effective_at`` on; nothing learned is lost.
+
+        A time in the past means now: decisions that were made are not priced anew.
+        """
+        if effective_at is not None and not (isinstance(effective_at, datetime) and effective_at.tzinfo):
+            raise InvalidArgumentError(f"effective_at = {effective_at!r} must be a datetime with a time zone")
         with self._lock:
-            now = self._state.roster.record(arm)
-            when = self._now_us() if effective_at is None else int(effective_at.timestamp() * 1e6)
-            changed = replace(now, arm=replace(now.arm, price=price), price_effective_us=when)
-            self._change_arm(replace(changed, recorded_us=self._now_us()))
+            when = now_us = self._now_us()
+            if effective_at is not None:
+                when = max(int(effective_at.timestamp() * 1e6), now_us)
+            self._change(
+                arm, arm=replace(self._state.roster.record(arm).arm, price=price), price_effective_us=when
+            )
 
     def drain_arm(self, arm: str) -> None:
         """Send no new requests to an arm; feedback for its decisions is still learned."""
         with self._lock:
-            now = self._state.roster.record(arm)
-            self._change_arm(replace(now, status="draining", recorded_us=self._now_us()))
+            if self._state.roster.record(arm).status == "retired":
+                raise InvalidArgumentError(f"arm {arm!r} is retired, for good")
+            self._change(arm, status="draining")
 
     def retire_arm(self, arm: str, *, successor: str | None = None) -> None:
         """Take an arm out for good; in later ``allowed=`` lists its successor stands for it."""
         with self._lock:
-            now = self._state.roster.record(arm)
             if successor is not None:
                 self._state.roster.position(successor)
-            self._change_arm(replace(now, status="retired", successor=successor, recorded_us=self._now_us()))
+            self._change(arm, status="retired", successor=successor)
 
-    def _change_arm(self, record: ArmRecord) -> None:
-        self._state.roster.put(record, now_us=self._now_us())
+    def _change(self, name: str, **changes: Any) -> None:
+        self._put(replace(self._state.roster.record(name), **changes, recorded_us=self._now_us()))
+
+    def _put(self, record: ArmRecord) -> None:
+        self._state.roster.put(record)
         self._store.append([record])
 
     def why(self, decision_id: str) -> Explanation:
@@ -386,7 +352,7 @@ class Router:
         """
         body = self._ids.body(decision_id)
         with self._lock:
-            entry = self._entry(body)
+            entry = self._ledger.find(body)
             return Explanation(decision_id, entry.decision, tuple(entry.feedback.values()), self.objectives)
 
     def health(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ class Request:
     preferences: Mapping[str, float]
     weights: FloatArray
     excluded: Mapping[str, str]
-    prompt_tokens: int | None
+    prompt_tokens: float | None
     max_cost_usd: float | None
     key: str | None
     now_us: int

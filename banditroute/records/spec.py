@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any
 
+from banditroute.arms import Price
 from banditroute.errors import InvalidArgumentError
 from banditroute.objectives import Objective, Objectives
 from banditroute.records.log import ArmRecord, Position, PreferencesRecord, SnapshotRecord
@@ -58,6 +59,8 @@ class RouterSpec:
                 raise InvalidArgumentError(f"router {what} {text!r:.80} must be 1 to 200 printable characters")
         if not (isinstance(x_max, int | float) and 0 < x_max <= MAX_FEATURE):
             raise InvalidArgumentError(f"x_max = {x_max!r} must be a number in (0, {MAX_FEATURE:g}]")
+        if isinstance(policy, type) or not callable(getattr(policy, "probabilities", None)):
+            raise InvalidArgumentError(f"policy must be a policy object, like LinUCB(), got {policy!r:.80}")
         settings = asdict(policy) if is_dataclass(policy) and not isinstance(policy, type) else {}
         return cls(
             name=name,
@@ -73,6 +76,8 @@ class RouterSpec:
 def _dimension(features: int | Sequence[str] | None) -> int | None:
     if features is None:
         return None
+    if not isinstance(features, int | Sequence):
+        raise InvalidArgumentError(f"features must be a count or names, got {type(features).__name__}")
     count = features if isinstance(features, int) else len(set(features))
     if isinstance(features, bool | str) or not 0 < count <= MAX_DIMENSION:
         raise InvalidArgumentError(f"features = {features!r:.80} must be 1 to {MAX_DIMENSION}, or that many names")
@@ -93,6 +98,7 @@ class StoredRouter:
         snapshot: The newest good one; None if there is none.
         end: Where the log ends.
         created: Whether this opening created it.
+        prices: Arm → (since when [us], price), oldest first, where there is more to know than ``arms`` says.
     """
 
     spec: RouterSpec
@@ -102,3 +108,4 @@ class StoredRouter:
     snapshot: SnapshotRecord | None
     end: Position
     created: bool
+    prices: Mapping[str, Sequence[tuple[int, Price]]] = field(default_factory=dict, compare=False)

@@ -9,7 +9,9 @@ from banditroute.state.state import State
 SAFE_DEVIATIONS = 2.0
 
 
-def cost_ceilings(state: State, mean: FloatArray, width: FloatArray, *, prompt_tokens: int | None) -> FloatArray:
+def cost_ceilings(
+    state: State, mean: FloatArray, width: FloatArray, *, prompt_tokens: float | None, now_us: int
+) -> FloatArray:
     """Upper bound of the predicted cost of one request, shape (arms,) [USD].
 
     By price where the prompt's length and ``Arm.max_output_tokens`` are known; else two standard deviations
@@ -22,12 +24,14 @@ def cost_ceilings(state: State, mean: FloatArray, width: FloatArray, *, prompt_t
     if COST in state.objectives.names:
         j = state.objectives.names.index(COST)
         objective = state.objectives[j]
-        reach = mean[:, j] + SAFE_DEVIATIONS * np.hypot(width[:, j], belief.noise()[j])
+        factors = state.roster.price_factors(now_us)
+        noise = belief.noise()[j] * (1.0 if factors is None else factors)
+        reach = mean[:, j] + SAFE_DEVIATIONS * np.hypot(width[:, j], noise)
         learned = objective.bounds[0] + objective.span * reach
         ceilings = np.where(belief.counts(objective.group) > 0, learned, ceilings)
     if prompt_tokens is not None:
         for i, name in enumerate(names):
-            arm = state.roster.record(name).arm
-            if arm.price is not None and arm.max_output_tokens is not None:
-                ceilings[i] = arm.price.cost_usd(prompt_tokens=prompt_tokens, output_tokens=arm.max_output_tokens)
+            price, most = state.roster.price(name, now_us), state.roster.record(name).arm.max_output_tokens
+            if price is not None and most is not None:
+                ceilings[i] = price.cost_usd(prompt_tokens=prompt_tokens, output_tokens=most)
     return ceilings

@@ -3,7 +3,9 @@
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+from banditroute.errors import DecisionExpiredError
 from banditroute.records import DecisionRecord, FeedbackRecord
+from banditroute.store import Store
 
 
 @dataclass(slots=True, eq=False)
@@ -17,7 +19,8 @@ class Entry:
 class Ledger:
     """The last ``limit`` decisions; older ones are found in the store."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, store: Store, *, limit: int) -> None:
+        self._store = store
         self._limit = limit
         self._entries: OrderedDict[bytes, Entry] = OrderedDict()
 
@@ -34,3 +37,17 @@ class Ledger:
     def get(self, body: bytes) -> Entry | None:
         """The entry of that decision, if it is still here."""
         return self._entries.get(body)
+
+    def find(self, body: bytes) -> Entry:
+        """The entry of that decision, from the store if need be.
+
+        Raises:
+            DecisionExpiredError: if the store no longer holds it.
+        """
+        if entry := self._entries.get(body):
+            return entry
+        found = self._store.decision(body)
+        if found is None:
+            raise DecisionExpiredError("the store no longer holds this decision; feedback not recorded")
+        decision, feedback = found
+        return self.add(Entry(decision, {record.group: record for record in feedback}))

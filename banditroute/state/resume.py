@@ -13,13 +13,7 @@ _log = logging.getLogger("banditroute")
 
 
 def resume(
-    state: State,
-    ledger: Ledger,
-    store: Store,
-    stored: StoredRouter,
-    given: Sequence[ArmRecord],
-    *,
-    now_us: int,
+    state: State, ledger: Ledger, store: Store, stored: StoredRouter, given: Sequence[ArmRecord]
 ) -> list[LogRecord]:
     """Bring ``state`` and ``ledger`` to the end of the log; returns the records of arms that the store lacks.
 
@@ -28,7 +22,10 @@ def resume(
     known = {record.arm.name for record in stored.arms}
     news = [record for record in given if record.arm.name not in known]
     for record in (*stored.arms, *news):
-        state.roster.put(record, now_us=now_us)
+        state.roster.put(record)
+    for name, prices in stored.prices.items():
+        for since_us, price in prices:
+            state.roster.put_price(name, price, since_us=since_us)
     if stored.spec.dimension is None:
         return list(news)
     state.fix_dimension(stored.spec)

@@ -1,14 +1,15 @@
 """The arms of one router as they stand now: who may serve, at what price."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from banditroute.arms import Arm, ArmStatus, Price
+from banditroute.arms import Arm, Price
 from banditroute.arrays import BoolArray, FloatArray
 from banditroute.errors import InvalidArgumentError, NoEligibleArmError, UnknownArmError
+from banditroute.objectives import Objectives
 from banditroute.records import ArmRecord
+from banditroute.state.prices import PriceHistory
 
 MAX_ARMS = 10_000
 
@@ -20,10 +21,9 @@ class Roster:
         self.names: tuple[str, ...] = ()
         self.active: BoolArray = np.zeros(0, dtype=bool)
         self._records: list[ArmRecord] = []
-        self._reference: list[Price | None] = []
-        self._scheduled: list[ArmRecord] = []
+        self._prices: list[PriceHistory] = []
         self._factors: FloatArray | None = None
-        self._due_us = np.inf
+        self._factors_until_us = -np.inf
 
     def __len__(self) -> int:
         return len(self.names)
@@ -44,49 +44,45 @@ class Roster:
             known = ", ".join(sorted(self.names))
             raise UnknownArmError(f"unknown arm {name!r}; this router has: {known}") from None
 
-    def put(self, record: ArmRecord, *, now_us: int) -> bool:
-        """Add an arm or change it; returns whether it is new. A price of the future waits for its time."""
+    def put(self, record: ArmRecord) -> None:
+        """Add an arm or change it.
+
+        Raises:
+            InvalidArgumentError: if it would be one too many.
+        """
         name = record.arm.name
-        if name not in self.names:
+        if name in self.names:
+            self._records[self.position(name)] = record
+        else:
             if len(self) >= MAX_ARMS:
                 raise InvalidArgumentError(f"a router has at most {MAX_ARMS} arms; {name!r} would be one more")
             self.names = (*self.names, name)
             self._records.append(record)
-            self._reference.append(record.arm.price)
-            self._refresh()
-            return True
-        place = self.position(name)
-        if record.price_effective_us > now_us:
-            self._scheduled.append(record)
-            self._due_us = min(self._due_us, record.price_effective_us)
-            record = replace(record, arm=replace(record.arm, price=self._records[place].arm.price))
-        if self._reference[place] is None:
-            self._reference[place] = record.arm.price
-        self._records[place] = record
-        self._refresh()
-        return False
+            self._prices.append(PriceHistory())
+        self.active = np.array([each.status == "active" for each in self._records])
+        if record.arm.price is not None:
+            self.put_price(name, record.arm.price, since_us=record.price_effective_us)
+
+    def put_price(self, name: str, price: Price, *, since_us: int) -> None:
+        """Let a price count from ``since_us`` on."""
+        self._prices[self.position(name)].put(price, since_us=since_us)
+        self._factors_until_us = -np.inf
+
+    def price(self, name: str, time_us: int) -> Price | None:
+        """What the arm's tokens cost at that time, if that is known."""
+        return self._prices[self.position(name)].at(time_us)
+
+    def price_factor(self, name: str, time_us: int) -> float:
+        """Price of an arm at that time, relative to the price at which its dollars are learned."""
+        return self._prices[self.position(name)].factor(time_us)
 
     def price_factors(self, now_us: int) -> FloatArray | None:
-        """Price of each arm relative to the price at which its dollars are learned; None while no price moved.
-
-        Where input and output prices moved by different ratios, a request is taken to have three prompt tokens
-        for each output token.
-        """
-        while now_us >= self._due_us:
-            due = [r for r in self._scheduled if r.price_effective_us <= now_us]
-            self._scheduled = [r for r in self._scheduled if r.price_effective_us > now_us]
-            for record in due:
-                place = self.position(record.arm.name)
-                current = self._records[place]
-                self._records[place] = replace(current, arm=replace(current.arm, price=record.arm.price))
-            self._due_us = min((r.price_effective_us for r in self._scheduled), default=np.inf)
-            self._refresh()
+        """The price factors of all arms now, shape (arms,); None while no price moved."""
+        if now_us >= self._factors_until_us:
+            factors = np.array([history.factor(now_us) for history in self._prices])
+            self._factors = None if (factors == 1.0).all() else factors
+            self._factors_until_us = min(history.change_after(now_us) for history in self._prices)
         return self._factors
-
-    def price_factor(self, name: str, now_us: int) -> float:
-        """The price factor of one arm; 1 while no price moved."""
-        factors = self.price_factors(now_us)
-        return 1.0 if factors is None else float(factors[self.position(name)])
 
     def excluded(self, allowed: Collection[str] | None) -> dict[str, str]:
         """Arm → the rule that keeps it out: its status, or that the caller did not allow it.
@@ -114,12 +110,13 @@ class Roster:
             raise NoEligibleArmError(f"no eligible arm of {len(self)}: {reasons}{', …' if len(self) > 5 else ''}")
         return mask
 
-    def _checked(self, allowed: Collection[str]) -> Iterable[str]:
-        if isinstance(allowed, str | bytes):
-            raise InvalidArgumentError(f"allowed = {allowed!r} must be a collection of arm names, not one string")
-        for name in allowed:
+    def _checked(self, allowed: Collection[str]) -> Sequence[str]:
+        if isinstance(allowed, str | bytes) or not isinstance(allowed, Iterable):
+            raise InvalidArgumentError(f"allowed = {allowed!r:.80} must be a collection of arm names")
+        names = tuple(allowed)
+        for name in names:
             self.position(name)
-        return allowed
+        return names
 
     def _heir(self, name: str) -> str:
         """The arm that stands in for ``name``: itself, or the end of its line of successors."""
@@ -131,38 +128,31 @@ class Roster:
             seen.add(name)
         return name
 
-    def _refresh(self) -> None:
-        self.active = np.array([record.status == "active" for record in self._records])
-        pairs = zip(self._records, self._reference, strict=True)
-        factors = np.array([_ratio(record.arm.price, reference) for record, reference in pairs])
-        self._factors = None if (factors == 1.0).all() else factors
+
+def new_arm_record(arm: Arm, objectives: Objectives, *, now_us: int) -> ArmRecord:
+    """The record of a new arm; its first price counts from ever.
+
+    Raises:
+        InvalidArgumentError: if it is no arm, or its prior does not fit the objectives.
+    """
+    if not isinstance(arm, Arm):
+        raise InvalidArgumentError(f"arms must be Arm objects, got {type(arm).__name__}")
+    for objective, value in arm.prior.items():
+        objectives[objectives.position(objective)].checked(value)
+    return ArmRecord(arm=arm, status="active", successor=None, price_effective_us=0, recorded_us=now_us)
 
 
-def _ratio(price: Price | None, reference: Price | None) -> float:
-    if price is None or reference is None:
-        return 1.0
-    before = reference.cost_usd(prompt_tokens=3, output_tokens=1)
-    return price.cost_usd(prompt_tokens=3, output_tokens=1) / before if before else 1.0
-
-
-def arm_record(arm: Arm, *, status: ArmStatus = "active", successor: str | None = None, now_us: int) -> ArmRecord:
-    """The record of an arm whose price counts from now."""
-    return ArmRecord(arm=arm, status=status, successor=successor, price_effective_us=now_us, recorded_us=now_us)
-
-
-def seed_records(arms: Sequence[Arm], now_us: int) -> tuple[ArmRecord, ...]:
+def seed_records(arms: Iterable[Arm], objectives: Objectives, now_us: int) -> tuple[ArmRecord, ...]:
     """The records of the arms that a constructor was given.
 
     Raises:
-        InvalidArgumentError: if there are none, or two of one name.
+        InvalidArgumentError: if there are none, or two of one name, or one whose prior does not fit.
     """
-    if not arms:
+    records = tuple(new_arm_record(arm, objectives, now_us=now_us) for arm in arms)
+    if not records:
         raise InvalidArgumentError("a router needs at least one arm, got none")
-    for arm in arms:
-        if not isinstance(arm, Arm):
-            raise InvalidArgumentError(f"arms must be Arm objects, got {type(arm).__name__}")
-    names = [arm.name for arm in arms]
+    names = [record.arm.name for record in records]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InvalidArgumentError(f"arm names must be unique; given more than once: {', '.join(twice)}")
-    return tuple(arm_record(arm, now_us=now_us) for arm in arms)
+    return records

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
+from banditroute.arms import Price
 from banditroute.errors import RouterMismatchError
 from banditroute.records import (
     ArmRecord,
@@ -101,6 +102,9 @@ class MemoryStore:
 
     def _current(self, stored: StoredRouter, given: RouterSpec) -> StoredRouter:
         spec, arms = stored.spec, {record.arm.name: record for record in stored.arms}
+        prices = {name: dict(known) for name, known in stored.prices.items()}
+        for known_arm in stored.arms:
+            _note(prices, known_arm)
         preferences, snapshot, end = stored.preferences, None, START
         for record in self._log:
             match record:
@@ -110,6 +114,7 @@ class MemoryStore:
                     end = Position(max(end.learned, record.learned), end.decided)
                 case ArmRecord():
                     arms[record.arm.name] = record
+                    _note(prices, record)
                 case PreferencesRecord():
                     preferences = max(preferences, record, key=lambda r: r.version)
                 case SpaceRecord():
@@ -117,5 +122,21 @@ class MemoryStore:
                 case SnapshotRecord():
                     snapshot = max(record, snapshot or record, key=lambda r: r.position)
         return StoredRouter(
-            fitted(spec, given), stored.secret, tuple(arms.values()), preferences, snapshot, end, created=False
+            fitted(spec, given),
+            stored.secret,
+            tuple(arms.values()),
+            preferences,
+            snapshot,
+            end,
+            created=False,
+            prices={name: sorted(known.items(), key=_since) for name, known in prices.items()},
         )
+
+
+def _note(prices: dict[str, dict[int, Price]], record: ArmRecord) -> None:
+    if record.arm.price is not None:
+        prices.setdefault(record.arm.name, {})[record.price_effective_us] = record.arm.price
+
+
+def _since(price: tuple[int, Price]) -> int:
+    return price[0]

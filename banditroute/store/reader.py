@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, and_, bindparam, func, select
 
+from banditroute.arms import Price
 from banditroute.records import (
     ArmRecord,
     DecisionRecord,
@@ -131,6 +132,21 @@ def arm_records(connection: Connection, router_id: int) -> tuple[ArmRecord, ...]
         .order_by(tables.arm.c.arm_id)
     )
     return tuple(to_arm(row) for row in connection.execute(query))
+
+
+def price_history(connection: Connection, router_id: int) -> dict[str, list[tuple[int, Price]]]:
+    """All prices of every arm and since when they count, oldest first."""
+    price = tables.price.c
+    query = (
+        select(tables.arm.c.name, price.effective_us, price.input, price.output)
+        .join(tables.price, price.arm_id == tables.arm.c.arm_id)
+        .where(tables.arm.c.router_id == router_id)
+        .order_by(price.effective_us)
+    )
+    history: dict[str, list[tuple[int, Price]]] = {}
+    for row in connection.execute(query):
+        history.setdefault(row.name, []).append((row.effective_us, Price(input=row.input, output=row.output)))
+    return history
 
 
 def latest_preferences(connection: Connection, router_id: int) -> PreferencesRecord:

@@ -23,7 +23,14 @@ from banditroute.store.base import START, Fold
 from banditroute.store.codec import preference_row, spec_json, to_spec
 from banditroute.store.engine import LOCK_PATIENCE, reading_engine, translated, writing_engine
 from banditroute.store.ledger import Ledger, write_arm
-from banditroute.store.reader import LogReader, arm_records, latest_preferences, log_end, newest_snapshot
+from banditroute.store.reader import (
+    LogReader,
+    arm_records,
+    latest_preferences,
+    log_end,
+    newest_snapshot,
+    price_history,
+)
 from banditroute.store.shape import fitted
 from banditroute.store.url import database_path
 from banditroute.store.writer import Writer, refused
@@ -148,6 +155,7 @@ def _load_or_create(
         newest_snapshot(connection, router_id),
         log_end(connection, router_id),
         created=False,
+        prices=price_history(connection, router_id),
     )
 
 
