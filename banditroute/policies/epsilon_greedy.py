@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from banditroute.arrays import FloatArray
-from banditroute.policies.checks import require_positive, require_share
+from banditroute.policies.checks import require_ridge, require_share
 from banditroute.policies.exploration import Exploration, greedy
 from banditroute.records import Situation
 
@@ -14,7 +14,7 @@ class EpsilonGreedy:
 
     Attributes:
         epsilon: ε, spread evenly over the eligible arms; it is the floor of exploration. [0, 1)
-        ridge: λ, how strongly coefficients are held at their prior mean. (0, ∞)
+        ridge: λ, how strongly coefficients are held at their prior mean. [1e-3, 1e9]
     """
 
     epsilon: float = 0.1
@@ -22,7 +22,7 @@ class EpsilonGreedy:
 
     def __post_init__(self) -> None:
         require_share("epsilon", self.epsilon)
-        require_positive("ridge", self.ridge)
+        require_ridge(self.ridge)
 
     def probabilities(self, situation: Situation) -> FloatArray:
         """The greedy choice mixed with the uniform one; shape (arms,)."""

@@ -17,11 +17,12 @@ _TIE = 1e-9
 def greedy(score: FloatArray, situation: Situation) -> FloatArray:
     """All probability on the eligible arm of the highest score; ties share it. Shape (arms,).
 
-    Scores closer than 1e-9 are a tie: matrix products handle their edge rows in another order, so equal arms
-    may differ in the last bits.
+    Scores closer than 1e-9 of the weights' sum are a tie: matrix products handle their edge rows in another order,
+    so equal arms may differ in the last bits.
     """
+    tie = _TIE * float(np.abs(situation.weights).sum())
     score = np.where(situation.eligible, score, -np.inf)
-    best: FloatArray = (score >= score.max() - _TIE).astype(np.float64)
+    best: FloatArray = (score >= score.max() - tie).astype(np.float64)
     count = np.count_nonzero(best)
     return best if count == 1 else best / count
 

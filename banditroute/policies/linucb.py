@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from banditroute.arrays import FloatArray
-from banditroute.policies.checks import require_at_least_zero, require_positive
+from banditroute.policies.checks import require_at_least_zero, require_ridge
 from banditroute.policies.exploration import (
     STANDARD_EXPLORATION,
     Exploration,
@@ -27,7 +27,7 @@ class LinUCB:
 
     Attributes:
         alpha: Exploration multiplier. [0, ∞)
-        ridge: λ, how strongly coefficients are held at their prior mean. (0, ∞)
+        ridge: λ, how strongly coefficients are held at their prior mean. [1e-3, 1e9]
         exploration: Burn-in of new arms, and the share of traffic that is always spread over all.
 
     References:
@@ -41,7 +41,7 @@ class LinUCB:
 
     def __post_init__(self) -> None:
         require_at_least_zero("alpha", self.alpha)
-        require_positive("ridge", self.ridge)
+        require_ridge(self.ridge)
 
     def score(self, situation: Situation) -> FloatArray:
         """Upper confidence bound of each arm's utility; shape (arms,)."""

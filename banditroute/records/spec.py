@@ -10,7 +10,8 @@ from banditroute.objectives import Objective, Objectives
 from banditroute.records.log import ArmRecord, Position, PreferencesRecord, SnapshotRecord
 
 MAX_DIMENSION = 4096
-MAX_FEATURE = 1024.0
+# Squares of features are summed in int64: where all lie at the bound, two million rows of one group fit.
+MAX_FEATURE = 64.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,4 @@
-"""Laws: what every implementation of a protocol must keep, ours and yours.
-
-Inherit a class of laws in a test module, say how to make the thing, and pytest runs them all. For a store::
-
-    class TestMyStore(StoreLaws):
-        def open_new(self, tmp_path):
-            return MyStore(tmp_path)
-
-        def reopen(self, store, tmp_path):
-            return MyStore(tmp_path)
-"""
+"""What every store keeps, and the records with which that is tested."""
 
 import threading
 from collections.abc import Mapping, Sequence

@@ -1,0 +1,47 @@
+"""Laws: what every implementation of a protocol must keep, ours and yours.
+
+Inherit a class of laws in a test module, say how to make the thing, and pytest runs them all. For a store::
+
+    class TestMyStore(StoreLaws):
+        def open_new(self, tmp_path):
+            return MyStore(tmp_path)
+
+        def reopen(self, store, tmp_path):
+            return MyStore(tmp_path)
+
+and for a policy::
+
+    class TestMyPolicy(PolicyLaws):
+        policy = MyPolicy(alpha=0.7)
+"""
+
+from banditroute.testing.policies import PolicyLaws, situation
+from banditroute.testing.stores import (
+    ARMS,
+    PREFERENCES,
+    SECRET,
+    SPEC,
+    StoreLaws,
+    a_decision,
+    append,
+    feedback_of,
+    open_router,
+    plain,
+    summing,
+)
+
+__all__ = [
+    "ARMS",
+    "PREFERENCES",
+    "SECRET",
+    "SPEC",
+    "PolicyLaws",
+    "StoreLaws",
+    "a_decision",
+    "append",
+    "feedback_of",
+    "open_router",
+    "plain",
+    "situation",
+    "summing",
+]
