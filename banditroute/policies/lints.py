@@ -9,9 +9,9 @@ from banditroute.policies.checks import require_positive, require_ridge
 from banditroute.policies.exploration import STANDARD_EXPLORATION, Exploration
 from banditroute.records import Situation
 
-# A normal law is taken to lie within six standard deviations of its mean: beyond are 2e-9 of it. Where the
-# density of the best is integrated, no panel is wider than one deviation of any law that is still moving there, and
-# on such a panel three Gauss-Legendre nodes are good for about 1e-6.
+# A normal law is taken to lie within six standard deviations of its mean: beyond are 2e-9 of it. No panel
+# of the integral is wider than one deviation of any law that is still moving there, and on such a panel three
+# Gauss-Legendre nodes are good for about 1e-6.
 _REACH = 6.0
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(3)
 _RESOLUTION = 1e-12

@@ -59,6 +59,7 @@ class Roster:
             self.names = (*self.names, name)
             self._records.append(record)
             self._prices.append(PriceHistory())
+        self._factors_until_us = -np.inf
         self.active = np.array([each.status == "active" for each in self._records])
         if record.arm.price is not None:
             self.put_price(name, record.arm.price, since_us=record.price_effective_us)

@@ -127,7 +127,7 @@ class World:
             router.feedback(self.ids[late], amend=True, served_arm="plain", quality=float(rng.random()))
 
     def _priced(self, router: Router, response: dict[str, float]) -> bool:
-        return "cost_usd" in response or self.chosen[-1][0] != "plain"
+        return "cost_usd" in response or self.chosen[-1][0] not in ("plain", "newest")
 
 
 def lived(router: Router, steps: int) -> World:
