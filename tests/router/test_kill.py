@@ -1,0 +1,86 @@
+"""A routing process is killed at any moment: the router that is opened next knows all that was acknowledged."""
+
+import multiprocessing
+import os
+import random
+import select
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from banditroute import Router
+from banditroute.identity import ID_CHARACTERS
+from banditroute.records import FeedbackRecord
+from banditroute.state import State
+from tests.router.victim import route_for_ever
+from tests.router.world import a_router, bodies, url
+
+KILLS = 10
+PATIENCE = 30.0
+
+
+def _victim(target: str, acknowledge: Connection) -> None:
+    route_for_ever(target, acknowledge.fileno())
+
+
+def acknowledged_until_killed(target: str, after: float) -> set[str]:
+    """Let a child live for ``after`` [s] from its first acknowledgement on; what it acknowledged."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.router.victim"])
+    read, write = context.Pipe(duplex=False)
+    child = context.Process(target=_victim, args=(target, write))
+    child.start()
+    write.close()
+    readable, _, _ = select.select([read], [], [], PATIENCE)
+    assert readable, "the child stored nothing"
+    time.sleep(after)
+    child.kill()
+    child.join(PATIENCE)
+    received = b""
+    while chunk := os.read(read.fileno(), 1 << 16):
+        received += chunk
+    read.close()
+    whole = range(0, len(received) - ID_CHARACTERS + 1, ID_CHARACTERS)
+    return {received[start : start + ID_CHARACTERS].decode() for start in whole}
+
+
+def faults(router: Router, acknowledged: set[str]) -> list[str]:
+    """What is wrong with a reopened router."""
+    events = list(router._store.events())
+    feedback = [record for record in events if isinstance(record, FeedbackRecord)]
+    state = State(router.objectives, ridge=router.policy.ridge)
+    for name in router.arms:
+        state.roster.put(router._state.roster.record(name))
+    state.fix_dimension(router.spec)
+    for event in events:
+        state.see(event)
+    found = []
+    if [record.learned for record in feedback] != list(range(1, len(feedback) + 1)):
+        found.append("the log has gaps")
+    if state.digest() != router.digest():
+        found.append("the state is not that of the log")
+    if not {router._ids.body(identity) for identity in acknowledged} <= {record.body for record in feedback}:
+        found.append("acknowledged feedback is lost")
+    return found
+
+
+def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
+    target, moments, acknowledged = url(tmp_path / "killed.db"), random.Random(5), set[str]()
+    for kill in range(KILLS):
+        acknowledged |= acknowledged_until_killed(target, moments.uniform(0.0, 0.12))
+        router = a_router(target, ids=bodies(kill * 1000 + 1))
+        assert faults(router, acknowledged) == []
+        assert router.health()["learned"] >= len(acknowledged)
+        router.close()
+    assert len(acknowledged) >= KILLS
+
+
+def test_control_a_lost_acknowledgement_is_found(tmp_path: Path) -> None:
+    router = a_router(url(tmp_path / "kept.db"))
+    kept, lost = router.route([0.0, 0.0, 0.5]), router.route([0.0, 0.0, 0.5])
+    router.feedback(kept.id, quality=0.5)
+    assert faults(router, {kept.id}) == []
+    assert faults(router, {kept.id, lost.id}) == ["acknowledged feedback is lost"]
+    router._state.see_feedback(next(iter(router._ledger.find(router._ids.body(kept.id)).feedback.values())))
+    assert faults(router, {kept.id}) == ["the state is not that of the log"]
+    router.close()

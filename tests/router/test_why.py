@@ -1,0 +1,66 @@
+"""What a router says of its decisions."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from banditroute import Arm
+from tests.router.world import a_router, a_vector, lived, url
+
+
+def test_text_and_dict_and_html() -> None:
+    router = a_router()
+    world = lived(router, 80)
+    decision = router.route(a_vector(3), allowed=["small", "new"])
+    router.feedback(decision.id, quality=0.25, source="judge")
+    explanation = router.why(decision.id)
+    facts = json.loads(json.dumps(explanation.to_dict(), allow_nan=False))
+    assert facts["arm"] == decision.arm
+    assert facts["propensity"] == decision.propensity
+    assert facts["arms"]["large"]["excluded"] == "not allowed"
+    assert facts["arms"]["large"]["probability"] == 0.0
+    expected = decision.expected["small"]["quality"]
+    assert facts["arms"]["small"]["expected"]["quality"] == {"mean": expected.mean, "width": expected.width}
+    assert facts["state_version"] == decision.state_version
+    assert [item["outcomes"] for item in facts["feedback"]] == [{"quality": 0.25}]
+    text = str(explanation)
+    assert text.startswith(f"{decision.arm} was chosen with probability")
+    assert "not allowed" in text
+    assert "← chosen" in text
+    assert "quality = 0.25" in text
+    assert "no feedback yet" in str(router.why(router.route(a_vector(1)).id))
+    assert len(world.ids) == 80
+
+
+def test_html_escapes_names() -> None:
+    router = a_router(arms=[Arm("<script>alert(1)</script>"), Arm("a & b")])
+    html = router.why(router.route(a_vector(0)).id)._repr_html_()
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+    assert "a &amp; b" in html
+
+
+def test_the_same_after_reopening(tmp_path: Path) -> None:
+    router = a_router(url(tmp_path / "why.db"))
+    world = lived(router, 240)
+    before = [router.why(identity) for identity in world.ids]
+    router.close()
+    router = world.reopen(url(tmp_path / "why.db"))
+    for identity, explanation in zip(world.ids, before, strict=True):
+        again = router.why(identity)
+        assert json.dumps(again.to_dict(), sort_keys=True) == json.dumps(explanation.to_dict(), sort_keys=True)
+        assert str(again) == str(explanation)
+        assert again._repr_html_() == explanation._repr_html_()
+    router.close()
+
+
+@pytest.mark.parametrize("status", ["retracted", "moved"])
+def test_what_was_moved_is_said_once(status: str) -> None:
+    router = a_router()
+    decision = router.route(a_vector(0))
+    other = next(arm for arm in router.arms if arm != decision.arm)
+    router.feedback(decision.id, quality=0.25)
+    router.feedback(decision.id, quality=0.5, served_arm=other, amend=True)
+    [item] = router.why(decision.id).to_dict()["feedback"]
+    assert (item["served_arm"], item["outcomes"]) == (other, {"quality": 0.5})
