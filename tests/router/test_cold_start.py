@@ -36,7 +36,7 @@ def share_of_better(policy: Policy, seed: int) -> float:
     rng = np.random.default_rng(seed)
     chosen = []
     for _ in range(STEPS):
-        decision = router.route(rng.uniform(-1, 1, 4))
+        decision = router.route(rng.uniform(-0.5, 0.5, 4))
         chosen.append(decision.arm == "better")
         reward = REWARD[decision.arm] + rng.normal(scale=0.03)
         router.feedback(decision.id, quality=float(np.clip(reward, 0, 1)))
