@@ -183,7 +183,7 @@ class Router:
 
     def route_many(
         self,
-        X: Sequence[Context],
+        X: Context | Sequence[Context],
         *,
         allowed: Collection[str] | None = None,
         preferences: Preferences | None = None,

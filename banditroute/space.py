@@ -26,7 +26,7 @@ class FeatureSpace:
         values = as_context(self._in_order(x), dimension=self.dimension, limit=self._limit)
         return self._bounded(values)
 
-    def matrix(self, X: Sequence[Context]) -> FloatArray:
+    def matrix(self, X: Context | Sequence[Context]) -> FloatArray:
         """Checked vectors, shape (requests, d)."""
         return self._bounded(as_contexts(X, dimension=self.dimension, limit=self._limit))
 

@@ -37,7 +37,7 @@ class State:
     def see_decision(self, record: DecisionRecord) -> None:
         """Count a decision."""
         self._meet(len(record.arms))
-        self.position = self.position._replace(decided=record.decided)
+        self.position = Position(self.position.learned, record.decided)
         self.plays[self.roster.position(record.arm)] += 1
 
     def see_feedback(self, record: FeedbackRecord) -> None:
@@ -46,7 +46,7 @@ class State:
         self._meet(self.roster.position(record.arm) + 1)
         key = StateKey(record.arm, record.group, record.epoch)
         self.belief.learn(key, record.row, record.values, record.previous)
-        self.position = self.position._replace(learned=record.learned)
+        self.position = Position(record.learned, self.position.decided)
 
     def see(self, record: DecisionRecord | FeedbackRecord) -> None:
         """Replay one record of the log."""

@@ -1,6 +1,7 @@
 """What every policy keeps."""
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from banditroute.records import Situation
 SUM_ROUNDING = 1e-12
 
 
-def situation(seed: int, arms: int, objectives: int = 3, **changes: object) -> Situation:
+def situation(seed: int, arms: int, objectives: int = 3, **changes: Any) -> Situation:
     """A situation like those in which a router chooses; the same seed gives the same."""
     rng = np.random.default_rng(seed)
     eligible = rng.random(arms) < 0.7

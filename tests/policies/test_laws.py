@@ -74,7 +74,10 @@ class Counting(Broken):
     def probabilities(self, situation: Situation) -> FloatArray:
         self._asked += 1
         chosen = np.flatnonzero(situation.eligible)
-        return (np.arange(len(situation.arms)) == chosen[self._asked % len(chosen)]).astype(float)
+        found: FloatArray = (np.arange(len(situation.arms)) == chosen[self._asked % len(chosen)]).astype(
+            np.float64
+        )
+        return found
 
 
 def _uniform(given: Situation) -> FloatArray:
@@ -82,7 +85,8 @@ def _uniform(given: Situation) -> FloatArray:
 
 
 def _first(given: Situation) -> FloatArray:
-    return (given.eligible & (given.eligible.cumsum() == 1)).astype(float)
+    found: FloatArray = (given.eligible & (given.eligible.cumsum() == 1)).astype(np.float64)
+    return found
 
 
 def _negative(given: Situation) -> FloatArray:
@@ -105,8 +109,9 @@ def _unbounded(given: Situation) -> FloatArray:
     if given.eligible.sum() == 1:
         return _uniform(given)
     utility = given.utility() + given.utility_width()
-    powers = np.exp(utility * 1e3) * given.eligible
-    return powers / powers.sum()
+    powers: FloatArray = np.exp(utility * 1e3) * given.eligible
+    powers /= powers.sum()
+    return powers
 
 
 BROKEN = {

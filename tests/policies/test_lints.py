@@ -22,7 +22,7 @@ def test_two_arms_have_a_closed_form(gap: float, first: float, second: float) ->
     assert found[0] == pytest.approx(ndtr(gap / np.hypot(*deviation)), abs=3e-6)
 
 
-@pytest.mark.parametrize("arms", [3, 11, 40])
+@pytest.mark.parametrize("arms", [3, 11, 24])
 @pytest.mark.parametrize("decades", [0, 1, 4])
 def test_equals_a_million_draws(arms: int, decades: int) -> None:
     rng = np.random.default_rng(100 * arms + decades)

@@ -84,7 +84,7 @@ def test_a_beliefs_fault_falls_back(monkeypatch: pytest.MonkeyPatch) -> None:
         raise FloatingPointError("no number")
 
     monkeypatch.setattr(Belief, "predict", broken)
-    assert {decision.cause for decision in router.route_many(np.zeros((3, 3)))} == {"fallback"}
+    assert {decision.cause for decision in router.route_many([[0.0] * 3] * 3)} == {"fallback"}
     assert router.route(a_vector(1)).cause == "fallback"
     assert (router.health()["faults"], router.health()["last_fault"]) == (4, "FloatingPointError: no number")
     monkeypatch.undo()

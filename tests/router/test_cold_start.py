@@ -25,7 +25,8 @@ class Textbook:
 
     def probabilities(self, situation: Situation) -> FloatArray:
         score = situation.utility() + self.alpha * situation.utility_width()
-        return (np.arange(len(score)) == score.argmax()).astype(float)
+        best: FloatArray = (np.arange(len(score)) == score.argmax()).astype(np.float64)
+        return best
 
 
 def share_of_better(policy: Policy, seed: int) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from banditroute.records import FeedbackRecord
 from banditroute.store import MemoryStore
 from tests.router.world import Clock, a_router, a_vector, logged
 
-RESPONSE = {"cost_usd": 0.01, "latency_s": 3.0}
+RESPONSE: dict[str, Any] = {"cost_usd": 0.01, "latency_s": 3.0}
 
 
 def decided(store: MemoryStore | None = None, requests: int = 4) -> tuple[Router, list[str]]:
@@ -106,7 +107,7 @@ def test_served_arm_is_the_one_that_is_trained() -> None:
 def test_tokens_become_dollars() -> None:
     router, ids = decided()
     other, _ = decided()
-    tokens = {"prompt_tokens": 1000, "output_tokens": 200}
+    tokens: dict[str, Any] = {"prompt_tokens": 1000, "output_tokens": 200}
     router.feedback(ids[0], served_arm="large", **tokens, latency_s=1.0)
     other.feedback(ids[0], served_arm="large", cost_usd=0.0045, latency_s=1.0)
     assert router.digest() == other.digest()
@@ -119,7 +120,7 @@ def test_tokens_cost_what_they_did_when_it_was_decided() -> None:
     clock = Clock()
     router = a_router(clock=clock)
     identity = router.route(a_vector(1)).id
-    tokens = {"prompt_tokens": 1000, "output_tokens": 200, "latency_s": 1.0}
+    tokens: dict[str, Any] = {"prompt_tokens": 1000, "output_tokens": 200, "latency_s": 1.0}
     router.feedback(identity, served_arm="large", **tokens)
     clock.now += 1
     router.set_price("large", Price(input=5.0, output=20.0))
@@ -136,7 +137,7 @@ def test_an_incomplete_group_says_what_is_missing() -> None:
     assert caught.value.code == "outcome.missing"
 
 
-BAD: dict[str, tuple[dict[str, object], type[BanditRouteError], str]] = {
+BAD: dict[str, tuple[dict[str, Any], type[BanditRouteError], str]] = {
     "nothing": ({}, InvalidOutcomeError, "outcome.missing"),
     "part of a group": ({"cost_usd": 0.01}, InvalidOutcomeError, "outcome.missing"),
     "one of two groups bad": ({"quality": 0.5, "latency_s": 3.0}, InvalidOutcomeError, "outcome.missing"),
@@ -183,7 +184,7 @@ def test_bad_feedback_is_one_sentence_and_nothing_happens(name: str) -> None:
     router.feedback(ids[1], quality=0.5)
     before = router.digest(), len(store._log), router.health()
     with pytest.raises(error) as caught:
-        router.feedback(ids[0], **outcomes)  # type: ignore[arg-type]
+        router.feedback(ids[0], **outcomes)
     assert caught.value.code == code
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 200

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from banditroute import Router
+from banditroute import Router, choice
 from banditroute.learning import belief
 from banditroute.records import DecisionRecord, Position
 from banditroute.state import State
@@ -21,9 +21,16 @@ POINTS = 100
 REFRESH_EVERY = 96
 
 
+def hasten(patch: pytest.MonkeyPatch) -> None:
+    """Let come soon what otherwise comes after thousands of requests: snapshots, epochs and their merging."""
+    patch.setattr(belief, "REFRESH_EVERY", REFRESH_EVERY)
+    patch.setattr(belief, "LIVE_EPOCHS", 3)
+    patch.setattr(choice, "EPOCH_REQUESTS", 16)
+
+
 @pytest.fixture(autouse=True)
-def _frequent_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(belief, "REFRESH_EVERY", REFRESH_EVERY)
+def _hastened(monkeypatch: pytest.MonkeyPatch) -> None:
+    hasten(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +39,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, W
     place = tmp_path_factory.mktemp("stopped")
     moments = set(random.Random(11).sample(range(1, STEPS), POINTS - 3)) | {60, 61, 150}
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(belief, "REFRESH_EVERY", REFRESH_EVERY)
+        hasten(patched)
         router, world, found = a_router(url(place / "life.db")), World(), {}
         router._clock = world.clock
         for number in range(STEPS):
@@ -52,7 +59,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, W
 def uninterrupted() -> tuple[World, list[tuple[object, ...]]]:
     """A life without a stop, and what was believed before each step."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(belief, "REFRESH_EVERY", REFRESH_EVERY)
+        hasten(patched)
         router, world = a_router(), World()
         router._clock = world.clock
         believed = []
@@ -65,16 +72,19 @@ def uninterrupted() -> tuple[World, list[tuple[object, ...]]]:
 def _believed(router: Router) -> tuple[object, ...]:
     if not router.health()["decided"]:
         return ()
+    assert router._state.belief is not None
     mean, width = router._state.belief.predict(np.array([0.25, -0.5, 0.75, 1.0]))
     known = len(router._state.plays)
     return router.digest(), mean[:known].tobytes(), width[:known].tobytes(), router._state.plays.tobytes()
 
 
-def _differs(path: Path, world: World, uninterrupted: tuple[World, list[tuple[object, ...]]], until: int) -> bool:
+def _differs(
+    path: Path | str, world: World, uninterrupted: tuple[World, list[tuple[object, ...]]], until: int
+) -> bool:
     """Whether a router opened on ``path`` goes on otherwise than one that was never stopped."""
     whole, believed = uninterrupted
     number = len(world.ids)
-    router = world.reopen(url(path))
+    router = world.reopen(url(Path(path)))
     differs = _believed(router) != believed[number]
     for step in range(number, until):
         world.step(router, step)

@@ -114,7 +114,7 @@ def test_numbers_of_any_kind_become_plain() -> None:
     router = a_router(preferences={"quality": np.float32(0.5), "cost_usd": np.int64(1)})
     assert router.preferences == {"quality": 0.5, "cost_usd": 1.0}
     assert {type(weight) for weight in router.preferences.values()} == {float}
-    decision = router.route(a_vector(0), preferences={"quality": np.float32(2)})
+    decision = router.route(a_vector(0), preferences={"quality": np.float32(2)})  # type: ignore[dict-item]
     assert type(decision.preferences["quality"]) is float
 
 

@@ -110,7 +110,10 @@ class World:
 
     def _report(self, router: Router, number: int) -> None:
         rng = np.random.default_rng([7, number])
-        response = {"prompt_tokens": float(rng.integers(10, 2000)), "output_tokens": float(rng.integers(5, 400))}
+        response: dict[str, Any] = {
+            "prompt_tokens": float(rng.integers(10, 2000)),
+            "output_tokens": float(rng.integers(5, 400)),
+        }
         if number % 2:
             response = {"cost_usd": float(rng.random() * 0.03)}
         if number % 10 != 3 and self._priced(router, response):
