@@ -1,0 +1,59 @@
+"""Every example is a program that runs, and the README's code is one of them."""
+
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+ESSENTIAL = {
+    "hello_world": ["hard requests go to large", "easy requests go to small", "large was chosen with probability"],
+    "delayed_feedback": ["bit for bit the same: True", "delivers it again: duplicate", "a fallback served: True"],
+    "live_preferences": ["pays for the best: large", "counts cents: small", "nothing was learned again: True"],
+    "add_and_retire": [
+        "a twentieth: dear",
+        "arrives: new",
+        "serves: 0",
+        "gets: new",
+        "nobody left: no eligible arm",
+    ],
+    "replay_a_log": ["best static mixture", "more per request than always code"],
+}
+
+
+def test_every_example_is_known_here() -> None:
+    found = {path.stem for path in (ROOT / "examples").glob("*.py")} - {"__init__"}
+    assert found == set(ESSENTIAL)
+
+
+@pytest.mark.parametrize("name", ESSENTIAL)
+def test_it_runs_and_tells_its_story(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_module(f"examples.{name}", run_name="__main__")
+    printed = capsys.readouterr().out
+    assert [line for line in ESSENTIAL[name] if line not in printed] == []
+
+
+def readme_programs() -> list[str]:
+    """The Python blocks of the README."""
+    return re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def test_the_hello_world_of_the_readme_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(readme_programs()[0], "README.md", "exec"), {})  # noqa: S102  # our own text
+    assert "feedback" in capsys.readouterr().out
+    assert (tmp_path / "routing.db").exists()
+
+
+def test_the_policy_of_the_readme_keeps_the_laws(tmp_path: Path) -> None:
+    program = tmp_path / "test_readme.py"
+    program.write_text(readme_programs()[1], "utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(program)]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+    assert run.returncode == 0, run.stdout.decode()
