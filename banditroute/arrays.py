@@ -26,6 +26,8 @@ FEATURE_UNIT = 2.0**-FEATURE_BITS
 OUTCOME_UNIT = 2.0**-OUTCOME_BITS
 
 _FEATURE_SCALE = 2.0**FEATURE_BITS
+# As an array, which numpy multiplies by in half the time of a Python float.
+_FEATURE_UNIT = np.array(FEATURE_UNIT)
 _REAL_KINDS = "fiub"
 
 
@@ -113,4 +115,6 @@ def from_feature_row(row: RowArray) -> FloatArray:
     >>> from_feature_row(np.array([16384, -8192], dtype=np.int32))
     array([ 0.5 , -0.25])
     """
-    return row.astype(np.float64) * FEATURE_UNIT
+    x = row.astype(np.float64)
+    x *= _FEATURE_UNIT
+    return x

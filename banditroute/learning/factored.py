@@ -73,20 +73,20 @@ class Factored:
                 leverages[:, arm] = np.einsum("td,td->t", Z, X)
         return means, leverages
 
-    def observe(self, arm: int, x: FloatArray, y: FloatArray) -> tuple[FloatArray, float]:
+    def observe(self, arm: int, x: FloatArray, y: FloatArray) -> FloatArray:
         """Learn a row: a cold arm's factor gains one row, a dense arm's triangle is updated."""
         theta = self._thetas[arm]
         inverse = self._inverses[arm]
         products = inverse.times(x)
-        residuals: FloatArray = y - theta.dot(x)
-        leverage = float(products.dot(x))
-        root = sqrt(1.0 + leverage)
+        innovations: FloatArray = y - theta.dot(x)
+        root = sqrt(1.0 + products.dot(x))
         products /= root
+        innovations /= root
         inverse.lose(products)
-        self._dger(1.0 / root, products, residuals, 1, 1, theta.T, 0, 0, 1)
+        self._dger(1.0, products, innovations, 1, 1, theta.T, 1, 1, 1)
         if isinstance(inverse, _Cold) and inverse.count >= self._d // 2:
             self._inverses[arm] = _Dense(self._packing.pack(inverse.matrix()), self._d)
-        return residuals, leverage
+        return innovations
 
     def refactor(self, arm: int, gram: FloatArray, n: int, /) -> None:
         """Set P from G: as a factor while its rank is low, else as a triangle."""

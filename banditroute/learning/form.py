@@ -25,8 +25,8 @@ class Form(Protocol):
         """Return the same for each row of X: shapes (T, N, m) and (T, N)."""
         ...
 
-    def observe(self, arm: int, x: FloatArray, y: FloatArray) -> tuple[FloatArray, float]:
-        """Learn a row; return the residuals y - Theta x and the leverage xᵀ P x, both from before."""
+    def observe(self, arm: int, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Learn a row; return the innovations (y - Theta x) / √(1 + xᵀ P x) from before, as a new array."""
         ...
 
     def refactor(self, arm: int, gram: FloatArray, n: int, /) -> None:

@@ -68,17 +68,17 @@ class Packed:
             np.matmul(self._packing.squares(X[part]), self._triangles.T, out=leverages[part])
         return means, leverages
 
-    def observe(self, arm: int, x: FloatArray, y: FloatArray) -> tuple[FloatArray, float]:
+    def observe(self, arm: int, x: FloatArray, y: FloatArray) -> FloatArray:
         """Learn a row by a symmetric rank-one update, as :meth:`Stacked.observe` does."""
         triangle, theta = self._triangles[arm], self._thetas[arm]
         products = self._dspmv(self._d, 1.0, triangle, x)
-        residuals: FloatArray = y - theta.dot(x)
-        leverage = float(products.dot(x))
-        root = sqrt(1.0 + leverage)
+        innovations: FloatArray = y - theta.dot(x)
+        root = sqrt(1.0 + products.dot(x))
         products /= root
+        innovations /= root
         self._dspr(self._d, -1.0, products, triangle, 1, 0, 0, 1)
-        self._dger(1.0 / root, products, residuals, 1, 1, theta.T, 0, 0, 1)
-        return residuals, leverage
+        self._dger(1.0, products, innovations, 1, 1, theta.T, 1, 1, 1)
+        return innovations
 
     def refactor(self, arm: int, gram: FloatArray, _n: int, /) -> None:
         """Set P from G."""

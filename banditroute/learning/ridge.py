@@ -35,8 +35,8 @@ class RidgePosterior:
     >>> means, leverages = posterior.predict(np.array([0.0, 1.0]))
     >>> means, leverages
     (array([[0.]]), array([0.25]))
-    >>> posterior.observe(arm, np.array([0.0, 1.0]), np.array([1.0]))
-    (array([1.]), 0.25)
+    >>> posterior.observe(arm, np.array([0.0, 1.0]), np.array([1.0])) ** 2
+    array([0.8])
     >>> posterior.coefficients(arm)
     array([[0. , 0.2]])
     """
@@ -84,12 +84,12 @@ class RidgePosterior:
         """Return the same for each row of X, shape (T, d): means (T, N, m) and leverages (T, N)."""
         return self._form.predict_many(X)
 
-    def observe(self, arm: int, x: FloatArray, y: FloatArray) -> tuple[FloatArray, float]:
+    def observe(self, arm: int, x: FloatArray, y: FloatArray) -> FloatArray:
         """Learn one row of one arm: recursive least squares.
 
         Returns:
-            The residuals y - Theta x, shape (m,), and the leverage xᵀ V⁻¹ x, both from before. The ridge cost
-            that :meth:`refresh` returns grows by residual² / (1 + leverage).
+            The innovations (y - Theta x) / √(1 + xᵀ V⁻¹ x), both from before; a new array of shape (m,). The
+            ridge cost that :meth:`refresh` returns grows by their squares.
         """
         self._cold[arm] = False
         return self._form.observe(arm, x, y)

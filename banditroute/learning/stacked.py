@@ -62,7 +62,7 @@ class Stacked:
             leverages[part] = np.matmul(products[..., :d], X[part, :, np.newaxis])[..., 0]
         return means, leverages
 
-    def observe(self, arm: int, x: FloatArray, y: FloatArray) -> tuple[FloatArray, float]:
+    def observe(self, arm: int, x: FloatArray, y: FloatArray) -> FloatArray:
         """Learn a row by one symmetric rank-one update of the block, in place.
 
         With p = P x: P loses p pᵀ / (1 + q) and Theta gains residual pᵀ / (1 + q). Both factors are scaled by
@@ -71,13 +71,11 @@ class Stacked:
         """
         block, columns = self._views[arm]
         products = block.dot(x, self._products)
-        residuals: FloatArray = y - self._theta_products
-        leverage = float(self._inverse_products.dot(x))
-        np.negative(residuals, self._theta_products)
-        self._dscal(1.0 / sqrt(1.0 + leverage), products)
+        self._theta_products -= y
+        self._dscal(1.0 / sqrt(1.0 + self._inverse_products.dot(x)), products)
         # By position, which is half the price of keywords: x, y, incx, incy, a, and overwrite all three.
         self._dger(-1.0, self._inverse_products, products, 1, 1, columns, 1, 1, 1)
-        return residuals, leverage
+        return -self._theta_products
 
     def refactor(self, arm: int, gram: FloatArray, _n: int, /) -> None:
         """Set P from G."""

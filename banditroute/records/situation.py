@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from banditroute.arrays import BoolArray, FloatArray, IntArray
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+# Not frozen, which would treble the time to make one.
+@dataclass(slots=True, eq=False)
 class Situation:
     """The arms and what is believed of them, for one request.
 
