@@ -78,15 +78,15 @@ class Factored:
         theta = self._thetas[arm]
         inverse = self._inverses[arm]
         products = inverse.times(x)
-        innovations: FloatArray = y - theta.dot(x)
+        errors: FloatArray = theta.dot(x) - y
         root = sqrt(1.0 + products.dot(x))
         products /= root
-        innovations /= root
+        errors /= root
         inverse.lose(products)
-        self._dger(1.0, products, innovations, 1, 1, theta.T, 1, 1, 1)
+        self._dger(-1.0, products, errors, 1, 1, theta.T, 1, 1, 1)
         if isinstance(inverse, _Cold) and inverse.count >= self._d // 2:
             self._inverses[arm] = _Dense(self._packing.pack(inverse.matrix()), self._d)
-        return innovations
+        return errors
 
     def refactor(self, arm: int, gram: FloatArray, n: int, /) -> None:
         """Set P from G: as a factor while its rank is low, else as a triangle."""

@@ -26,7 +26,7 @@ class Form(Protocol):
         ...
 
     def observe(self, arm: int, x: FloatArray, y: FloatArray) -> FloatArray:
-        """Learn a row; return the innovations (y - Theta x) / √(1 + xᵀ P x) from before, as a new array."""
+        """Learn a row; return the errors (Theta x - y) / √(1 + xᵀ P x) from before, as a new array."""
         ...
 
     def refactor(self, arm: int, gram: FloatArray, n: int, /) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from banditroute.arrays import OUTCOME_UNIT, FloatArray, RowArray, from_feature_row
+from banditroute.arrays import FEATURE_UNIT, OUTCOME_UNIT, FloatArray, RowArray
 from banditroute.learning.ridge import RidgePosterior
 from banditroute.learning.sums import ExactSums
 
@@ -54,6 +54,10 @@ class GroupBelief:
         # Rows that the pool and the costs have yet to learn of, and how many rows there are when they will.
         self._pending: list[tuple[int, RowArray, tuple[int, ...], FloatArray]] = []
         self._due = 1
+        # The row that is being learned and its values, in one array, so that one product scales both.
+        self._units = np.repeat([FEATURE_UNIT, OUTCOME_UNIT], [dimension, len(positions)])
+        self._learning = np.empty(dimension + len(positions))
+        self._x, self._y = self._learning[:dimension], self._learning[dimension:]
         self._common = self._common_model()
         self.noise = self._noise()
 
@@ -68,15 +72,16 @@ class GroupBelief:
     def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean and width of every arm and of this group's objectives; both of shape (..., arms, m)."""
         means, leverages = self._posterior.predict(x) if x.ndim == 1 else self._posterior.predict_many(x)
-        # A product of a column and a row is twice as fast as broadcasting them.
-        return means, np.sqrt(leverages)[..., np.newaxis] @ self.noise[np.newaxis]
+        # The product of a column and a row takes half the time of broadcasting them.
+        return means, np.sqrt(leverages)[..., np.newaxis].dot(self.noise[np.newaxis])
 
     def observe(self, arm: int, row: RowArray, values: tuple[int, ...]) -> None:
         """Learn one row and its values, both on the grid."""
-        y = np.array([value * OUTCOME_UNIT for value in values])
-        innovations = self._posterior.observe(arm, from_feature_row(row), y)
+        self._x[...], self._y[...] = row, values
+        self._learning *= self._units
+        errors = self._posterior.observe(arm, self._x, self._y)
         self._rows[arm] += 1
-        self._pending.append((arm, row, values, innovations))
+        self._pending.append((arm, row, values, errors))
         if self._pool.n + len(self._pending) == self._due:
             self._learn_from_all()
 
@@ -111,9 +116,9 @@ class GroupBelief:
 
     def _settle_costs(self) -> None:
         if self._pending:
-            arms, _, _, innovations = zip(*self._pending, strict=True)
+            arms, _, _, errors = zip(*self._pending, strict=True)
             # One after the other, so that the bits are those of adding each at its time.
-            np.add.at(self._costs, list(arms), np.square(innovations))
+            np.add.at(self._costs, list(arms), np.square(errors))
 
     def _replace_pool(self, pooled: ExactSums) -> None:
         self._pool = pooled

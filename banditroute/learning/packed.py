@@ -72,13 +72,13 @@ class Packed:
         """Learn a row by a symmetric rank-one update, as :meth:`Stacked.observe` does."""
         triangle, theta = self._triangles[arm], self._thetas[arm]
         products = self._dspmv(self._d, 1.0, triangle, x)
-        innovations: FloatArray = y - theta.dot(x)
+        errors: FloatArray = theta.dot(x) - y
         root = sqrt(1.0 + products.dot(x))
         products /= root
-        innovations /= root
+        errors /= root
         self._dspr(self._d, -1.0, products, triangle, 1, 0, 0, 1)
-        self._dger(1.0, products, innovations, 1, 1, theta.T, 1, 1, 1)
-        return innovations
+        self._dger(-1.0, products, errors, 1, 1, theta.T, 1, 1, 1)
+        return errors
 
     def refactor(self, arm: int, gram: FloatArray, _n: int, /) -> None:
         """Set P from G."""

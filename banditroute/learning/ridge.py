@@ -88,8 +88,8 @@ class RidgePosterior:
         """Learn one row of one arm: recursive least squares.
 
         Returns:
-            The innovations (y - Theta x) / √(1 + xᵀ V⁻¹ x), both from before; a new array of shape (m,). The
-            ridge cost that :meth:`refresh` returns grows by their squares.
+            The errors (Theta x - y) / √(1 + xᵀ V⁻¹ x), both from before; a new array of shape (m,). The ridge
+            cost that :meth:`refresh` returns grows by their squares.
         """
         self._cold[arm] = False
         return self._form.observe(arm, x, y)

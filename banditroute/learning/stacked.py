@@ -24,6 +24,9 @@ class Stacked:
         self._products = np.empty(self._height)
         self._inverse_products = self._products[:dimension]
         self._theta_products = self._products[dimension:]
+        # A context, and zeros where a block has its Theta: numpy multiplies whole rows faster than parts of them.
+        self._padded = np.zeros(self._height)
+        self._context = self._padded[:dimension]
         self._store = np.empty((1, self._height, dimension))
         self._resize(0)
 
@@ -48,7 +51,8 @@ class Stacked:
     def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return means and leverages by two matrix-vector products."""
         products = self._stack.dot(x).reshape(self.arms, self._height)
-        return products[:, self.dimension :], products[:, : self.dimension].dot(x)
+        self._context[...] = x
+        return products[:, self.dimension :].copy(), products.dot(self._padded)
 
     def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return means and leverages by one matrix product, a part of X at a time."""
@@ -75,7 +79,7 @@ class Stacked:
         self._dscal(1.0 / sqrt(1.0 + self._inverse_products.dot(x)), products)
         # By position, which is half the price of keywords: x, y, incx, incy, a, and overwrite all three.
         self._dger(-1.0, self._inverse_products, products, 1, 1, columns, 1, 1, 1)
-        return -self._theta_products
+        return self._theta_products.copy()
 
     def refactor(self, arm: int, gram: FloatArray, _n: int, /) -> None:
         """Set P from G."""

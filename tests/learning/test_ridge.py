@@ -93,11 +93,11 @@ def test_row_by_row_is_the_closed_form_and_so_is_the_cost(form: type, lam: float
     for arm, (rows, values) in enumerate(data):
         for x, y in zip(*as_floats(rows, values), strict=True):
             before, leverages = posterior.predict(x)
-            innovations = posterior.observe(arm, x, y)
+            errors = posterior.observe(arm, x, y)
             np.testing.assert_allclose(
-                innovations, (y - before[arm]) / np.sqrt(1 + leverages[arm]), rtol=1e-9, atol=1e-12
+                errors, (before[arm] - y) / np.sqrt(1 + leverages[arm]), rtol=1e-9, atol=1e-12
             )
-            costs[arm] += innovations**2
+            costs[arm] += errors**2
         np.testing.assert_allclose(
             costs[arm], closed_form(*as_floats(rows, values), lam, means[arm])[2], rtol=1e-9, atol=1e-9
         )
@@ -246,8 +246,8 @@ def test_one_feature_is_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
         posterior = RidgePosterior(1, 1, 2.0)
         posterior.add_arm(np.array([[0.5]]))
         # V = 2 + 9 = 11; theta = 0.5 + 3 (4 - 1.5) / 11.
-        innovations = posterior.observe(0, np.array([3.0]), np.array([4.0]))
-        np.testing.assert_allclose(innovations, [2.5 / np.sqrt(1 + 4.5)], rtol=1e-14)
+        errors = posterior.observe(0, np.array([3.0]), np.array([4.0]))
+        np.testing.assert_allclose(errors, [-2.5 / np.sqrt(1 + 4.5)], rtol=1e-14)
         means, leverages = posterior.predict(np.array([1.0]))
         np.testing.assert_allclose(means, [[0.5 + 7.5 / 11]], rtol=1e-14)
         np.testing.assert_allclose(leverages, [1 / 11], rtol=1e-14)
