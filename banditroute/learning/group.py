@@ -33,7 +33,7 @@ class GroupBelief:
     Attributes:
         positions: Of the group's objectives among all.
         columns: The same, to index an array's last axis with.
-        noise: σ̂ of each, scaled; shape (m,).
+        noise: σ̂ of each, scaled: a row, shape (1, m).
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class GroupBelief:
         self._rows: list[int] = []
         self._costs = np.zeros((0, len(positions)))
         self._pool = ExactSums(dimension, len(positions))
-        # Rows that the pool and the costs have yet to learn of, and how many rows there are when they will.
+        # Rows that the pool and the costs have yet to learn of, and how many they wait for.
         self._pending: list[tuple[int, RowArray, tuple[int, ...], FloatArray]] = []
         self._due = 1
         # The row that is being learned and its values, in one array, so that one product scales both.
@@ -73,7 +73,7 @@ class GroupBelief:
         """Mean and width of every arm and of this group's objectives; both of shape (..., arms, m)."""
         means, leverages = self._posterior.predict(x) if x.ndim == 1 else self._posterior.predict_many(x)
         # The product of a column and a row takes half the time of broadcasting them.
-        return means, np.sqrt(leverages)[..., np.newaxis].dot(self.noise[np.newaxis])
+        return means, np.sqrt(leverages)[..., np.newaxis].dot(self.noise)
 
     def observe(self, arm: int, row: RowArray, values: tuple[int, ...]) -> None:
         """Learn one row and its values, both on the grid."""
@@ -82,7 +82,7 @@ class GroupBelief:
         errors = self._posterior.observe(arm, self._x, self._y)
         self._rows[arm] += 1
         self._pending.append((arm, row, values, errors))
-        if self._pool.n + len(self._pending) == self._due:
+        if len(self._pending) == self._due:
             self._learn_from_all()
 
     def rebuild(self, arm: int, sums: ExactSums, pooled: ExactSums) -> None:
@@ -112,7 +112,8 @@ class GroupBelief:
         """Powers of 2, then every 64 rows; less often where the solve or the number of arms make it dear."""
         every = POOL_EVERY * -(-max(self._pool.dimension, len(self._rows)) // POOL_EVERY)
         seen = self._pool.n + len(self._pending)
-        return min(1 << seen.bit_length(), every) if seen < every else every * (seen // every + 1)
+        total = min(1 << seen.bit_length(), every) if seen < every else every * (seen // every + 1)
+        return total - self._pool.n
 
     def _settle_costs(self) -> None:
         if self._pending:
@@ -160,6 +161,6 @@ class GroupBelief:
         return prior
 
     def _noise(self) -> FloatArray:
-        weighed = PRIOR_ROWS * PRIOR_NOISE**2 + self._costs.sum(axis=0)
+        weighed = PRIOR_ROWS * PRIOR_NOISE**2 + self._costs.sum(axis=0, keepdims=True)
         noise: FloatArray = np.sqrt(weighed / (PRIOR_ROWS + sum(self._rows)))
         return noise
