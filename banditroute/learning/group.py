@@ -109,7 +109,10 @@ class GroupBelief:
         return np.array(self._rows, dtype=np.float64)
 
     def _next_due(self) -> int:
-        """Powers of 2, then every 64 rows; less often where the solve or the number of arms make it dear."""
+        """So many rows may wait that the common model is made anew at each power of 2, then every 64 rows.
+
+        Less often where the solve or the number of arms make it dear.
+        """
         every = POOL_EVERY * -(-max(self._pool.dimension, len(self._rows)) // POOL_EVERY)
         seen = self._pool.n + len(self._pending)
         total = min(1 << seen.bit_length(), every) if seen < every else every * (seen // every + 1)
@@ -127,9 +130,9 @@ class GroupBelief:
         self._due = self._next_due()
 
     def _learn_from_all(self) -> None:
-        self._settle_costs()
         _, rows, values, _ = zip(*self._pending, strict=True)
         self._pool.add(np.stack(rows), np.array(values))
+        self._settle_costs()
         self._replace_pool(self._pool)
         self._common = self._common_model()
         self._posterior.reprior(np.stack([self._prior(arm) for arm in range(len(self._rows))]))

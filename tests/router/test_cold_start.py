@@ -57,7 +57,7 @@ def test_control_the_textbook_stays_where_it_began(monkeypatch: pytest.MonkeyPat
         return np.zeros((len(self.positions), self._pool.dimension))
 
     def one(self: GroupBelief) -> FloatArray:
-        return np.ones(len(self.positions))
+        return np.ones((1, len(self.positions)))
 
     monkeypatch.setattr(GroupBelief, "_common_model", zero)
     monkeypatch.setattr(GroupBelief, "_noise", one)
