@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from banditroute.arrays import FEATURE_UNIT, OUTCOME_UNIT, FloatArray, RowArray
+from banditroute.arrays import FEATURE_UNIT, OUTCOME_UNIT, FloatArray, IntArray, RowArray
 from banditroute.learning.ridge import RidgePosterior
-from banditroute.learning.sums import ExactSums
+from banditroute.learning.sums import CROSS_UNIT, SQUARE_UNIT, ExactSums
 
 # Before anything was seen: outcomes in the middle of their bounds, with a noise of a quarter of them, as firmly
 # believed as eight rows would be.
@@ -49,10 +49,12 @@ class GroupBelief:
         self._posterior = RidgePosterior(dimension, len(positions), ridge)
         self._declared: list[Mapping[int, float]] = []
         self._rows: list[int] = []
-        self._costs = np.zeros((0, len(positions)))
+        # Of each arm, what the ridge cost needs besides the posterior: Σ y xᵀ and Σ y², in units of the grid.
+        self._cross: IntArray = np.zeros((0, len(positions), dimension), dtype=np.int64)
+        self._squares: IntArray = np.zeros((0, len(positions)), dtype=np.int64)
         self._pool = ExactSums(dimension, len(positions))
-        # Rows that the pool and the costs have yet to learn of, and how many they wait for.
-        self._pending: list[tuple[int, RowArray, tuple[int, ...], FloatArray]] = []
+        # Rows of which only their arm's posterior knows, and for how many of them the rest waits.
+        self._pending: list[tuple[int, RowArray, tuple[int, ...]]] = []
         self._due = 1
         # The row that is being learned and its values, in one array, so that one product scales both.
         self._units = np.repeat([FEATURE_UNIT, OUTCOME_UNIT], [dimension, len(positions)])
@@ -65,7 +67,8 @@ class GroupBelief:
         """Add an arm that starts from the common model, moved to its declared means."""
         self._declared.append(prior)
         self._rows.append(0)
-        self._costs = np.concatenate([self._costs, np.zeros((1, len(self.positions)))])
+        self._cross = np.concatenate([self._cross, np.zeros_like(self._cross, shape=(1, *self._cross.shape[1:]))])
+        self._squares = np.concatenate([self._squares, np.zeros((1, len(self.positions)), dtype=np.int64)])
         self._posterior.add_arm(self._prior(len(self._rows) - 1))
         self._due = self._next_due()
 
@@ -79,29 +82,32 @@ class GroupBelief:
         """Learn one row and its values, both on the grid."""
         self._x[...], self._y[...] = row, values
         self._learning *= self._units
-        errors = self._posterior.observe(arm, self._x, self._y)
+        self._posterior.observe(arm, self._x, self._y)
         self._rows[arm] += 1
-        self._pending.append((arm, row, values, errors))
+        self._pending.append((arm, row, values))
         if len(self._pending) == self._due:
             self._learn_from_all()
 
     def rebuild(self, arm: int, sums: ExactSums, pooled: ExactSums) -> None:
         """Make one arm anew after its sums were amended."""
-        self._settle_costs()
-        self._replace_pool(pooled)
-        self._rows[arm] = sums.n
-        self._costs[arm] = self._posterior.refresh(arm, sums, self._prior(arm))
+        self._settle()
+        self._pool = pooled
+        self._take(arm, sums)
+        self._posterior.refresh(arm, sums, self._prior(arm))
 
     def refresh(self, sums: Sequence[ExactSums], pooled: ExactSums) -> None:
         """Make everything anew from exact sums, one for each arm: a function of them and of nothing else."""
-        self._replace_pool(pooled)
+        self._pending.clear()
+        self._pool = pooled
+        self._due = self._next_due()
         self._common = self._common_model()
         self._posterior = RidgePosterior(self._pool.dimension, len(self.positions), self._ridge)
         for arm, total in enumerate(sums):
             prior = self._prior(arm)
             self._posterior.add_arm(prior)
-            self._rows[arm] = total.n
-            self._costs[arm] = self._posterior.refresh(arm, total, prior) if total.n else 0.0
+            self._take(arm, total)
+            if total.n:
+                self._posterior.refresh(arm, total, prior)
         self.noise = self._noise()
 
     def counts(self) -> FloatArray:
@@ -118,22 +124,22 @@ class GroupBelief:
         total = min(1 << seen.bit_length(), every) if seen < every else every * (seen // every + 1)
         return total - self._pool.n
 
-    def _settle_costs(self) -> None:
+    def _settle(self) -> None:
+        """Let everything know of the rows that were waiting."""
         if self._pending:
-            arms, _, _, errors = zip(*self._pending, strict=True)
-            # One after the other, so that the bits are those of adding each at its time.
-            np.add.at(self._costs, list(arms), np.square(errors))
-
-    def _replace_pool(self, pooled: ExactSums) -> None:
-        self._pool = pooled
-        self._pending.clear()
+            arms, rows, values = zip(*self._pending, strict=True)
+            X, Y = np.stack(rows), np.array(values)
+            self._pool.add(X, Y)
+            np.add.at(self._cross, list(arms), Y[:, :, np.newaxis] * X[:, np.newaxis, :])
+            np.add.at(self._squares, list(arms), Y**2)
+            self._pending.clear()
         self._due = self._next_due()
 
+    def _take(self, arm: int, sums: ExactSums) -> None:
+        self._rows[arm], self._cross[arm], self._squares[arm] = sums.n, sums.cross, sums.squares
+
     def _learn_from_all(self) -> None:
-        _, rows, values, _ = zip(*self._pending, strict=True)
-        self._pool.add(np.stack(rows), np.array(values))
-        self._settle_costs()
-        self._replace_pool(self._pool)
+        self._settle()
         self._common = self._common_model()
         self._posterior.reprior(np.stack([self._prior(arm) for arm in range(len(self._rows))]))
         self.noise = self._noise()
@@ -164,6 +170,17 @@ class GroupBelief:
         return prior
 
     def _noise(self) -> FloatArray:
-        weighed = PRIOR_ROWS * PRIOR_NOISE**2 + self._costs.sum(axis=0, keepdims=True)
-        noise: FloatArray = np.sqrt(weighed / (PRIOR_ROWS + sum(self._rows)))
+        """Root of the mean ridge cost of a row, over all arms.
+
+        An arm's ridge cost about its prior mean M is Σ y² + λ|M|² − (B + λM)·Θ, objective by objective.
+        """
+        costs = np.zeros((1, len(self.positions)))
+        for arm, rows in enumerate(self._rows):
+            if rows:
+                M = self._prior(arm)
+                B = self._cross[arm] * CROSS_UNIT
+                explained = (B + self._ridge * M) * self._posterior.coefficients(arm)
+                cost = self._squares[arm] * SQUARE_UNIT + self._ridge * (M * M).sum(axis=1) - explained.sum(axis=1)
+                costs += np.maximum(cost, 0.0)
+        noise: FloatArray = np.sqrt((PRIOR_ROWS * PRIOR_NOISE**2 + costs) / (PRIOR_ROWS + sum(self._rows)))
         return noise

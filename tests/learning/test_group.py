@@ -1,5 +1,8 @@
+import numpy as np
+
+from banditroute.arrays import FEATURE_UNIT, OUTCOME_UNIT
 from banditroute.learning import ExactSums
-from banditroute.learning.group import GroupBelief
+from banditroute.learning.group import PRIOR_NOISE, PRIOR_ROWS, GroupBelief
 from tests.learning.rows import grid_rows
 
 DIMENSION, OUTCOMES, RIDGE = 5, 2, 3.0
@@ -37,7 +40,7 @@ def test_arms_that_are_added_put_it_off() -> None:
     assert observe(group, 1, 126)[-2:] == [128, 256]
 
 
-def test_an_amended_arm_leaves_the_costs_of_the_others_alone() -> None:
+def test_an_amended_arm_leaves_what_is_known_of_the_others_alone() -> None:
     amended, untouched = believed(2), believed(2)
     for group in (amended, untouched):
         observe(group, 2, 13)
@@ -45,9 +48,24 @@ def test_an_amended_arm_leaves_the_costs_of_the_others_alone() -> None:
     first, pooled = ExactSums(DIMENSION, OUTCOMES), ExactSums(DIMENSION, OUTCOMES)
     first.add(rows[::2], values[::2])
     pooled.add(rows, values)
-    amended.rebuild(0, first, pooled)
-    untouched._settle_costs()
     # Five of the rows were still waiting when the arm was made anew.
-    assert amended._costs[1].tobytes() == untouched._costs[1].tobytes()
-    assert (amended._costs > 0).all()
+    amended.rebuild(0, first, pooled)
+    untouched._settle()
     assert not amended._pending
+    assert (amended._cross == untouched._cross).all()
+    assert (amended._squares == untouched._squares).all()
+    assert np.allclose(amended._noise(), untouched._noise(), rtol=1e-9)
+
+
+def test_the_noise_is_the_root_of_the_mean_ridge_cost() -> None:
+    group = believed(3)
+    observe(group, 3, 64)
+    rows, values = grid_rows(3, 64, DIMENSION, OUTCOMES)
+    X, Y = rows * FEATURE_UNIT, values * OUTCOME_UNIT
+    cost = np.zeros(OUTCOMES)
+    for arm in (0, 1):
+        x, y, prior = X[arm::2], Y[arm::2], group._prior(arm)
+        theta = prior + np.linalg.solve(RIDGE * np.eye(DIMENSION) + x.T @ x, x.T @ (y - x @ prior.T)).T
+        cost += ((y - x @ theta.T) ** 2).sum(axis=0) + RIDGE * ((theta - prior) ** 2).sum(axis=1)
+    expected = np.sqrt((PRIOR_ROWS * PRIOR_NOISE**2 + cost) / (PRIOR_ROWS + 64))
+    assert np.allclose(group.noise, expected, rtol=1e-9)
