@@ -63,7 +63,7 @@ def test_no_file_names_a_place_of_some_machine(tracked: list[str]) -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("path", ["/home/" + "me/x.db", "see /tmp/" + "x", '"/work/' + 'x"', "C:\\Users\\" + "me"])
+@pytest.mark.parametrize("path", ["/" + "home/me/x.db", "see /" + "tmp/x", '"/' + 'work/x"', "C:" + "\\Users\\me"])
 def test_a_machine_path_would_be_found(path: str) -> None:
     assert MACHINE_PATH.search(path)
 
