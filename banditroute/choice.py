@@ -7,8 +7,8 @@ from typing import ClassVar, TypeAlias
 import numpy as np
 
 from banditroute.arrays import FloatArray, RowArray
-from banditroute.errors import BanditRouteError
-from banditroute.identity import IdSource, random_body, uniform
+from banditroute.errors import BanditRouteError, InvalidArgumentError
+from banditroute.identity import BODY_BYTES, IdSource, random_body, uniform
 from banditroute.policies import Policy
 from banditroute.records import DecisionRecord, Request, Situation
 from banditroute.state import State, cost_ceilings
@@ -51,7 +51,7 @@ class Chooser:
             if request.max_cost_usd is not None:
                 excluded |= self._too_dear(request.max_cost_usd, request, mean, width)
             probabilities = self._probabilities(excluded, request, mean, width)
-            body = self._bodies()
+            body = _checked(self._bodies())
             draw = uniform(self._seed, body if request.key is None else request.key.encode())
             chosen = _drawn(probabilities, draw)
             mode, cause = "live", "only" if len(excluded) == len(probabilities) - 1 else "policy"
@@ -113,7 +113,7 @@ class Chooser:
             self._state, mean, width, prompt_tokens=request.prompt_tokens, now_us=request.now_us
         )
         return {
-            name: f"may cost {ceiling:.2g} USD"
+            name: f"may cost {ceiling:.2g} USD" if np.isfinite(ceiling) else "its cost is not known"
             for name, ceiling in zip(self._state.roster.names, ceilings.tolist(), strict=True)
             if not ceiling <= limit and name not in request.excluded
         }
@@ -129,3 +129,9 @@ def _drawn(probabilities: FloatArray, draw: float) -> int:
     if not abs(total - 1.0) <= _ROUNDING:
         raise ValueError(f"probabilities sum to {total}")
     return int(cumulative.searchsorted(draw * total, side="right"))
+
+
+def _checked(body: bytes) -> bytes:
+    if not (isinstance(body, bytes) and len(body) == BODY_BYTES):
+        raise InvalidArgumentError(f"ids must give {BODY_BYTES} bytes, got {body!r:.60}")
+    return body

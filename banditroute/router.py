@@ -20,6 +20,7 @@ from banditroute.errors import InvalidArgumentError
 from banditroute.identity import DecisionIds, IdSource, check_seed, new_secret, random_body
 from banditroute.learning import folder
 from banditroute.objectives import Objective, Objectives, Preferences
+from banditroute.outbox import Outbox
 from banditroute.outcomes import outcomes_by_group
 from banditroute.policies import LinUCB, Policy
 from banditroute.records import (
@@ -118,6 +119,7 @@ class Router:
         DecisionIds(fresh_secret, tenant, name)
         self._state = State(self.objectives, ridge=self.policy.ridge)
         self._store = open_store(store)
+        self._outbox = Outbox(self._store)
         self._ledger = Ledger(self._store, limit=LEDGER_DECISIONS)
         stored = self._store.open(
             spec,
@@ -134,7 +136,7 @@ class Router:
             self._store.close()
             raise
         if news:
-            self._store.append(news)
+            self._outbox.put(news)
         self.spec = stored.spec
         self._space = FeatureSpace(stored.spec, None if isinstance(features, int) else features)
         self._ids = DecisionIds(stored.secret if secret is None else secret, tenant, name)
@@ -209,7 +211,7 @@ class Router:
     def _record(self, evidence: DecisionRecord) -> Decision:
         self._state.see_decision(evidence)
         self._ledger.add(Entry(evidence))
-        self._store.append([evidence])
+        self._outbox.put([evidence])
         propensity = float(evidence.probabilities[evidence.arms.index(evidence.arm)])
         return Decision(self._ids.issue(evidence.body), evidence.arm, propensity, evidence, self.objectives)
 
@@ -218,7 +220,7 @@ class Router:
             spec = replace(self.spec, dimension=values.shape[-1])
             self._state.fix_dimension(spec)
             self.spec, self._space.dimension = spec, spec.dimension
-            self._store.append([SpaceRecord(values.shape[-1], self._now_us())])
+            self._outbox.put([SpaceRecord(values.shape[-1], self._now_us())])
         return self._space.row(values)
 
     # ------------------------------------------------------------------------------------------------ learning
@@ -277,7 +279,7 @@ class Router:
             log.append(record)
             if self._state.at_snapshot:
                 log.append(self._state.snapshot(now_us=self._now_us()))
-        stored = self._store.append(log)
+        stored = self._outbox.put(log)
         return Receipt(decision_id, "recorded" if records else "duplicate", stored)
 
     # ------------------------------------------------------------------------------------------------ operating
@@ -292,7 +294,7 @@ class Router:
         with self._lock:
             record = self._terms.changed(preferences, now_us=self._now_us())
             self._terms.stand(record)
-            self._store.append([record])
+            self._outbox.put([record])
 
     @property
     def arms(self) -> Mapping[str, ArmStatus]:
@@ -334,6 +336,8 @@ class Router:
         with self._lock:
             if successor is not None:
                 self._state.roster.position(successor)
+            if successor == arm:
+                raise InvalidArgumentError(f"arm {arm!r} cannot be its own successor")
             self._change(arm, status="retired", successor=successor)
 
     def _change(self, name: str, **changes: Any) -> None:
@@ -341,7 +345,7 @@ class Router:
 
     def _put(self, record: ArmRecord) -> None:
         self._state.roster.put(record)
-        self._store.append([record])
+        self._outbox.put([record])
 
     def why(self, decision_id: str) -> Explanation:
         """What was known when a decision was made, and what came of it.
@@ -356,13 +360,15 @@ class Router:
             return Explanation(decision_id, entry.decision, tuple(entry.feedback.values()), self.objectives)
 
     def health(self) -> dict[str, Any]:
-        """Counts that should be watched: decisions, feedbacks, internal faults and the last of them."""
+        """Decisions and feedbacks so far, and what must stay 0: internal faults, records that were not stored."""
         position = self._state.position
         return {
             "decided": position.decided,
             "learned": position.learned,
             "faults": self._chooser.faults,
             "last_fault": self._chooser.last_fault,
+            "lost": self._outbox.lost,
+            "last_error": self._outbox.last_error,
         }
 
     def digest(self) -> str:
@@ -371,8 +377,12 @@ class Router:
             return self._state.digest()
 
     def flush(self) -> None:
-        """Wait until everything so far is on stable storage."""
-        self._store.append([]).result()
+        """Wait until everything so far is on stable storage.
+
+        Raises:
+            StoreUnavailableError: if anything since the opening is not, and never will be.
+        """
+        self._outbox.flush()
 
     def close(self) -> None:
         """Make everything durable and let go of the store."""

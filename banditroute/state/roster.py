@@ -149,6 +149,8 @@ def seed_records(arms: Iterable[Arm], objectives: Objectives, now_us: int) -> tu
     Raises:
         InvalidArgumentError: if there are none, or two of one name, or one whose prior does not fit.
     """
+    if isinstance(arms, Arm):
+        raise InvalidArgumentError(f"arms must be several, in a sequence; got just {arms.name!r}")
     records = tuple(new_arm_record(arm, objectives, now_us=now_us) for arm in arms)
     if not records:
         raise InvalidArgumentError("a router needs at least one arm, got none")

@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+
+from banditroute import Arm, Router
+from banditroute.errors import InvalidArgumentError, StoreUnavailableError
+
+
+def opened(path: Path) -> Router:
+    return Router("shared", arms=[Arm("a"), Arm("b")], store=f"sqlite:///{path / 'routing.db'}")
+
+
+def test_what_is_not_stored_is_seen_although_nobody_waits(tmp_path: Path) -> None:
+    """Two routers of one name on one file is more than this version can do; it must not pass unnoticed."""
+    first, second = opened(tmp_path), opened(tmp_path)
+    for router in (first, second):
+        router.feedback(router.route([0.5]).id, quality=0.5)
+        if router is first:
+            router.flush()
+    with pytest.raises(StoreUnavailableError, match="could not be stored"):
+        second.flush()
+    health = second.health()
+    assert health["lost"] > 0
+    assert health["last_error"]
+    assert first.health()["lost"] == 0
+    first.close()
+    second.close()
+
+
+def test_ids_that_are_too_short_are_refused_before_they_are_issued() -> None:
+    router = Router("short", arms=[Arm("a")], ids=lambda: b"short")
+    with pytest.raises(InvalidArgumentError, match="ids must give 16 bytes"):
+        router.route([1.0])
+    assert router.health()["decided"] == 0
+
+
+def test_an_arm_is_no_list_of_arms() -> None:
+    with pytest.raises(InvalidArgumentError, match="in a sequence"):
+        Router("one", arms=Arm("a"))  # type: ignore[arg-type]
+
+
+def test_an_arm_cannot_succeed_itself() -> None:
+    router = Router("heirs", arms=[Arm("a"), Arm("b")])
+    with pytest.raises(InvalidArgumentError, match="its own successor"):
+        router.retire_arm("a", successor="a")
+    assert router.arms == {"a": "active", "b": "active"}
