@@ -29,7 +29,7 @@ def test_only_allowed_arms_are_chosen() -> None:
 
 def test_an_unknown_cost_is_not_free() -> None:
     router = a_router()
-    with pytest.raises(NoEligibleArmError, match="may cost inf USD"):
+    with pytest.raises(NoEligibleArmError, match="its cost is not known"):
         router.route(a_vector(0), max_cost_usd=1e9 - 1)
 
 
@@ -149,7 +149,7 @@ def test_draining_retiring_and_successors() -> None:
     assert router.feedback(before.id, quality=0.6, amend=True).status == "recorded"
 
 
-@pytest.mark.parametrize("length", [1, 2, 3])
+@pytest.mark.parametrize("length", [2, 3])
 def test_a_cycle_of_successors_ends(length: int) -> None:
     router = a_router()
     names = list(router.arms)[:length]
