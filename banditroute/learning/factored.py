@@ -5,6 +5,7 @@ from math import sqrt
 import numpy as np
 
 from banditroute.arrays import FloatArray
+from banditroute.learning.blas import routines
 from banditroute.learning.inverse import factor_of_difference, inverted
 from banditroute.learning.triangle import Packing
 
@@ -15,9 +16,7 @@ class Factored:
     """P as a factor until an arm has d/2 rows, then as a packed triangle; see :class:`Form`."""
 
     def __init__(self, dimension: int, outcomes: int, ridge: float) -> None:
-        from scipy.linalg.blas import dger
-
-        self._dger = dger
+        (self._dger,) = routines("dger")
         self._d = dimension
         self._m = outcomes
         self._ridge = ridge
@@ -154,9 +153,7 @@ class _Dense:
     __slots__ = ("_d", "_dspmv", "_dspr", "triangle")
 
     def __init__(self, triangle: FloatArray, dimension: int) -> None:
-        from scipy.linalg.blas import dspmv, dspr
-
-        self._dspmv, self._dspr = dspmv, dspr
+        self._dspmv, self._dspr = routines("dspmv", "dspr")
         self._d = dimension
         self.triangle = triangle
 

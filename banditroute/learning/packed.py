@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 
 from banditroute.arrays import FloatArray
+from banditroute.learning.blas import routines
 from banditroute.learning.inverse import inverted
 from banditroute.learning.stacked import Stacked
 from banditroute.learning.triangle import Packing
@@ -17,9 +18,7 @@ class Packed:
     """P as packed triangles, Theta apart; see :class:`~banditroute.learning.form.Form`."""
 
     def __init__(self, dimension: int, outcomes: int, ridge: float) -> None:
-        from scipy.linalg.blas import dger, dspmv, dspr
-
-        self._dger, self._dspmv, self._dspr = dger, dspmv, dspr
+        self._dger, self._dspmv, self._dspr = routines("dger", "dspmv", "dspr")
         self._d = dimension
         self._m = outcomes
         self._ridge = ridge

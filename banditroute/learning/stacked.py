@@ -5,6 +5,7 @@ from math import sqrt
 import numpy as np
 
 from banditroute.arrays import FloatArray
+from banditroute.learning.blas import routines
 from banditroute.learning.inverse import inverted
 
 _CHUNK = 256
@@ -14,9 +15,7 @@ class Stacked:
     """P and Theta of all arms, stacked; see :class:`~banditroute.learning.form.Form`."""
 
     def __init__(self, dimension: int, outcomes: int, ridge: float) -> None:
-        from scipy.linalg.blas import dger, dscal
-
-        self._dger, self._dscal = dger, dscal
+        self._dger, self._dscal = routines("dger", "dscal")
         self.dimension = dimension
         self.outcomes = outcomes
         self.ridge = ridge

@@ -5,15 +5,14 @@ from functools import lru_cache
 import numpy as np
 
 from banditroute.arrays import FloatArray, IntArray
+from banditroute.learning.blas import routines
 
 
 class Packing:
     """How symmetric (d, d) matrices lie in d (d + 1) / 2 numbers, and how xᵀ P x becomes one product of them."""
 
     def __init__(self, dimension: int) -> None:
-        from scipy.linalg.blas import dspr
-
-        self._dspr = dspr
+        (self._dspr,) = routines("dspr")
         self.dimension = dimension
         self.size = dimension * (dimension + 1) // 2
         # Column after column of the upper triangle is row after row of the lower.
