@@ -1,19 +1,18 @@
 """One choice: policy, draw, evidence, and the barrier behind which no fault reaches the caller."""
 
-import logging
 from collections.abc import Callable, Mapping
-from typing import ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from banditroute.arrays import FloatArray, RowArray
-from banditroute.errors import BanditRouteError, InvalidArgumentError
+from banditroute.barrier import Barrier
+from banditroute.controllers import controlled
+from banditroute.errors import InvalidArgumentError
 from banditroute.identity import BODY_BYTES, IdSource, random_body, uniform
 from banditroute.policies import Policy
 from banditroute.records import DecisionRecord, Request, Situation
 from banditroute.state import State, cost_ceilings
-
-_log = logging.getLogger("banditroute")
 
 EPOCH_REQUESTS = 65_536
 _ROUNDING = 1e-9
@@ -22,77 +21,86 @@ Prediction: TypeAlias = tuple[FloatArray, FloatArray]
 
 
 class Chooser:
-    """Makes the choices of one router.
+    """Makes the choices of one router."""
 
-    Attributes:
-        faults: How many choices fell back after an internal fault.
-        last_fault: What the last of them was.
-    """
-
-    faults_escape: ClassVar[bool] = False
-    """Whether internal faults are raised: for tests, so that none hides behind the fallback."""
-
-    def __init__(self, policy: Policy, state: State, *, default_arm: str, seed: int, bodies: IdSource) -> None:
+    def __init__(
+        self, policy: Policy, state: State, barrier: Barrier, *, default_arm: str, seed: int, ids: IdSource
+    ) -> None:
         self._policy = policy
+        self._choice = controlled(policy.probabilities, state.controllers)
         self._state = state
         self._default_arm = default_arm
         self._seed = seed
-        self._bodies = bodies
-        self.faults = 0
-        self.last_fault = ""
+        self._ids = ids
+        self._barrier = barrier
 
     def choose(
         self, row: RowArray, request: Request, predict: Callable[[], Prediction], *, ahead: int = 0
     ) -> DecisionRecord:
         """Choose an arm, ``ahead`` places behind the last recorded decision; whatever breaks, the answer comes."""
-        excluded = dict(request.excluded)
-        try:
+        with self._barrier:
             mean, width = predict()
+            excluded = dict(request.excluded)
             if request.max_cost_usd is not None:
                 excluded |= self._too_dear(request.max_cost_usd, request, mean, width)
-            probabilities = self._probabilities(excluded, request, mean, width)
-            body = _checked(self._bodies())
+            situation = self._situation(excluded, request, mean, width)
+            probabilities = self._probabilities(situation)
+            effects = {c.name: c.effects(situation) for c in self._state.controllers}
+            body = _checked(self._ids())
             draw = uniform(self._seed, body if request.key is None else request.key.encode())
-            chosen = _drawn(probabilities, draw)
-            mode, cause = "live", "only" if len(excluded) == len(probabilities) - 1 else "policy"
-        except BanditRouteError:
-            raise
-        except Exception as fault:
-            if self.faults_escape:
-                raise
-            self.faults += 1
-            self.last_fault = f"{type(fault).__name__}: {fault}"
-            _log.exception("deciding failed, falling back")
-            chosen = self._fallback(request.excluded)
-            probabilities = np.zeros(len(self._state.roster))
-            probabilities[chosen] = 1.0
-            mean = width = np.zeros((len(probabilities), 0))
-            body, mode, cause = random_body(), "fallback", "fallback"
-        position = self._state.position
+            cause = "only" if len(excluded) == len(probabilities) - 1 else "policy"
+            return DecisionRecord(
+                **self._terms(row, request, ahead),
+                body=body,
+                arm=situation.arms[_drawn(probabilities, draw)],
+                probabilities=probabilities,
+                mean=mean,
+                width=width,
+                excluded=excluded,
+                mode="live",
+                cause=cause,
+                effects=effects,
+            )
+        return self._fallback(row, request, ahead)
+
+    def _fallback(self, row: RowArray, request: Request, ahead: int) -> DecisionRecord:
+        """The default arm, or the first that may serve, for certain."""
+        names = self._state.roster.names
+        arm = next(name for name in (self._default_arm, *names) if name not in request.excluded)
+        nothing = np.zeros((len(names), 0))
         return DecisionRecord(
-            body=body,
-            decided=position.decided + ahead + 1,
-            learned=position.learned,
-            arm=self._state.roster.names[chosen],
-            row=row,
-            arms=self._state.roster.names,
-            probabilities=probabilities,
-            mean=mean,
-            width=width,
-            preferences=request.preferences,
-            excluded=excluded,
-            epoch=(position.decided + ahead) // EPOCH_REQUESTS,
-            mode=mode,
-            cause=cause,
-            key=request.key,
-            created_us=request.now_us,
+            **self._terms(row, request, ahead),
+            body=random_body(),
+            arm=arm,
+            probabilities=np.array([float(name == arm) for name in names]),
+            mean=nothing,
+            width=nothing,
+            excluded=dict(request.excluded),
+            mode="fallback",
+            cause="fallback",
+            effects={},
         )
 
-    def _probabilities(
+    def _terms(self, row: RowArray, request: Request, ahead: int) -> dict[str, Any]:
+        """What is on the record of every decision, however it fell."""
+        position = self._state.position
+        return {
+            "decided": position.decided + ahead + 1,
+            "learned": position.learned,
+            "row": row,
+            "arms": self._state.roster.names,
+            "preferences": request.preferences,
+            "weights": request.weights,
+            "epoch": (position.decided + ahead) // EPOCH_REQUESTS,
+            "key": request.key,
+            "created_us": request.now_us,
+        }
+
+    def _situation(
         self, excluded: Mapping[str, str], request: Request, mean: FloatArray, width: FloatArray
-    ) -> FloatArray:
+    ) -> Situation:
         roster = self._state.roster
-        situation = Situation(
+        return Situation(
             arms=roster.names,
             eligible=roster.eligible(excluded),
             mean=mean,
@@ -100,11 +108,13 @@ class Chooser:
             weights=request.weights,
             plays=self._state.plays,
         )
-        probabilities = self._policy.probabilities(situation)
+
+    def _probabilities(self, situation: Situation) -> FloatArray:
+        probabilities = self._choice(situation)
         # Written so that NaN, which compares false with everything, is refused too.
         if not (probabilities.shape == situation.eligible.shape and probabilities.min() >= 0.0):
             raise ValueError(f"policy {self._policy!r} gave no probabilities: {probabilities!r}")
-        if excluded and probabilities[~situation.eligible].any():
+        if probabilities[~situation.eligible].any():
             raise ValueError(f"policy {self._policy!r} gave arms a chance that are not eligible")
         return probabilities
 
@@ -117,10 +127,6 @@ class Chooser:
             for name, ceiling in zip(self._state.roster.names, ceilings.tolist(), strict=True)
             if not ceiling <= limit and name not in request.excluded
         }
-
-    def _fallback(self, excluded: Mapping[str, str]) -> int:
-        names = (self._default_arm, *self._state.roster.names)
-        return self._state.roster.position(next(name for name in names if name not in excluded))
 
 
 def _drawn(probabilities: FloatArray, draw: float) -> int:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from banditroute.errors import FeedbackConflictError
+from banditroute.errors import FeedbackConflictError, InvalidArgumentError
 from banditroute.outcomes import Outcome
 from banditroute.records import FeedbackRecord
 from banditroute.state import Entry
@@ -24,8 +24,11 @@ def revisions(
     The records are numbered from ``learned`` + 1 on.
 
     Raises:
+        InvalidArgumentError: for a source that is no string.
         FeedbackConflictError: if other values are known and ``amend`` is false.
     """
+    if not (source is None or isinstance(source, str)):
+        raise InvalidArgumentError(f"source = {source!r:.80} must be a string")
     decision = entry.decision
     before = entry.feedback.get(outcome.group)
     first = FeedbackRecord(

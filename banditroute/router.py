@@ -15,7 +15,9 @@ from typing import Any
 
 from banditroute.arms import Arm, ArmStatus, Price
 from banditroute.arrays import Context, FloatArray, RowArray
+from banditroute.barrier import Barrier
 from banditroute.choice import Chooser, Prediction
+from banditroute.controllers import Controller
 from banditroute.errors import InvalidArgumentError
 from banditroute.identity import DecisionIds, IdSource, check_seed, new_secret, random_body
 from banditroute.learning import folder
@@ -38,6 +40,7 @@ from banditroute.records import (
 from banditroute.revision import revisions
 from banditroute.space import FeatureSpace
 from banditroute.state import Entry, Ledger, State, resume
+from banditroute.state.prices import effective_us
 from banditroute.state.roster import new_arm_record, seed_records
 from banditroute.store import Store, open_store
 from banditroute.terms import Terms
@@ -61,6 +64,7 @@ class Router:
             those it has are left as they are there.
         objectives: What is measured of an outcome; just ``quality`` in [0, 1] by default.
         policy: How to choose; :class:`~banditroute.LinUCB` by default.
+        controllers: What constrains or prices the choice, the outermost first; the same ones at each opening.
         preferences: Objective → weight ≥ 0; by default 1 for the first objective. They seed a new store; in one
             that knows this router the stored ones win, and are changed by setting ``router.preferences``.
         store: A database URL, a store, or None for memory.
@@ -72,8 +76,7 @@ class Router:
         default_arm: Where to go when deciding fails; by default the first arm.
         secret: What tags the ids, at least 32 bytes; by default random, and kept in the store.
         tenant: Whose router it is, where a store has many owners.
-        clock: Gives the time [s since the epoch].
-        ids: Gives the 16-byte bodies of decision ids.
+        clock, ids: Give the time [s since the epoch], and the 16-byte bodies of decision ids.
 
     Raises:
         InvalidArgumentError: for a setting that breaks its rule.
@@ -93,6 +96,7 @@ class Router:
         arms: Sequence[Arm],
         objectives: Sequence[Objective] = QUALITY,
         policy: Policy | None = None,
+        controllers: Sequence[Controller] = (),
         preferences: Preferences | None = None,
         store: str | Store | None = None,
         features: int | Sequence[str] | None = None,
@@ -109,6 +113,7 @@ class Router:
         self.objectives = Objectives(objectives)
         self._clock = clock
         self._lock = threading.RLock()
+        self._barrier = Barrier()
         weights = self.objectives.plain({self.objectives.names[0]: 1.0} if preferences is None else preferences)
         given = seed_records(arms, self.objectives, self._now_us())
         spec = RouterSpec.of(
@@ -117,7 +122,7 @@ class Router:
         check_seed(seed)
         fresh_secret = new_secret() if secret is None else secret
         DecisionIds(fresh_secret, tenant, name)
-        self._state = State(self.objectives, ridge=self.policy.ridge)
+        self._state = State(self.objectives, ridge=self.policy.ridge, controllers=controllers)
         self._store = open_store(store)
         self._outbox = Outbox(self._store)
         self._ledger = Ledger(self._store, limit=LEDGER_DECISIONS)
@@ -143,7 +148,7 @@ class Router:
         self._terms = Terms(self.objectives, self._state.roster, stored.preferences)
         if preferences is not None and dict(stored.preferences.preferences) != weights:
             _log.warning("router %r: the stored preferences %s win over the constructor's", name, self.preferences)
-        self._chooser = Chooser(self.policy, self._state, default_arm=default, seed=seed, bodies=ids)
+        self._chooser = Chooser(self.policy, self._state, self._barrier, default_arm=default, seed=seed, ids=ids)
 
     # ------------------------------------------------------------------------------------------------ deciding
 
@@ -209,7 +214,8 @@ class Router:
             return [self._record(evidence) for evidence in chosen]
 
     def _record(self, evidence: DecisionRecord) -> Decision:
-        self._state.see_decision(evidence)
+        with self._barrier:
+            self._state.see_decision(evidence)
         self._ledger.add(Entry(evidence))
         self._outbox.put([evidence])
         propensity = float(evidence.probabilities[evidence.arms.index(evidence.arm)])
@@ -253,8 +259,6 @@ class Router:
             FeedbackConflictError: if other values were reported before and ``amend`` is false.
             DecisionExpiredError: if the store no longer holds the decision.
         """
-        if not (source is None or isinstance(source, str)):
-            raise InvalidArgumentError(f"source = {source!r:.80} must be a string")
         body = self._ids.body(decision_id)
         with self._lock:
             entry = self._ledger.find(body)
@@ -274,7 +278,8 @@ class Router:
     def _learn(self, decision_id: str, entry: Entry, records: Sequence[FeedbackRecord]) -> Receipt:
         log: list[LogRecord] = []
         for record in records:
-            self._state.see_feedback(record)
+            with self._barrier:
+                self._state.see_feedback(record)
             entry.feedback[record.group] = record
             log.append(record)
             if self._state.at_snapshot:
@@ -314,15 +319,10 @@ class Router:
 
         A time in the past means now: decisions that were made are not priced anew.
         """
-        if effective_at is not None and not (isinstance(effective_at, datetime) and effective_at.tzinfo):
-            raise InvalidArgumentError(f"effective_at = {effective_at!r} must be a datetime with a time zone")
         with self._lock:
-            when = now_us = self._now_us()
-            if effective_at is not None:
-                when = max(int(effective_at.timestamp() * 1e6), now_us)
-            self._change(
-                arm, arm=replace(self._state.roster.record(arm).arm, price=price), price_effective_us=when
-            )
+            when = effective_us(effective_at, self._now_us())
+            price_now = replace(self._state.roster.record(arm).arm, price=price)
+            self._change(arm, arm=price_now, price_effective_us=when)
 
     def drain_arm(self, arm: str) -> None:
         """Send no new requests to an arm; feedback for its decisions is still learned."""
@@ -365,8 +365,8 @@ class Router:
         return {
             "decided": position.decided,
             "learned": position.learned,
-            "faults": self._chooser.faults,
-            "last_fault": self._chooser.last_fault,
+            "faults": self._barrier.faults,
+            "last_fault": self._barrier.last_fault,
             "lost": self._outbox.lost,
             "last_error": self._outbox.last_error,
         }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from banditroute.arrays import FloatArray
+from banditroute.arrays import BoolArray, FloatArray
 from banditroute.policies.checks import require_count, require_share
 from banditroute.records import Situation
 
@@ -20,11 +20,17 @@ def greedy(score: FloatArray, situation: Situation) -> FloatArray:
     Scores closer than 1e-9 of the weights' sum are a tie: matrix products handle their edge rows in another order,
     so equal arms may differ in the last bits.
     """
-    tie = _TIE * float(np.abs(situation.weights).sum())
-    score = np.where(situation.eligible, score, -np.inf)
-    best: FloatArray = (score >= score.max() - tie).astype(np.float64)
+    if np.count_nonzero(situation.eligible) < len(score):
+        score = np.where(situation.eligible, score, -np.inf)
+    first = score.argmax()
+    best = score >= score[first] - _TIE * sum(map(abs, situation.weights.tolist()))
     count = np.count_nonzero(best)
-    return best if count == 1 else best / count
+    probabilities = np.zeros(len(score))
+    if count > 1:
+        probabilities[best] = 1.0 / count
+        return probabilities
+    probabilities[first] = 1.0
+    return probabilities
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +58,22 @@ class Exploration:
         """The probabilities after burn-in and floor; shape (arms,)."""
         eligible = situation.eligible
         if self.burn_in:
-            newcomers = eligible & (situation.plays < self.burn_in)
-            count = np.count_nonzero(newcomers)
-            if count:
-                probabilities = (1 - self.burn_in_share) * probabilities + newcomers * (self.burn_in_share / count)
-        if self.floor:
-            probabilities = (1 - self.floor) * probabilities + eligible * (self.floor / np.count_nonzero(eligible))
+            newcomers = situation.plays < self.burn_in
+            if np.count_nonzero(newcomers):
+                newcomers &= eligible
+                probabilities = _spread(probabilities, self.burn_in_share, newcomers)
+        return _spread(probabilities, self.floor, eligible) if self.floor else probabilities
+
+
+def _spread(probabilities: FloatArray, share: float, arms: BoolArray) -> FloatArray:
+    """Take a share of all probability and spread it evenly over some arms, if there are any."""
+    count = np.count_nonzero(arms)
+    if not count:
         return probabilities
+    mixed = (1 - share) * probabilities
+    # Adding to all of them takes a third of the time of adding to a selection.
+    mixed += share / count if count == len(arms) else arms * (share / count)
+    return mixed
 
 
 STANDARD_EXPLORATION = Exploration()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from banditroute.arrays import FloatArray
 from banditroute.objectives import Objectives
@@ -74,6 +75,11 @@ class Decision:
     def cause(self) -> str:
         """In a word, why this arm: ``"policy"``, ``"only"`` (one eligible arm), ``"fallback"``."""
         return self._evidence.cause
+
+    @property
+    def effects(self) -> Mapping[str, Mapping[str, Any]]:
+        """What each controller did, by its name; plain values."""
+        return self._evidence.effects
 
     @property
     def state_version(self) -> int:

@@ -1,6 +1,6 @@
 """Why a decision fell as it did: for people as text, for programs as a dict."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape
@@ -51,6 +51,7 @@ class Explanation:
             "decided": decision.decided,
             "created_at": _time(decision.created_us),
             "arms": arms,
+            "effects": dict(decision.effects),
             "feedback": [
                 {
                     "group": record.group,
@@ -74,6 +75,8 @@ class Explanation:
             *_aligned(self._rows(facts)),
             "",
         ]
+        for name, effects in facts["effects"].items():
+            lines.append(f"{name}: {', '.join(_fact(key, value) for key, value in effects.items())}")
         for item in facts["feedback"]:
             values = ", ".join(f"{k} = {v:g}" for k, v in (item["outcomes"] or {}).items()) or "retracted"
             served = "" if item["served_arm"] == facts["arm"] else f", served by {item['served_arm']}"
@@ -101,6 +104,16 @@ class Explanation:
 
 def _time(microseconds: int) -> str:
     return datetime.fromtimestamp(microseconds / 1e6, UTC).isoformat(timespec="milliseconds")
+
+
+def _fact(key: str, value: Any) -> str:
+    if isinstance(value, Mapping):
+        value = ", ".join(_fact(name, part) for name, part in value.items()) or "none"
+    elif isinstance(value, list):
+        value = ", ".join(map(str, value)) or "none"
+    elif isinstance(value, float):
+        value = f"{value:.4g}"
+    return f"{key.replace('_', ' ')} {value}"
 
 
 def _plus_minus(estimate: dict[str, float] | None) -> str:

@@ -7,7 +7,7 @@ learned. Times are int64 microseconds, UTC.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from banditroute.arms import Arm, ArmStatus
 from banditroute.arrays import FloatArray, RowArray
@@ -43,10 +43,12 @@ class DecisionRecord:
             or (arms, 0) after a fallback.
         width: One standard width of it; same shape.
         preferences: The weights used.
+        weights: The same in the order of the objectives, negative where less is better; shape (objectives,).
         excluded: Arm → the rule that made it ineligible.
         epoch: The bucket of sums into which its feedback goes.
         mode, cause: As in :class:`~banditroute.records.Decision`.
         key: What took the body's place in the draw, if the caller gave a key.
+        effects: What each controller did, by its name; plain values.
         created_us: By the router's clock.
     """
 
@@ -60,11 +62,13 @@ class DecisionRecord:
     mean: FloatArray
     width: FloatArray
     preferences: Mapping[str, float]
+    weights: FloatArray
     excluded: Mapping[str, str]
     epoch: int
     mode: str
     cause: str
     key: str | None
+    effects: Mapping[str, Any]
     created_us: int
 
 

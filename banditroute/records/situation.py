@@ -17,6 +17,8 @@ class Situation:
         width: One standard width of that mean, in units of the noise. Shape (arms, objectives).
         weights: The preferences, negative where less is better. Shape (objectives,).
         plays: How often each arm was chosen before. Shape (arms,).
+        penalty: What controllers subtract from the utility of each arm, in its units. Shape (arms,);
+            None for nothing.
     """
 
     arms: tuple[str, ...]
@@ -25,11 +27,17 @@ class Situation:
     width: FloatArray
     weights: FloatArray
     plays: IntArray
+    penalty: FloatArray | None = None
 
     def utility(self) -> FloatArray:
-        """Expected utility Σ_j w_j μ_j; shape (arms,)."""
+        """Expected utility Σ_j w_j μ_j, less the penalty; shape (arms,)."""
         utility: FloatArray = self.mean.dot(self.weights)
-        return utility
+        return utility if self.penalty is None else utility - self.penalty
+
+    def priced(self, penalty: FloatArray) -> "Situation":
+        """The same situation with more subtracted; shape (arms,)."""
+        total = penalty if self.penalty is None else self.penalty + penalty
+        return Situation(self.arms, self.eligible, self.mean, self.width, self.weights, self.plays, total)
 
     def utility_width(self) -> FloatArray:
         """Σ_j |w_j| s_j, a width that holds for weights chosen after seeing results too; shape (arms,)."""

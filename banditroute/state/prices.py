@@ -1,8 +1,10 @@
 """What the tokens of one arm cost, and since when."""
 
 from bisect import bisect_right
+from datetime import datetime
 
 from banditroute.arms import Price
+from banditroute.errors import InvalidArgumentError
 
 # Where input and output prices move by different ratios, a request is taken to have three prompt tokens for each
 # output token.
@@ -51,3 +53,16 @@ class PriceHistory:
 
 def _typical_cost(price: Price) -> float:
     return price.cost_usd(prompt_tokens=_PROMPT_TOKENS, output_tokens=_OUTPUT_TOKENS)
+
+
+def effective_us(effective_at: datetime | None, now_us: int) -> int:
+    """When a price that is set now counts from [µs]; a time in the past means now.
+
+    Raises:
+        InvalidArgumentError: for what is no datetime with a time zone.
+    """
+    if effective_at is None:
+        return now_us
+    if not (isinstance(effective_at, datetime) and effective_at.tzinfo):
+        raise InvalidArgumentError(f"effective_at = {effective_at!r} must be a datetime with a time zone")
+    return max(int(effective_at.timestamp() * 1e6), now_us)

@@ -1,8 +1,11 @@
 """The state of a router: a fold of its log, and nothing else."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from banditroute.arrays import FloatArray, IntArray, RowArray, from_feature_row
+from banditroute.controllers import Controller, check_names
 from banditroute.errors import SnapshotCorruptError
 from banditroute.learning import Belief
 from banditroute.objectives import COST, Objectives
@@ -18,9 +21,12 @@ class State:
     the log. It is not thread-safe; the router holds a lock.
     """
 
-    def __init__(self, objectives: Objectives, *, ridge: float) -> None:
+    def __init__(self, objectives: Objectives, *, ridge: float, controllers: Sequence[Controller] = ()) -> None:
         self.objectives = objectives
         self.ridge = ridge
+        check_names(controllers)
+        self.controllers = tuple(controllers)
+        self._beginnings = {controller.name: controller.state() for controller in self.controllers}
         self.roster = Roster()
         self.plays: IntArray = np.zeros(0, dtype=np.int64)
         self.position = Position()
@@ -33,12 +39,17 @@ class State:
         self.belief = Belief(self.objectives, spec.dimension, intercept=spec.intercept, ridge=self.ridge)
         self.plays = np.zeros(0, dtype=np.int64)
         self.position = Position()
+        for controller in self.controllers:
+            controller.restore(self._beginnings[controller.name])
 
     def see_decision(self, record: DecisionRecord) -> None:
         """Count a decision."""
         self._meet(len(record.arms))
         self.position = Position(self.position.learned, record.decided)
         self.plays[self.roster.position(record.arm)] += 1
+        for controller in self.controllers:
+            # Not of arms that a replay knows already, but which came later.
+            controller.decided(record, lambda rows: self._believed(rows, record.created_us))
 
     def see_feedback(self, record: FeedbackRecord) -> None:
         """Learn one group of outcomes (or an amendment, or a retraction)."""
@@ -47,6 +58,8 @@ class State:
         key = StateKey(record.arm, record.group, record.epoch)
         self.belief.learn(key, record.row, record.values, record.previous)
         self.position = Position(record.learned, self.position.decided)
+        for controller in self.controllers:
+            controller.learned(record)
 
     def see(self, record: DecisionRecord | FeedbackRecord) -> None:
         """Replay one record of the log."""
@@ -68,11 +81,15 @@ class State:
 
     def predict(self, row: RowArray, now_us: int) -> tuple[FloatArray, FloatArray]:
         """Mean and width, scaled, dollars at today's prices; both of shape (..., arms, objectives)."""
-        assert self.belief is not None
         self._meet(len(self.roster))
+        return self._believed(row, now_us)
+
+    def _believed(self, row: RowArray, now_us: int) -> tuple[FloatArray, FloatArray]:
+        assert self.belief is not None
         mean, width = self.belief.predict(from_feature_row(row))
         factors = self.roster.price_factors(now_us)
         if factors is not None and self._cost is not None:
+            factors = factors[: len(self.plays)]
             objective = self.objectives[self._cost]
             offset = objective.bounds[0] / objective.span
             mean[..., self._cost] = (mean[..., self._cost] + offset) * factors - offset
@@ -87,7 +104,8 @@ class State:
     def snapshot(self, *, now_us: int) -> SnapshotRecord:
         """Everything that is not in the arms' own records."""
         assert self.belief is not None
-        facts = {"plays": self.plays.tolist()}
+        states = {controller.name: controller.state() for controller in self.controllers}
+        facts = {"plays": self.plays.tolist(), "controllers": states}
         return SnapshotRecord(self.position, snapshot.encode(facts, self.belief.encode()), now_us)
 
     def restore(self, record: SnapshotRecord) -> None:
@@ -98,13 +116,17 @@ class State:
         """
         assert self.belief is not None
         facts, sums = snapshot.decode(record.blob)
-        plays = facts.get("plays")
+        plays, states = facts.get("plays"), facts.get("controllers")
         if not isinstance(plays, list) or len(plays) > len(self.roster):
             raise SnapshotCorruptError("snapshot is of a router with other arms")
+        if not isinstance(states, dict) or set(states) != set(self._beginnings):
+            raise SnapshotCorruptError("snapshot is of a router with other controllers")
         self._meet(len(plays))
         self.belief.restore(sums, learned=record.position.learned)
         self.plays = np.array(plays, dtype=np.int64)
         self.position = record.position
+        for controller in self.controllers:
+            controller.restore(states[controller.name])
 
     def digest(self) -> str:
         """SHA-256 of all sums; of nothing before the first vector."""

@@ -166,11 +166,13 @@ def decision_row(record: DecisionRecord, router_id: int, arms: ArmIds) -> Row:
         "mean": _floats(record.mean),
         "width": _floats(record.width),
         "preferences": _json(dict(record.preferences)),
+        "weights": _floats(record.weights),
         "excluded": _json(dict(record.excluded)),
         "epoch": record.epoch,
         "mode": record.mode,
         "cause": record.cause,
         "draw_key": record.key,
+        "effects": _json(dict(record.effects)),
         "created_us": record.created_us,
     }
 
@@ -186,11 +188,13 @@ DECISION_COLUMNS = (
     "mean",
     "width",
     "preferences",
+    "weights",
     "excluded",
     "epoch",
     "mode",
     "cause",
     "draw_key",
+    "effects",
     "created_us",
 )
 
@@ -198,7 +202,7 @@ DECISION_COLUMNS = (
 def to_decision(row: Sequence[Any], arms: ArmIds) -> DecisionRecord:
     """The record of a row of :data:`DECISION_COLUMNS`; its arrays are read-only views of the row."""
     (body, decided, learned, arm, features, arm_ids, probabilities, mean, width, *rest) = row
-    (preferences, excluded, epoch, mode, cause, key, created_us) = rest
+    (preferences, weights, excluded, epoch, mode, cause, key, effects, created_us) = rest
     names = arms.unpack(arm_ids)
     shape = (len(names), -1) if mean else (len(names), 0)
     return DecisionRecord(
@@ -212,11 +216,13 @@ def to_decision(row: Sequence[Any], arms: ArmIds) -> DecisionRecord:
         np.frombuffer(mean, _FLOAT).reshape(shape),
         np.frombuffer(width, _FLOAT).reshape(shape),
         dict(_repeated(preferences)),
+        np.frombuffer(weights, _FLOAT),
         dict(_repeated(excluded)),
         epoch,
         mode,
         cause,
         key,
+        json.loads(effects) if len(effects) > 2 else {},
         created_us,
     )
 

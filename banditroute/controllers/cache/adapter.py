@@ -1,0 +1,56 @@
+"""What it takes to hold an adapter in fast memory."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+from banditroute.errors import InvalidArgumentError
+
+
+class Level(IntEnum):
+    """Where an adapter lies; the lower, the faster."""
+
+    GPU = 0
+    HOST = 1
+    DISK = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """Size and load times of one arm.
+
+    Attributes:
+        load_s: Time to bring it from disk to the GPU. [s] ≥ 0
+        host_load_s: Time to bring it from host memory to the GPU; by default the same. [s] ≥ 0
+        size: What it takes of a capacity, in the unit in which the capacity is given (slots or bytes). > 0
+    """
+
+    load_s: float
+    host_load_s: float | None = None
+    size: float = 1.0
+
+    def __post_init__(self) -> None:
+        times = {"load_s": self.load_s, "host_load_s": self.host_load_s}
+        for name, value in times.items():
+            if value is not None and not (isinstance(value, int | float) and 0 <= value < math.inf):
+                raise InvalidArgumentError(f"{name} = {value!r} must be a finite number of seconds, at least 0")
+        if not (isinstance(self.size, int | float) and 0 < self.size < math.inf):
+            raise InvalidArgumentError(f"size = {self.size!r} must be a finite number above 0")
+
+    def seconds_from(self, level: Level) -> float:
+        """Time until it serves from the GPU [s]."""
+        if level is Level.GPU:
+            return 0.0
+        return self.load_s if level is Level.DISK or self.host_load_s is None else self.host_load_s
+
+
+def checked_adapters(adapters: Mapping[str, Adapter], capacity: float) -> dict[str, Adapter]:
+    """Refuse an empty mapping, or a capacity that holds not even the smallest adapter."""
+    if not adapters:
+        raise InvalidArgumentError("adapters must name at least one arm")
+    if not (isinstance(capacity, int | float) and min(a.size for a in adapters.values()) <= capacity < math.inf):
+        raise InvalidArgumentError(
+            f"capacity = {capacity!r} must be finite and hold at least the smallest adapter"
+        )
+    return dict(adapters)

@@ -1,0 +1,63 @@
+"""Caches that do not learn what an adapter is worth: what a cache controller has to beat."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from banditroute.controllers.base import Predict
+from banditroute.controllers.cache.priced import PricedCache
+from banditroute.records import DecisionRecord
+
+
+class StaticCache(PricedCache):
+    """The same residents for ever (``initial``): chosen by hand, by prior quality, or by lot."""
+
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:  # of the protocol
+        """Nothing changes."""
+
+
+class LRUCache(PricedCache):
+    """Each arm that serves becomes resident; who has not served for longest makes room."""
+
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:  # noqa: ARG002  # of the protocol
+        """Move the arm to the end of the line."""
+        if not self._may_hold(record.arm):
+            return
+        held = {arm: None for arm in self._resident if arm != record.arm}
+        room = self.capacity - self.adapters[record.arm].size - sum(self.adapters[arm].size for arm in held)
+        while room < 0 and held:
+            oldest = next(iter(held))
+            del held[oldest]
+            room += self.adapters[oldest].size
+        self._hold((*held, record.arm))
+
+
+class LFUCache(PricedCache):
+    """Each arm that serves becomes resident; who has served least often makes room, the older first."""
+
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:  # noqa: ARG002  # of the protocol
+        """Count the arm and let it in."""
+        if not self._may_hold(record.arm):
+            return
+        self._served[record.arm] = self._served.get(record.arm, 0) + 1
+        held = [arm for arm in self._resident if arm != record.arm]
+        room = self.capacity - self.adapters[record.arm].size - sum(self.adapters[arm].size for arm in held)
+        while room < 0 and held:
+            least = min(held, key=lambda arm: self._served.get(arm, 0))
+            held.remove(least)
+            room += self.adapters[least].size
+        self._hold((*held, record.arm))
+
+    _served: dict[str, int]
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._served = {}
+
+    def state(self) -> Mapping[str, Any]:
+        """Residents and counts."""
+        return {**super().state(), "served": dict(self._served)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from what :meth:`state` gave."""
+        super().restore(state)
+        self._served = dict(state["served"])

@@ -1,0 +1,155 @@
+"""Cache-aware routing on two time-scales: POLAR and POLAR+, reconstructed."""
+
+import base64
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from banditroute.arrays import FloatArray, RowArray
+from banditroute.controllers.base import Choice, Predict
+from banditroute.controllers.cache.adapter import Adapter, Level
+from banditroute.controllers.cache.epochs import DoublingEpochs, Epochs
+from banditroute.controllers.cache.placement import best_set
+from banditroute.controllers.cache.priced import PricedCache
+from banditroute.controllers.cache.residency import Residency
+from banditroute.errors import InvalidArgumentError
+from banditroute.records import DecisionRecord, Situation
+
+
+class EpochCache(PricedCache):
+    """Chooses an adapter for each request, and which adapters to hold for each epoch.
+
+    Within an epoch the residents are fixed and the index prices absent arms by their loading (a miss is served
+    from a transient slot). At its end the next residents are chosen for the contexts just seen, by the facility
+    location of :mod:`~banditroute.controllers.cache.placement`, loading included.
+
+    With :class:`~banditroute.controllers.FixedEpochs` this is POLAR, with
+    :class:`~banditroute.controllers.DoublingEpochs` POLAR+. Only the abstract of the paper is public: this is a
+    reconstruction by its principles, not the authors' algorithm, and its theorems are not claimed for it.
+
+    Args:
+        adapters: Arm → its adapter.
+        capacity: Of the GPU, in the unit of the adapters' sizes (slots by default).
+        second_price: What a second of waiting costs, in units of utility. [utility/s] ≥ 0
+        epochs: Their lengths and their forced exploration.
+        optimism: Which multiple of its width is added to an arm's mean when residents are chosen. ≥ 0
+        host_capacity: Of the host memory below the GPU, in the same unit; 0 for a single tier.
+        window: How many contexts of an epoch, its last ones, are looked at.
+        residency: Evidence of where adapters lie; by default the controller's own plan.
+        initial: Residents to begin with; by default the first that fit.
+
+    References:
+        "POLAR: online learning for LoRA adapter caching and routing in edge LLM serving", arXiv 2604.16583
+        (abstract).
+    """
+
+    def __init__(
+        self,
+        adapters: Mapping[str, Adapter],
+        *,
+        capacity: float,
+        second_price: float,
+        epochs: Epochs | None = None,
+        optimism: float = 0.5,
+        host_capacity: float = 0.0,
+        window: int = 1024,
+        residency: Residency | None = None,
+        initial: Iterable[str] | None = None,
+    ) -> None:
+        super().__init__(
+            adapters, capacity=capacity, second_price=second_price, residency=residency, initial=initial
+        )
+        if not (isinstance(optimism, int | float) and 0 <= optimism < np.inf):
+            raise InvalidArgumentError(f"optimism = {optimism!r} must be a finite number, at least 0")
+        if not (isinstance(host_capacity, int | float) and 0 <= host_capacity < np.inf):
+            raise InvalidArgumentError(f"host_capacity = {host_capacity!r} must be a finite number, at least 0")
+        if isinstance(window, bool) or not isinstance(window, int) or window < 1:
+            raise InvalidArgumentError(f"window = {window!r} must be an integer above 0")
+        self.epochs: Epochs = DoublingEpochs() if epochs is None else epochs
+        self.optimism = float(optimism)
+        self.host_capacity = float(host_capacity)
+        self._on_host: frozenset[str] = frozenset()
+        self._rows: deque[RowArray] = deque(maxlen=window)
+        self._begin(0)
+
+    def level(self, arm: str) -> Level:
+        """GPU, host or disk."""
+        if arm in self._resident:
+            return Level.GPU
+        return Level.HOST if arm in self._on_host else Level.DISK
+
+    def control(self, situation: Situation, choice: Choice) -> FloatArray:
+        """The choice of the cache-aware index, mixed with this epoch's forced exploration."""
+        probabilities = super().control(situation, choice)
+        share = self._forced_share
+        return (1 - share) * probabilities + share * choice(situation) if share else probabilities
+
+    def effects(self, situation: Situation) -> Mapping[str, Any]:
+        """Residents, prices, epoch and the share of forced exploration."""
+        return {**super().effects(situation), "epoch": self.epoch, "forced_share": self._forced_share}
+
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:
+        """Remember the context; at the end of the epoch choose the next residents by what is believed then."""
+        self._rows.append(record.row)
+        self._seen += 1
+        if self._seen >= self.epochs.length(self.epoch):
+            self._place(record, predict)
+            self._begin(self.epoch + 1)
+
+    def _begin(self, epoch: int) -> None:
+        self.epoch = epoch
+        self._seen = 0
+        self._rows.clear()
+        self._forced_share = self.epochs.forced_share(epoch, len(self.adapters))
+
+    def _place(self, record: DecisionRecord, predict: Predict) -> None:
+        # Retired and draining arms serve nobody, whatever the caller of this request allowed.
+        gone = {arm for arm, rule in record.excluded.items() if rule.startswith("status ")}
+        names = [arm for arm in record.arms if arm in self.adapters and arm not in gone]
+        if not names:
+            return
+        places = [record.arms.index(arm) for arm in names]
+        others = [i for i, arm in enumerate(record.arms) if arm not in self.adapters and arm not in gone]
+        mean, width = predict(np.stack(self._rows))
+        utilities = (mean @ record.weights + self.optimism * (width @ np.abs(record.weights))).T
+        values = utilities[places]
+        sizes = np.array([self.adapters[arm].size for arm in names])
+        miss = self._prices_from(names, Level.HOST if self.host_capacity else Level.DISK)
+        load = self.second_price * np.array([self.adapters[arm].seconds_from(self.level(arm)) for arm in names])
+        ready = utilities[others].max(axis=0, initial=-np.inf)
+        floor = np.maximum(ready, (values - miss[:, np.newaxis]).max(axis=0))
+        chosen = best_set(values, floor, self._per_window(load), sizes, self.capacity)
+        if self.host_capacity:
+            from_disk = self._prices_from(names, Level.DISK)[:, np.newaxis]
+            served = np.maximum(values[chosen].max(axis=0, initial=-np.inf), ready)
+            floor = np.maximum(served, (values - from_disk).max(axis=0))
+            nearby = best_set(values - miss[:, np.newaxis], floor, np.zeros(len(names)), sizes, self.host_capacity)
+            self._on_host = frozenset(np.array(names)[nearby & ~chosen].tolist())
+        self._hold([arm for arm, held in zip(names, chosen.tolist(), strict=True) if held])
+
+    def _per_window(self, load: FloatArray) -> FloatArray:
+        """Loading is paid once in the coming epoch, of which the window is a sample."""
+        return load * len(self._rows) / self.epochs.length(self.epoch + 1)
+
+    def _prices_from(self, names: list[str], level: Level) -> FloatArray:
+        return self.second_price * np.array([self.adapters[arm].seconds_from(level) for arm in names])
+
+    def state(self) -> Mapping[str, Any]:
+        """Residents, place in the epoch, and the rows of its window as base64 of int32."""
+        return {
+            **super().state(),
+            "on_host": sorted(self._on_host),
+            "epoch": self.epoch,
+            "seen": self._seen,
+            "rows": [base64.b64encode(row.astype("<i4").tobytes()).decode() for row in self._rows],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from what :meth:`state` gave."""
+        super().restore(state)
+        self._on_host = frozenset(state["on_host"])
+        self._begin(state["epoch"])
+        self._seen = state["seen"]
+        self._rows.extend(np.frombuffer(base64.b64decode(text), "<i4") for text in state["rows"])

@@ -1,0 +1,78 @@
+"""When an epoch ends, and how much of it is forced exploration."""
+
+from dataclasses import dataclass
+from math import ceil, sqrt
+from typing import Protocol
+
+from banditroute.errors import InvalidArgumentError
+
+
+class Epochs(Protocol):
+    """Lengths of epochs, from epoch 0 on."""
+
+    def length(self, epoch: int) -> int:
+        """Number of requests in it."""
+        ...
+
+    def forced_share(self, epoch: int, arms: int) -> float:
+        """Share in [0, 1] of its requests that is decided as if every adapter were resident."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FixedEpochs:
+    """Epochs of one length and nothing forced, as in POLAR.
+
+    Attributes:
+        requests: The length.
+    """
+
+    requests: int = 200
+
+    def __post_init__(self) -> None:
+        _require_count("requests", self.requests)
+
+    def length(self, epoch: int) -> int:  # noqa: ARG002  # of the protocol
+        """The length."""
+        return self.requests
+
+    def forced_share(self, epoch: int, arms: int) -> float:  # noqa: ARG002  # of the protocol
+        """Nothing."""
+        return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DoublingEpochs:
+    """Epochs of twice the length each time, with forced exploration, as in POLAR+.
+
+    In an epoch of length L, N ⌈c √(L/N)⌉ requests are forced in expectation: decided as if every one of the N
+    adapters were resident, so that the data come from where an absent adapter may be the best. (To spread them
+    evenly over the adapters, as the name suggests, taught less and cost more in our worlds.) Over T requests that
+    is O(√(N T)) forced requests, the order of the regret that they are there to bound.
+
+    Attributes:
+        first: Length of epoch 0.
+        forced: c. ≥ 0
+    """
+
+    first: int = 64
+    forced: float = 0.5
+
+    def __post_init__(self) -> None:
+        _require_count("first", self.first)
+        if not (isinstance(self.forced, int | float) and 0 <= self.forced < float("inf")):
+            raise InvalidArgumentError(f"forced = {self.forced!r} must be a finite number, at least 0")
+
+    def length(self, epoch: int) -> int:
+        """First · 2^epoch."""
+        return self.first << epoch
+
+    def forced_share(self, epoch: int, arms: int) -> float:
+        """The share is N ⌈c √(L/N)⌉ / L."""
+        length = self.length(epoch)
+        return min(1.0, arms * ceil(self.forced * sqrt(length / arms)) / length)
+
+
+def _require_count(name: str, value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidArgumentError(f"{name} = {value!r} must be an integer above 0")

@@ -1,0 +1,152 @@
+"""The cache-aware index: what an arm is worth now, given where it lies."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from banditroute.arrays import FloatArray
+from banditroute.controllers.base import Choice, Predict
+from banditroute.controllers.cache.adapter import Adapter, Level, checked_adapters
+from banditroute.controllers.cache.residency import Residency
+from banditroute.errors import InvalidArgumentError
+from banditroute.records import DecisionRecord, FeedbackRecord, Situation
+
+
+@dataclass(frozen=True, slots=True)
+class CachePlan:
+    """What the application should do so that the adapters lie where they are wanted.
+
+    Attributes:
+        to_load: Arms to bring to the GPU.
+        to_evict: Arms to take from it, first.
+    """
+
+    to_load: tuple[str, ...]
+    to_evict: tuple[str, ...]
+
+
+class PricedCache(ABC):
+    """Prices arms that are not resident by the seconds of their loading; subclasses choose who is resident.
+
+    The index of an arm becomes utility − ``second_price`` × seconds until it serves. The learner sees the outcome
+    as reported, before this price: what is believed of an arm does not depend on where it happened to lie.
+    Arms without an adapter are always ready.
+
+    Args:
+        adapters: Arm → its adapter.
+        capacity: Of the GPU, in the unit of the adapters' sizes (slots by default).
+        second_price: What a second of waiting costs, in units of utility. [utility/s] ≥ 0
+        residency: Evidence of where adapters lie; by default the controller's own plan.
+    """
+
+    name = "cache"
+
+    def __init__(
+        self,
+        adapters: Mapping[str, Adapter],
+        *,
+        capacity: float,
+        second_price: float,
+        residency: Residency | None = None,
+        initial: Iterable[str] | None = None,
+    ) -> None:
+        self.adapters = checked_adapters(adapters, capacity)
+        if not (isinstance(second_price, int | float) and 0 <= second_price < np.inf):
+            raise InvalidArgumentError(f"second_price = {second_price!r} must be a finite number, at least 0")
+        self.capacity = capacity
+        self.second_price = float(second_price)
+        self._residency = residency
+        self._resident: dict[str, None] = dict.fromkeys(
+            self._fitting(self.adapters if initial is None else initial)
+        )
+        self._prices: FloatArray | None = None
+        self._shown: Mapping[str, Any] | None = None
+        self._priced_arms: tuple[str, ...] = ()
+
+    @property
+    def resident(self) -> tuple[str, ...]:
+        """Arms that are to lie on the GPU."""
+        return tuple(self._resident)
+
+    def level(self, arm: str) -> Level:
+        """Where the arm is believed to lie by the controller's own plan."""
+        return Level.GPU if arm in self._resident else Level.DISK
+
+    def miss_cost(self, arm: str) -> float:
+        """Price of waiting for the arm now [utility]."""
+        return self._miss_cost(arm, self._evidence())
+
+    def control(self, situation: Situation, choice: Choice) -> FloatArray:
+        """The choice where absent arms cost their loading."""
+        return choice(situation.priced(self._miss_costs(situation.arms)))
+
+    def effects(self, situation: Situation) -> Mapping[str, Any]:
+        """Residents, and the price of every absent arm."""
+        costs = self._miss_costs(situation.arms)
+        if self._shown is None:
+            absent = {arm: float(cost) for arm, cost in zip(situation.arms, costs, strict=True) if cost}
+            self._shown = {"resident": [*self._resident], "miss_cost": absent}
+        return self._shown
+
+    def plan(self) -> CachePlan:
+        """What to load and to evict, going by the evidence of residency where there is any."""
+        levels = self._evidence()
+        on_gpu = {arm for arm in self.adapters if levels.get(arm, Level.DISK) is Level.GPU}
+        wanted = tuple(arm for arm in self.adapters if arm in self._resident)
+        return CachePlan(
+            to_load=tuple(arm for arm in wanted if arm not in on_gpu),
+            to_evict=tuple(arm for arm in self.adapters if arm in on_gpu and arm not in self._resident),
+        )
+
+    @abstractmethod
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:
+        """See a decision, and perhaps change who is resident."""
+
+    def learned(self, record: FeedbackRecord) -> None:  # noqa: B027  # a hook that caches do not need
+        """Outcomes do not move the cache; beliefs do, and those are in the decisions."""
+
+    def state(self) -> Mapping[str, Any]:
+        """The residents, in order."""
+        return {"resident": [*self._resident]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from what :meth:`state` gave."""
+        self._hold(state["resident"])
+
+    def _hold(self, arms: Iterable[str]) -> None:
+        self._resident = dict.fromkeys(arms)
+        self._prices = None
+
+    def _miss_costs(self, arms: tuple[str, ...]) -> FloatArray:
+        # Without evidence from outside, prices only change when residents do.
+        if self._prices is None or self._residency is not None or self._priced_arms is not arms:
+            levels = self._evidence()
+            self._prices = np.array([self._miss_cost(arm, levels) for arm in arms])
+            self._shown = None
+            self._priced_arms = arms
+        return self._prices
+
+    def _miss_cost(self, arm: str, levels: Mapping[str, Level]) -> float:
+        adapter = self.adapters.get(arm)
+        return (
+            0.0 if adapter is None else self.second_price * adapter.seconds_from(levels.get(arm, self.level(arm)))
+        )
+
+    def _evidence(self) -> Mapping[str, Level]:
+        return {} if self._residency is None else self._residency.levels()
+
+    def _may_hold(self, arm: str) -> bool:
+        return arm in self.adapters and self.adapters[arm].size <= self.capacity
+
+    def _fitting(self, arms: Iterable[str]) -> list[str]:
+        room, fitting = self.capacity, []
+        for arm in dict.fromkeys(arms):
+            if arm not in self.adapters:
+                raise InvalidArgumentError(f"initial names {arm!r}, which has no adapter")
+            if self.adapters[arm].size <= room:
+                fitting.append(arm)
+                room -= self.adapters[arm].size
+        return fitting
