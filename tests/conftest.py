@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from banditroute.choice import Chooser
+from banditroute.barrier import Barrier
 
 
 @pytest.fixture(autouse=True)
 def _faults_escape(monkeypatch: pytest.MonkeyPatch) -> None:
     """No fault hides behind the fallback; a test of the barrier closes it again."""
-    monkeypatch.setattr(Chooser, "faults_escape", True)
+    monkeypatch.setattr(Barrier, "faults_escape", True)
 
 
 @pytest.fixture(scope="session")

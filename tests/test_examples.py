@@ -21,6 +21,13 @@ ESSENTIAL = {
         "gets: new",
         "nobody left: no eligible arm",
     ],
+    "serve_adapters": [
+        "at first: unload nothing; load mixed",
+        "after 800 requests the GPU holds: code, law",
+        "unload law; load poems",
+        "after 1600 requests the GPU holds: code, poems",
+        "why: cache: resident code, poems, miss cost law 0.15",
+    ],
     "replay_a_log": ["best static mixture", "more per request than always code"],
 }
 
@@ -46,14 +53,17 @@ def test_the_hello_world_of_the_readme_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    exec(compile(readme_programs()[0], "README.md", "exec"), {})  # noqa: S102  # our own text
+    program, cache, *_ = readme_programs()
+    exec(compile(program, "README.md", "exec"), {})  # noqa: S102  # our own text
+    exec(compile(cache, "README.md", "exec"), {})  # noqa: S102
     assert "feedback" in capsys.readouterr().out
     assert (tmp_path / "routing.db").exists()
 
 
 def test_the_policy_of_the_readme_keeps_the_laws(tmp_path: Path) -> None:
     program = tmp_path / "test_readme.py"
-    program.write_text(readme_programs()[1], "utf-8")
+    (text,) = (text for text in readme_programs() if "PolicyLaws" in text)
+    program.write_text(text, "utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(program)]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
     assert run.returncode == 0, run.stdout.decode()

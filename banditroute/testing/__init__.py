@@ -13,8 +13,15 @@ and for a policy::
 
     class TestMyPolicy(PolicyLaws):
         policy = MyPolicy(alpha=0.7)
+
+and for a controller::
+
+    class TestMyController(ControllerLaws):
+        def controller(self):
+            return MyController(capacity=3)
 """
 
+from banditroute.testing.controllers import ControllerLaws
 from banditroute.testing.policies import PolicyLaws, situation
 from banditroute.testing.stores import (
     ARMS,
@@ -35,6 +42,7 @@ __all__ = [
     "PREFERENCES",
     "SECRET",
     "SPEC",
+    "ControllerLaws",
     "PolicyLaws",
     "StoreLaws",
     "a_decision",

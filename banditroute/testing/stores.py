@@ -71,11 +71,13 @@ def a_decision(decided: int, learned: int = 0, **changes: Any) -> DecisionRecord
         mean=np.arange(6.0).reshape(2, 3) / decided,
         width=np.full((2, 3), 1 / (decided + 1)),
         preferences={"quality": 1.0, "cost_usd": 0.1 * decided},
+        weights=np.array([1.0, -0.1 * decided, 0.0]),
         excluded={},
         epoch=decided // 100,
         mode="live",
         cause="policy",
         key=None,
+        effects={"cache": {"resident": ["small"], "epoch": decided}},
         created_us=1_700_000_000_000_000 + decided,
     )
     return replace(record, **changes)

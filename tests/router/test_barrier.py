@@ -8,9 +8,10 @@ import pytest
 
 from banditroute import Router, Uniform
 from banditroute.arrays import FloatArray
-from banditroute.choice import Chooser
+from banditroute.barrier import Barrier
+from banditroute.controllers import Adapter, StaticCache
 from banditroute.learning import Belief
-from banditroute.records import DecisionRecord, Situation
+from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 from banditroute.store import MemoryStore
 from tests.router.world import a_router, a_vector, bodies, logged
 
@@ -44,7 +45,7 @@ FAULTS = {
 
 @pytest.fixture
 def closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Chooser, "faults_escape", False)
+    monkeypatch.setattr(Barrier, "faults_escape", False)
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -61,7 +62,7 @@ def test_a_policys_fault_falls_back(name: str, caplog: pytest.LogCaptureFixture)
     assert decision.ranking[0] == "large"
     assert router.health()["faults"] == 1
     assert router.health()["last_fault"]
-    assert "deciding failed" in caplog.text
+    assert "held back" in caplog.text
     assert router.feedback(decision.id, quality=0.5).status == "recorded"
     assert [r.cause for r in logged(store) if isinstance(r, DecisionRecord)] == ["fallback"]
     json.dumps(router.why(decision.id).to_dict(), allow_nan=False)
@@ -128,3 +129,26 @@ def test_fallbacks_are_replayed(tmp_path: object) -> None:
     again: Router = a_router(store, policy=Uniform(), ids=bodies(50))
     assert again.digest() == router.digest()
     assert again._state.plays.tolist() == [5, 0, 0]
+
+
+class Stumbling(StaticCache):
+    """A controller that breaks on every record."""
+
+    def decided(self, record: DecisionRecord, predict: object) -> None:
+        raise ZeroDivisionError("decided")
+
+    def learned(self, record: FeedbackRecord) -> None:
+        raise ZeroDivisionError("learned")
+
+
+@pytest.mark.usefixtures("closed")
+def test_a_controller_that_breaks_on_records_stops_neither_choice_nor_learning() -> None:
+    cache = Stumbling({"small": Adapter(load_s=1.0)}, capacity=1, second_price=0.1)
+    store = MemoryStore()
+    router = a_router(store, controllers=[cache])
+    decision = router.route(a_vector(0))
+    assert decision.mode == "live"
+    assert router.feedback(decision.id, quality=0.5).status == "recorded"
+    assert router.health()["faults"] == 2
+    assert router.health()["learned"] == 1
+    assert len(list(logged(store))) == 2

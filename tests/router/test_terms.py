@@ -90,7 +90,7 @@ def world_of_two() -> Router:
         good = decision.arm == "good"
         router.feedback(decision.id, quality=0.9 if good else 0.5, cost_usd=0.04 if good else 0.001, latency_s=1.0)
     router.policy = GREEDY
-    router._chooser._policy = GREEDY
+    router._chooser._choice = GREEDY.probabilities
     return router
 
 

@@ -1,0 +1,190 @@
+"""What the caches do: epochs, residents, prices."""
+
+import numpy as np
+import pytest
+
+from banditroute.arrays import FloatArray, RowArray
+from banditroute.controllers import (
+    Adapter,
+    DoublingEpochs,
+    EpochCache,
+    FixedEpochs,
+    Level,
+    LFUCache,
+    LRUCache,
+    PricedCache,
+    StaticCache,
+)
+from banditroute.errors import InvalidArgumentError
+from banditroute.records import Situation
+from banditroute.testing import situation
+from banditroute.testing.controllers import greedy, life, softmax
+
+ARMS = ("arm 0", "arm 1", "arm 2", "arm 3")
+ADAPTERS = {arm: Adapter(load_s=2.0, host_load_s=0.5) for arm in ARMS}
+
+
+def served(cache: PricedCache, *numbers: int) -> tuple[str, ...]:
+    """Residents after these arms served."""
+    step = life(ARMS, 1)[0]
+    for number in numbers:
+        object.__setattr__(step.decision, "arm", f"arm {number}")
+        cache.decided(step.decision, step.predict)
+    return cache.resident
+
+
+def test_the_price_of_a_miss() -> None:
+    cache = StaticCache(ADAPTERS, capacity=2, second_price=0.3, initial=["arm 1", "arm 3"])
+    given = situation(3, 4, 2, eligible=np.ones(4, dtype=bool))
+    seen: list[FloatArray] = []
+
+    def choice(asked: Situation) -> FloatArray:
+        seen.append(asked.utility())
+        return softmax(asked)
+
+    cache.control(given, choice)
+    np.testing.assert_allclose(seen[0], given.utility() - np.array([0.6, 0, 0.6, 0]), rtol=0, atol=1e-15)
+    assert cache.effects(given) == {"resident": ["arm 1", "arm 3"], "miss_cost": {"arm 0": 0.6, "arm 2": 0.6}}
+
+
+def test_least_recently_served_makes_room() -> None:
+    cache = LRUCache(ADAPTERS, capacity=2, second_price=0.3)
+    assert served(cache) == ("arm 0", "arm 1")
+    assert served(cache, 0) == ("arm 1", "arm 0")
+    assert served(cache, 2) == ("arm 0", "arm 2")
+    assert served(cache, 0, 3) == ("arm 0", "arm 3")
+
+
+def test_least_often_served_makes_room() -> None:
+    cache = LFUCache(ADAPTERS, capacity=2, second_price=0.3)
+    assert set(served(cache, 0, 0, 1, 2)) == {"arm 0", "arm 2"}
+    assert set(served(cache, 2, 2, 3)) == {"arm 2", "arm 3"}
+
+
+@pytest.mark.parametrize("kind", [LRUCache, LFUCache])
+def test_what_is_too_large_passes_through(kind: type[PricedCache]) -> None:
+    adapters = ADAPTERS | {"arm 2": Adapter(load_s=2.0, size=2.5)}
+    cache = kind(adapters, capacity=2, second_price=0.3)
+    assert served(cache, 2) == ("arm 0", "arm 1")
+
+
+def test_doubling_epochs_force_in_the_order_of_the_root() -> None:
+    """Σ_e N ⌈c √(L_e/N)⌉ is at most c √(N T) (√2 + 1) + N E, for T requests in E epochs."""
+    for arms in (3, 8, 40):
+        for epochs in (DoublingEpochs(first=16, forced=0.8), DoublingEpochs()):
+            count = 14
+            lengths = [epochs.length(epoch) for epoch in range(count)]
+            assert lengths == [epochs.first * 2**epoch for epoch in range(count)]
+            shares = [epochs.forced_share(epoch, arms) for epoch in range(count)]
+            assert all(0 <= share <= 1 for share in shares)
+            forced, total = float(np.dot(shares, lengths)), sum(lengths)
+            assert forced <= epochs.forced * np.sqrt(arms * total) * (np.sqrt(2) + 1) * 1.01 + arms * count
+            assert forced >= 0.5 * epochs.forced * np.sqrt(arms * total)
+
+
+def test_fixed_epochs_force_nothing() -> None:
+    assert [FixedEpochs(7).length(epoch) for epoch in (0, 5)] == [7, 7]
+    assert FixedEpochs(7).forced_share(3, 9) == 0.0
+
+
+@pytest.mark.parametrize("wrong", [0, -1, True, 2.5, "3"])
+def test_lengths_are_counts(wrong: int) -> None:
+    with pytest.raises(InvalidArgumentError, match="must be an integer above 0"):
+        FixedEpochs(wrong)
+    with pytest.raises(InvalidArgumentError, match="must be an integer above 0"):
+        DoublingEpochs(first=wrong)
+    with pytest.raises(InvalidArgumentError, match="must be an integer above 0"):
+        EpochCache(ADAPTERS, capacity=2, second_price=0.1, window=wrong)
+
+
+@pytest.mark.parametrize("wrong", [-0.1, float("nan"), float("inf"), "1"])
+@pytest.mark.parametrize("name", ["second_price", "optimism", "host_capacity", "capacity"])
+def test_prices_are_finite(name: str, wrong: float) -> None:
+    settings = {"capacity": 2.0, "second_price": 0.1} | {name: wrong}
+    with pytest.raises(InvalidArgumentError, match=f"{name} = "):
+        EpochCache(ADAPTERS, **settings)  # type: ignore[arg-type]
+
+
+def test_initial_residents() -> None:
+    with pytest.raises(InvalidArgumentError, match="initial names 'nobody'"):
+        StaticCache(ADAPTERS, capacity=2, second_price=0.1, initial=["nobody"])
+    cache = StaticCache(ADAPTERS, capacity=2, second_price=0.1, initial=["arm 3", "arm 3", "arm 1", "arm 0"])
+    assert cache.resident == ("arm 3", "arm 1")
+
+
+def steady(mean: list[float]) -> object:
+    """A belief without widths, the same for all contexts; one objective."""
+
+    def predict(rows: RowArray) -> tuple[FloatArray, FloatArray]:
+        shape = (len(rows), len(mean), 1)
+        return np.broadcast_to(np.array(mean)[:, np.newaxis], shape), np.zeros(shape)
+
+    return predict
+
+
+def lived(cache: EpochCache, mean: list[float], requests: int) -> EpochCache:
+    """The cache after so many requests under that belief."""
+    for step in life(ARMS, requests):
+        object.__setattr__(step.decision, "weights", np.array([1.0]))
+        object.__setattr__(step.decision, "excluded", {})
+        cache.decided(step.decision, steady(mean))  # type: ignore[arg-type]
+    return cache
+
+
+def test_at_the_end_of_an_epoch_the_best_are_held() -> None:
+    cache = EpochCache(ADAPTERS, capacity=1, second_price=0.1, epochs=FixedEpochs(10))
+    assert lived(cache, [0.2, 0.3, 0.9, 0.1], 9).resident == ("arm 0",)
+    assert cache.epoch == 0
+    assert lived(cache, [0.2, 0.3, 0.9, 0.1], 1).resident == ("arm 2",)
+    assert cache.epoch == 1
+    assert cache.level("arm 2") is Level.GPU
+    assert cache.level("arm 0") is Level.DISK
+
+
+def test_what_is_not_worth_its_loading_is_not_loaded() -> None:
+    """Ten requests gain 0.02 each, or the miss of 0.2 at most; loading costs second_price × 2 s."""
+    for second_price, held in ((0.05, "arm 2"), (0.5, "arm 0")):
+        cache = EpochCache(ADAPTERS, capacity=1, second_price=second_price, epochs=FixedEpochs(10))
+        assert lived(cache, [0.70, 0.3, 0.72, 0.1], 10).resident == (held,)
+
+
+def test_a_retired_arm_is_not_held() -> None:
+    cache = EpochCache(ADAPTERS, capacity=1, second_price=0.0, epochs=FixedEpochs(10))
+    for step in life(ARMS, 10):
+        object.__setattr__(step.decision, "weights", np.array([1.0]))
+        object.__setattr__(step.decision, "excluded", {"arm 2": "status retired", "arm 0": "not allowed"})
+
+        def predict(rows: RowArray) -> tuple[FloatArray, FloatArray]:
+            found = np.tile(np.array([0.8, 0.0, 0.9, 0.1])[:, np.newaxis], (len(rows), 1, 1))
+            return found, np.zeros_like(found)
+
+        cache.decided(step.decision, predict)
+    assert cache.resident == ("arm 0",)
+
+
+def test_the_host_holds_the_next_best() -> None:
+    cache = EpochCache(ADAPTERS, capacity=1, second_price=0.1, epochs=FixedEpochs(10), host_capacity=1)
+    for step in life(ARMS, 10):
+        object.__setattr__(step.decision, "weights", np.array([1.0]))
+        object.__setattr__(step.decision, "excluded", {})
+
+        def predict(rows: RowArray) -> tuple[FloatArray, FloatArray]:
+            found = np.tile(np.array([0.9, 0.0, 0.8, 0.1])[:, np.newaxis], (len(rows), 1, 1))
+            found[::3] = np.array([0.0, 0.0, 0.85, 0.1])[:, np.newaxis]
+            return found, np.zeros_like(found)
+
+        cache.decided(step.decision, predict)
+    assert cache.resident == ("arm 0",)
+    assert [cache.level(arm) for arm in ARMS] == [Level.GPU, Level.DISK, Level.HOST, Level.DISK]
+    assert [cache.miss_cost(arm) for arm in ARMS] == [0.0, 0.2, 0.05, 0.2]
+
+
+def test_forced_exploration_is_in_the_probabilities() -> None:
+    epochs = DoublingEpochs(first=16, forced=0.5)
+    cache = EpochCache(ADAPTERS, capacity=1, second_price=9.0, epochs=epochs, initial=["arm 0"])
+    given = situation(5, 4, 2, eligible=np.ones(4, dtype=bool))
+    found = cache.control(given, greedy)
+    share = cache.effects(given)["forced_share"]
+    assert share == 4 * 1 / 16
+    assert found[0] >= 1 - share
+    assert found.sum() == pytest.approx(1, abs=1e-12)
