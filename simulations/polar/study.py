@@ -1,0 +1,140 @@
+"""The controllers of the study, and one run of each."""
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from banditroute import Exploration, LinUCB
+from banditroute.arrays import FloatArray
+from banditroute.controllers import (
+    Adapter,
+    DoublingEpochs,
+    EpochCache,
+    FixedEpochs,
+    LFUCache,
+    LRUCache,
+    PricedCache,
+    StaticCache,
+)
+from simulations.polar.episode import Episode, Scene, play
+from simulations.polar.world import World, WorldConfig
+
+CONFIG: dict[str, Any] = tomllib.loads((Path(__file__).parent / "config.toml").read_text("utf-8"))
+BASELINES = ("LRU", "LFU", "static", "random", "cache-blind")
+CONTROLLERS = ("POLAR+", "POLAR", *BASELINES)
+
+
+def world_config(**changes: Any) -> WorldConfig:
+    """The world of the configuration, or one that differs from it."""
+    settings = {**CONFIG["world"], **changes}
+    return WorldConfig(**{**settings, "load_s": tuple(settings["load_s"])})
+
+
+def policy() -> LinUCB:
+    """The same policy under every controller."""
+    return LinUCB(**CONFIG["policy"], exploration=Exploration(floor=0.0, burn_in=0))
+
+
+def controller(
+    name: str, adapters: Mapping[str, Adapter], requests: Scene, capacity: int, initial: tuple[str, ...], seed: int
+) -> PricedCache:
+    """A controller of that name; all begin with the same residents, but one draws its own by lot."""
+    second_price = CONFIG["world"]["second_price"]
+    common: dict[str, Any] = {"capacity": capacity, "second_price": second_price, "initial": initial}
+    lot = np.random.default_rng([2, seed]).permutation(len(requests.names))[:capacity]
+    plus, fixed = CONFIG["polar_plus"], CONFIG["polar"]
+    makers: Mapping[str, Callable[[], PricedCache]] = {
+        "POLAR+": lambda: EpochCache(
+            adapters,
+            **common,
+            epochs=DoublingEpochs(plus["first"], plus["forced"]),
+            optimism=plus["optimism"],
+            window=plus["window"],
+        ),
+        "POLAR+ without forcing": lambda: EpochCache(
+            adapters,
+            **common,
+            epochs=DoublingEpochs(plus["first"], 0.0),
+            optimism=plus["optimism"],
+            window=plus["window"],
+        ),
+        "POLAR": lambda: EpochCache(
+            adapters,
+            **common,
+            epochs=FixedEpochs(fixed["epoch"]),
+            optimism=fixed["optimism"],
+            window=fixed["window"],
+        ),
+        "LRU": lambda: LRUCache(adapters, **common),
+        "LFU": lambda: LFUCache(adapters, **common),
+        "static": lambda: StaticCache(adapters, **common),
+        "random": lambda: StaticCache(adapters, **{**common, "initial": [requests.names[i] for i in lot]}),
+        "cache-blind": lambda: LRUCache(adapters, **{**common, "second_price": 0.0}),
+    }
+    return makers[name]()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One run; plain values, so that a process pool can carry it."""
+
+    name: str
+    seed: int
+    horizon: int
+    scene: str = "stationary"
+    adapters: int = 15
+    capacity: int = 5
+
+
+def scene(task: Task) -> tuple[World, Scene]:
+    """The world of a task, and the requests that it sends."""
+    world = World(world_config(adapters=task.adapters, capacity=task.capacity), task.seed)
+    rng = np.random.default_rng([3, task.seed])
+    sample = np.random.default_rng([4, task.seed])
+    if task.scene == "shift":
+        half = task.horizon // 2
+        flipped = world.popularity[::-1]
+        X = np.vstack([world.contexts(half, rng), world.contexts(task.horizon - half, rng, flipped)])
+        parts = [(X[:half], None), (X[half:], flipped)]
+        oracle = [world.served(x, world.best_residents(world.contexts(4_000, sample, p))) for x, p in parts]
+        return world, _scene(world, X, np.concatenate(oracle))
+    if task.scene == "blocks":
+        # An order that nature would not choose: each topic in one long block, the whole of it twice.
+        topics = np.repeat(np.tile(rng.permutation(task.adapters), 2), task.horizon // (2 * task.adapters))
+        X = world.around(topics, rng)
+        return world, _scene(world, X, world.served(X, world.best_residents(X)))
+    X = world.contexts(task.horizon, rng)
+    return world, _scene(world, X, world.served(X, world.best_residents(world.contexts(4_000, sample))))
+
+
+def _scene(world: World, X: FloatArray, oracle: FloatArray) -> Scene:
+    return Scene(world.names, X, world.utilities(X), world.miss, world.config.reward_noise, oracle)
+
+
+def run(task: Task) -> Episode:
+    """Play one task."""
+    world, requests = scene(task)
+    made = controller(task.name, world.adapters, requests, world.config.capacity, world.best_by_prior(), task.seed)
+    return play(requests, made, policy(), task.seed)
+
+
+def at_checkpoints(task: Task) -> tuple[FloatArray, FloatArray, float, float, int]:
+    """Cumulative regret at the checkpoints, mean net utility, that of the oracle, and the loads.
+
+    What one worker sends back is small, so that a hundred runs fit into memory.
+    """
+    episode = run(task)
+    marks = [mark for mark in CONFIG["checkpoints"] if mark <= len(episode.net)]
+    half = min(50_000, len(episode.net))
+    ratios = np.array([episode.net[:half].sum(), episode.oracle[:half].sum()])
+    return (
+        episode.regret[np.array(marks) - 1],
+        ratios,
+        float(episode.net.mean()),
+        float(episode.oracle.mean()),
+        episode.loads,
+    )
