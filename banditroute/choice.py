@@ -46,6 +46,7 @@ class Chooser:
             situation = self._situation(excluded, request, mean, width)
             probabilities = self._probabilities(situation)
             effects = {c.name: c.effects(situation) for c in self._state.controllers}
+            modes = (effect["mode"] for effect in effects.values() if "mode" in effect)
             body = _checked(self._ids())
             draw = uniform(self._seed, body if request.key is None else request.key.encode())
             cause = "only" if len(excluded) == len(probabilities) - 1 else "policy"
@@ -57,7 +58,7 @@ class Chooser:
                 mean=mean,
                 width=width,
                 excluded=excluded,
-                mode="live",
+                mode=next(modes, "live"),
                 cause=cause,
                 effects=effects,
             )
@@ -94,6 +95,8 @@ class Chooser:
             "epoch": (position.decided + ahead) // EPOCH_REQUESTS,
             "key": request.key,
             "created_us": request.now_us,
+            "session": request.session,
+            "cohort": request.cohort,
         }
 
     def _situation(
@@ -107,6 +110,8 @@ class Chooser:
             width=width,
             weights=request.weights,
             plays=self._state.plays,
+            objectives=self._state.objectives,
+            request=request,
         )
 
     def _probabilities(self, situation: Situation) -> FloatArray:

@@ -8,25 +8,23 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from functools import cache
 from types import TracebackType
 from typing import Any
 
-from banditroute.arms import Arm, ArmStatus, Price
+from banditroute.arms import Arm
 from banditroute.arrays import Context, FloatArray, RowArray
 from banditroute.barrier import Barrier
 from banditroute.choice import Chooser, Prediction
 from banditroute.controllers import Controller
-from banditroute.errors import InvalidArgumentError
 from banditroute.identity import DecisionIds, IdSource, check_seed, new_secret, random_body
 from banditroute.learning import folder
 from banditroute.objectives import Objective, Objectives, Preferences
+from banditroute.operations import Operations
 from banditroute.outbox import Outbox
 from banditroute.outcomes import outcomes_by_group
 from banditroute.policies import LinUCB, Policy
 from banditroute.records import (
-    ArmRecord,
     Decision,
     DecisionRecord,
     Explanation,
@@ -40,8 +38,7 @@ from banditroute.records import (
 from banditroute.revision import revisions
 from banditroute.space import FeatureSpace
 from banditroute.state import Entry, Ledger, State, resume
-from banditroute.state.prices import effective_us
-from banditroute.state.roster import new_arm_record, seed_records
+from banditroute.state.roster import seed_records
 from banditroute.store import Store, open_store
 from banditroute.terms import Terms
 
@@ -51,7 +48,7 @@ QUALITY = (Objective("quality"),)
 _log = logging.getLogger("banditroute")
 
 
-class Router:
+class Router(Operations):
     """Chooses one arm per request, and learns from what is reported of it.
 
     All methods may be called from any thread. ``route`` touches no database and never raises for a fault of
@@ -161,6 +158,9 @@ class Router:
         prompt_tokens: int | None = None,
         max_cost_usd: float | None = None,
         key: str | None = None,
+        session: str | None = None,
+        incumbent: str | None = None,
+        cohort: str | None = None,
     ) -> Decision:
         """Choose an arm for one request.
 
@@ -171,6 +171,9 @@ class Router:
             prompt_tokens: Length of the prompt, for ``max_cost_usd`` [tokens].
             max_cost_usd: Arms whose predicted cost may exceed this are left out [USD].
             key: Takes the id's place in the draw: the same key gives the same draw.
+            session: The conversation that the request belongs to, for controllers that price a switch.
+            incumbent: The arm that served the session last, if the log need not be asked.
+            cohort: The kind of traffic that it belongs to, for controllers that treat kinds alike.
 
         Raises:
             InvalidContextError: for a vector that is not what was declared.
@@ -181,7 +184,15 @@ class Router:
         values = self._space.vector(x)
         with self._lock:
             request = self._terms.request(
-                allowed, preferences, prompt_tokens, max_cost_usd, key, now_us=self._now_us()
+                allowed,
+                preferences,
+                prompt_tokens,
+                max_cost_usd,
+                key,
+                session=session,
+                incumbent=incumbent,
+                cohort=cohort,
+                now_us=self._now_us(),
             )
             row = self._on_grid(values)
             return self._record(
@@ -287,65 +298,7 @@ class Router:
         stored = self._outbox.put(log)
         return Receipt(decision_id, "recorded" if records else "duplicate", stored)
 
-    # ------------------------------------------------------------------------------------------------ operating
-
-    @property
-    def preferences(self) -> Mapping[str, float]:
-        """The weights of all requests that bring none of their own; setting them acts at once."""
-        return dict(self._terms.standing.preferences)
-
-    @preferences.setter
-    def preferences(self, preferences: Preferences) -> None:
-        with self._lock:
-            record = self._terms.changed(preferences, now_us=self._now_us())
-            self._terms.stand(record)
-            self._outbox.put([record])
-
-    @property
-    def arms(self) -> Mapping[str, ArmStatus]:
-        """Arm → ``"active"``, ``"draining"`` or ``"retired"``."""
-        return {name: self._state.roster.record(name).status for name in self._state.roster.names}
-
-    def add_arm(self, arm: Arm) -> None:
-        """Add an arm; it is tried out with a share of the traffic before its score decides."""
-        with self._lock:
-            record = new_arm_record(arm, self.objectives, now_us=self._now_us())
-            if arm.name in self._state.roster.names:
-                raise InvalidArgumentError(f"arm {arm.name!r} exists already; names are never used again")
-            self._put(record)
-
-    def set_price(self, arm: str, price: Price, *, effective_at: datetime | None = None) -> None:
-        """Change what an arm's tokens cost, from now or from ``effective_at`` on; nothing learned is lost.
-
-        A time in the past means now: decisions that were made are not priced anew.
-        """
-        with self._lock:
-            when = effective_us(effective_at, self._now_us())
-            price_now = replace(self._state.roster.record(arm).arm, price=price)
-            self._change(arm, arm=price_now, price_effective_us=when)
-
-    def drain_arm(self, arm: str) -> None:
-        """Send no new requests to an arm; feedback for its decisions is still learned."""
-        with self._lock:
-            if self._state.roster.record(arm).status == "retired":
-                raise InvalidArgumentError(f"arm {arm!r} is retired, for good")
-            self._change(arm, status="draining")
-
-    def retire_arm(self, arm: str, *, successor: str | None = None) -> None:
-        """Take an arm out for good; in later ``allowed=`` lists its successor stands for it."""
-        with self._lock:
-            if successor is not None:
-                self._state.roster.position(successor)
-            if successor == arm:
-                raise InvalidArgumentError(f"arm {arm!r} cannot be its own successor")
-            self._change(arm, status="retired", successor=successor)
-
-    def _change(self, name: str, **changes: Any) -> None:
-        self._put(replace(self._state.roster.record(name), **changes, recorded_us=self._now_us()))
-
-    def _put(self, record: ArmRecord) -> None:
-        self._state.roster.put(record)
-        self._outbox.put([record])
+    # ---------------------------------------------------------------------------------------------- looking back
 
     def why(self, decision_id: str) -> Explanation:
         """What was known when a decision was made, and what came of it.

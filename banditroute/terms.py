@@ -7,6 +7,8 @@ from banditroute.objectives import Objectives, Preferences
 from banditroute.records import PreferencesRecord, Request
 from banditroute.state import Roster
 
+MAX_TEXT = 1000
+
 
 class Terms:
     """Turns what a caller asks for into a checked request.
@@ -37,6 +39,9 @@ class Terms:
         max_cost_usd: float | None,
         key: str | None,
         *,
+        session: str | None = None,
+        incumbent: str | None = None,
+        cohort: str | None = None,
         now_us: int,
     ) -> Request:
         """Check everything, and that an arm is left.
@@ -48,8 +53,13 @@ class Terms:
         """
         _check_limit("prompt_tokens", prompt_tokens)
         _check_limit("max_cost_usd", max_cost_usd)
-        if key is not None and not (isinstance(key, str) and key.isprintable()):
-            raise InvalidArgumentError(f"key = {key!r:.80} must be a string of printable characters")
+        for name, text in {"key": key, "session": session, "cohort": cohort}.items():
+            if text is not None and not (isinstance(text, str) and text.isprintable() and len(text) <= MAX_TEXT):
+                raise InvalidArgumentError(
+                    f"{name} = {text!r:.80} must be a string of at most {MAX_TEXT} printable characters"
+                )
+        if incumbent is not None:
+            self._roster.position(incumbent)
         excluded = self._roster.excluded(allowed)
         self._roster.eligible(excluded)
         return Request(
@@ -60,6 +70,9 @@ class Terms:
             max_cost_usd=max_cost_usd,
             key=key,
             now_us=now_us,
+            session=session,
+            incumbent=incumbent,
+            cohort=cohort,
         )
 
 

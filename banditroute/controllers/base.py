@@ -39,7 +39,11 @@ class Controller(Protocol):
         ...
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
-        """What it did to this situation, as plain values for ``why``; called right after :meth:`control`."""
+        """What it did to this situation, as plain values for ``why``; called right after :meth:`control`.
+
+        A value under ``"mode"`` is the mode of the decision, ``"held"`` for instance; that of the outermost
+        controller that says one counts, and without any it is ``"live"``.
+        """
         ...
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:

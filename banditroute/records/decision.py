@@ -68,7 +68,7 @@ class Decision:
 
     @property
     def mode(self) -> str:
-        """``"live"``, or ``"fallback"`` after an internal fault."""
+        """``"live"``, ``"fallback"`` after an internal fault, or what a controller made of it."""
         return self._evidence.mode
 
     @property

@@ -50,6 +50,7 @@ class DecisionRecord:
         key: What took the body's place in the draw, if the caller gave a key.
         effects: What each controller did, by its name; plain values.
         created_us: By the router's clock.
+        session, cohort: As in :class:`~banditroute.records.Request`.
     """
 
     body: bytes
@@ -70,6 +71,8 @@ class DecisionRecord:
     key: str | None
     effects: Mapping[str, Any]
     created_us: int
+    session: str | None = None
+    cohort: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,6 +105,25 @@ class FeedbackRecord:
     previous: tuple[int, ...] | None
     outcomes: Mapping[str, float]
     source: str | None
+    received_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRecord:
+    """Outcomes of a decision that this process does not know: what they mean is worked out where it is stored.
+
+    Attributes:
+        body: The decision's.
+        outcomes: As they were reported, in their own units.
+        served_arm, source, amend: As in ``Router.feedback``.
+        received_us: By the router's clock.
+    """
+
+    body: bytes
+    outcomes: Mapping[str, float]
+    served_arm: str | None
+    source: str | None
+    amend: bool
     received_us: int
 
 
@@ -143,5 +165,5 @@ class SnapshotRecord:
 
 
 LogRecord: TypeAlias = (
-    DecisionRecord | FeedbackRecord | ArmRecord | PreferencesRecord | SpaceRecord | SnapshotRecord
+    DecisionRecord | FeedbackRecord | ReportRecord | ArmRecord | PreferencesRecord | SpaceRecord | SnapshotRecord
 )

@@ -18,6 +18,9 @@ class Request:
         max_cost_usd: What it may cost, if limited [USD].
         key: Takes the id's place in the draw.
         now_us: When it came, by the router's clock.
+        session: The conversation that it belongs to, if any.
+        incumbent: The arm that served this session last, if the caller knows.
+        cohort: The kind of traffic it belongs to (a customer, a region), if that matters to a controller.
     """
 
     preferences: Mapping[str, float]
@@ -27,3 +30,6 @@ class Request:
     max_cost_usd: float | None
     key: str | None
     now_us: int
+    session: str | None = None
+    incumbent: str | None = None
+    cohort: str | None = None

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from banditroute.arrays import BoolArray, FloatArray, IntArray
+from banditroute.objectives import Objectives
+from banditroute.records.request import Request
 
 
 # Not frozen, which would treble the time to make one.
@@ -17,6 +19,8 @@ class Situation:
         width: One standard width of that mean, in units of the noise. Shape (arms, objectives).
         weights: The preferences, negative where less is better. Shape (objectives,).
         plays: How often each arm was chosen before. Shape (arms,).
+        objectives: What the columns of ``mean`` and ``width`` are, with their bounds.
+        request: On which terms it came.
         penalty: What controllers subtract from the utility of each arm, in its units. Shape (arms,);
             None for nothing.
     """
@@ -27,6 +31,8 @@ class Situation:
     width: FloatArray
     weights: FloatArray
     plays: IntArray
+    objectives: Objectives
+    request: Request
     penalty: FloatArray | None = None
 
     def utility(self) -> FloatArray:
@@ -37,7 +43,17 @@ class Situation:
     def priced(self, penalty: FloatArray) -> "Situation":
         """The same situation with more subtracted; shape (arms,)."""
         total = penalty if self.penalty is None else self.penalty + penalty
-        return Situation(self.arms, self.eligible, self.mean, self.width, self.weights, self.plays, total)
+        return Situation(
+            self.arms,
+            self.eligible,
+            self.mean,
+            self.width,
+            self.weights,
+            self.plays,
+            self.objectives,
+            self.request,
+            total,
+        )
 
     def utility_width(self) -> FloatArray:
         """Σ_j |w_j| s_j, a width that holds for weights chosen after seeing results too; shape (arms,)."""

@@ -172,6 +172,8 @@ def decision_row(record: DecisionRecord, router_id: int, arms: ArmIds) -> Row:
         "mode": record.mode,
         "cause": record.cause,
         "draw_key": record.key,
+        "session": record.session,
+        "cohort": record.cohort,
         "effects": _json(dict(record.effects)),
         "created_us": record.created_us,
     }
@@ -194,6 +196,8 @@ DECISION_COLUMNS = (
     "mode",
     "cause",
     "draw_key",
+    "session",
+    "cohort",
     "effects",
     "created_us",
 )
@@ -202,7 +206,7 @@ DECISION_COLUMNS = (
 def to_decision(row: Sequence[Any], arms: ArmIds) -> DecisionRecord:
     """The record of a row of :data:`DECISION_COLUMNS`; its arrays are read-only views of the row."""
     (body, decided, learned, arm, features, arm_ids, probabilities, mean, width, *rest) = row
-    (preferences, weights, excluded, epoch, mode, cause, key, effects, created_us) = rest
+    (preferences, weights, excluded, epoch, mode, cause, key, session, cohort, effects, created_us) = rest
     names = arms.unpack(arm_ids)
     shape = (len(names), -1) if mean else (len(names), 0)
     return DecisionRecord(
@@ -224,6 +228,8 @@ def to_decision(row: Sequence[Any], arms: ArmIds) -> DecisionRecord:
         key,
         json.loads(effects) if len(effects) > 2 else {},
         created_us,
+        session,
+        cohort,
     )
 
 

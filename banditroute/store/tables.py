@@ -118,6 +118,8 @@ decision = Table(
     Column("mode", String(16), nullable=False),
     Column("cause", Text, nullable=False),
     Column("draw_key", Text),
+    Column("session", Text),
+    Column("cohort", Text),
     Column("effects", Text, nullable=False),
     Column("created_us", BigInteger, nullable=False),
     UniqueConstraint("router_id", "body"),

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from banditroute.arrays import FloatArray
+from banditroute.objectives import Objective, Objectives
 from banditroute.policies import Policy
-from banditroute.records import Situation
+from banditroute.records import Request, Situation
 
 SUM_ROUNDING = 1e-12
 
@@ -18,13 +19,16 @@ def situation(seed: int, arms: int, objectives: int = 3, **changes: Any) -> Situ
     rng = np.random.default_rng(seed)
     eligible = rng.random(arms) < 0.7
     eligible[rng.integers(arms)] = True
+    weights = rng.random(objectives) * np.where(np.arange(objectives) % 2, -1.0, 1.0)
     made = Situation(
         arms=tuple(f"arm {i}" for i in range(arms)),
         eligible=eligible,
         mean=rng.random((arms, objectives)),
         width=rng.random((arms, objectives)) * 10.0 ** rng.integers(-4, 1, size=(arms, 1)),
-        weights=rng.random(objectives) * np.where(np.arange(objectives) % 2, -1.0, 1.0),
+        weights=weights,
         plays=rng.integers(0, 12, size=arms),
+        objectives=Objectives([Objective(f"objective_{j}", bounds=(0, 1)) for j in range(objectives)]),
+        request=Request({}, weights, {}, None, None, None, now_us=0),
     )
     return replace(made, **changes)
 

@@ -8,7 +8,7 @@ import numpy as np
 from banditroute.arrays import OUTCOME_BITS, BoolArray, FloatArray, IntArray, RowArray, feature_row
 from banditroute.learning import Belief
 from banditroute.policies import Exploration, LinUCB
-from banditroute.records import Situation, StateKey
+from banditroute.records import Request, Situation, StateKey
 from simulations.speed.stream import OBJECTIVES, Stream
 
 Prepared: TypeAlias = tuple[RowArray, FloatArray]
@@ -31,6 +31,7 @@ class Ours:
         self._keys = [StateKey(name, self._group, 0) for name in self._names]
         self._policy = LinUCB(alpha=alpha, ridge=1.0, exploration=Exploration(floor=0.02, burn_in=0))
         self._weights = stream.weights
+        self._request = Request({}, stream.weights, {}, None, None, None, now_us=0)
         self._eligible: BoolArray = np.ones(stream.arms, dtype=np.bool_)
         self._plays: IntArray = np.zeros(stream.arms, dtype=np.int64)
 
@@ -51,7 +52,9 @@ class Ours:
     def decide(self, x: Prepared) -> int:
         """Mean and width of every arm and objective, the policy's scores, the best arm."""
         mean, width = self._belief.predict(x[1])
-        situation = Situation(self._names, self._eligible, mean, width, self._weights, self._plays)
+        situation = Situation(
+            self._names, self._eligible, mean, width, self._weights, self._plays, OBJECTIVES, self._request
+        )
         return int(self._policy.score(situation).argmax())
 
     def learn(self, arm: int, x: Prepared, outcome: tuple[int, ...]) -> None:

@@ -110,6 +110,8 @@ def upgrade() -> None:
         sa.Column("mode", sa.String(length=16), nullable=False),
         sa.Column("cause", sa.Text(), nullable=False),
         sa.Column("draw_key", sa.Text(), nullable=True),
+        sa.Column("session", sa.Text(), nullable=True),
+        sa.Column("cohort", sa.Text(), nullable=True),
         sa.Column("effects", sa.Text(), nullable=False),
         sa.Column("created_us", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("decided >= 1 AND learned >= 0", name=op.f("ck_br_decision_numbers")),
