@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from functools import partial
 
 from banditroute.errors import StoreUnavailableError
-from banditroute.records import LogRecord
+from banditroute.records import LogRecord, ReceiptStatus
 from banditroute.store import Store
 
 _log = logging.getLogger("banditroute")
@@ -25,7 +25,7 @@ class Outbox:
         self.lost = 0
         self.last_error = ""
 
-    def put(self, records: Sequence[LogRecord]) -> "Future[None]":
+    def put(self, records: Sequence[LogRecord]) -> "Future[ReceiptStatus]":
         """Append records; the future is the store's own."""
         stored = self._store.append(records)
         if not stored.done() or stored.exception() is not None:
@@ -42,7 +42,7 @@ class Outbox:
         if self.lost:
             raise StoreUnavailableError(f"{self.lost} records could not be stored; the last: {self.last_error}")
 
-    def _look(self, count: int, stored: "Future[None]") -> None:
+    def _look(self, count: int, stored: "Future[ReceiptStatus]") -> None:
         error = stored.exception()
         if error is not None:
             self.lost += count

@@ -129,6 +129,7 @@ class Router(Operations):
             PreferencesRecord(1, weights, self._now_us()),
             secret=fresh_secret,
             fold=folder({group: len(positions) for group, positions in self.objectives.groups.items()}),
+            revise=lambda *_: (),
         )
         try:
             news = resume(self._state, self._ledger, self._store, stored, given)

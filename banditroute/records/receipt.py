@@ -24,7 +24,7 @@ class Receipt:
 
     decision_id: str
     status: ReceiptStatus
-    _stored: "Future[None]" = field(repr=False, compare=False)
+    _stored: "Future[ReceiptStatus]" = field(repr=False, compare=False)
 
     @property
     def done(self) -> bool:

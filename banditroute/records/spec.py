@@ -100,6 +100,7 @@ class StoredRouter:
         end: Where the log ends.
         created: Whether this opening created it.
         prices: Arm → (since when [us], price), oldest first, where there is more to know than ``arms`` says.
+        revision: Moves with every change of arms, prices, preferences or dimension, by any worker.
     """
 
     spec: RouterSpec
@@ -110,3 +111,4 @@ class StoredRouter:
     end: Position
     created: bool
     prices: Mapping[str, Sequence[tuple[int, Price]]] = field(default_factory=dict, compare=False)
+    revision: int = field(default=0, compare=False)

@@ -1,19 +1,20 @@
-"""What happened: the append-only log of one router, in memory or in SQL.
+"""What happened: the append-only log of one router, in memory or in SQL, for one worker or for many.
 
 :func:`open_store` turns what a router is given into a store. SQLAlchemy is loaded only when SQL is asked for.
 """
 
 from banditroute.errors import InvalidArgumentError
-from banditroute.store.base import START, Fold, Store
+from banditroute.store.base import START, Fold, Revise, Store
 from banditroute.store.memory import MemoryStore
 
-__all__ = ["START", "Fold", "MemoryStore", "Store", "open_store"]
+__all__ = ["START", "Fold", "MemoryStore", "Revise", "Store", "open_store"]
 
 
 def open_store(store: "str | Store | None") -> Store:
-    """The store behind ``store``: None is memory, a URL such as ``"sqlite:///routing.db"`` is SQL.
+    """The store behind ``store``: None is memory, a URL is SQL.
 
-    Nothing is touched before its ``open``.
+    URLs look like ``"sqlite:///routing.db"`` or ``"postgresql+psycopg://user@host/database"``. Nothing is touched
+    before the store's ``open``.
 
     Raises:
         InvalidArgumentError: for a URL that names no supported database, or something else altogether.
@@ -24,6 +25,7 @@ def open_store(store: "str | Store | None") -> Store:
         from banditroute.store.sql import SqlStore
 
         return SqlStore(store)
-    if not all(callable(getattr(store, name, None)) for name in ("open", "append", "events", "decision", "close")):
+    methods = ("open", "append", "flush", "end", "events", "changed", "decision", "health", "close")
+    if not all(callable(getattr(store, name, None)) for name in methods):
         raise InvalidArgumentError(f"store must be a URL, a Store or None, got {type(store).__name__}")
     return store

@@ -1,8 +1,8 @@
-"""The store protocol: five methods, and what each promises."""
+"""The store protocol: what each method promises, to one worker or to many on one log."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from banditroute.records import (
     ArmRecord,
@@ -11,6 +11,8 @@ from banditroute.records import (
     LogRecord,
     Position,
     PreferencesRecord,
+    ReceiptStatus,
+    ReportRecord,
     RouterSpec,
     StateKey,
     StoredRouter,
@@ -27,11 +29,25 @@ log without knowing what the bytes mean.
 """
 
 
+Revise: TypeAlias = Callable[[DecisionRecord, Sequence[FeedbackRecord], ReportRecord], Sequence[FeedbackRecord]]
+"""Says what a report means: (its decision, the feedback on it so far, the report) → the feedback to be learned.
+
+Handed in by the router, as the fold is. Of each group the highest revision comes last in the feedback so far. It
+returns nothing for what is known already, and raises a BanditRouteError for a report that is refused.
+"""
+
+
 class Store(Protocol):
     """Where one router's log lives.
 
     The log is the truth, the state is a fold of it, and a snapshot only saves time: deleting every snapshot
     changes nothing. A store is opened once, for one router; any thread may then append, read or close.
+
+    An open store is one *worker*, and many workers may share one log. Each appends in its own order; the *fold*
+    then numbers what all of them appended, without gaps, in one order for everybody, the *journal*. A feedback
+    comes after its decision there, and after its own earlier revisions. The numbers in a record that is appended
+    are the worker's own count; those in a record that is read are the journal's, and 0 where it is not in the
+    journal yet. A worker that is alone counts as the journal does.
     """
 
     def open(
@@ -42,6 +58,7 @@ class Store(Protocol):
         *,
         secret: bytes,
         fold: Fold,
+        revise: Revise,
     ) -> StoredRouter:
         """Create the router as given, or return what is stored of it.
 
@@ -55,31 +72,59 @@ class Store(Protocol):
         """
         ...
 
-    def append(self, records: Sequence[LogRecord]) -> "Future[None]":
+    def append(self, records: Sequence[LogRecord]) -> "Future[ReceiptStatus]":
         """Queue records, in order, all or none in one transaction; the future is done when they are durable.
 
         Never blocks on the database and never raises for its sake: the future carries the error, and cannot be
-        cancelled. Records of earlier calls are durable before those of later ones. A feedback's sums move in the
-        transaction that appends it, and its number must follow the last one.
+        cancelled. Records of earlier calls are durable before those of later ones.
+
+        What other workers stored is respected. A decision that is there already is passed over. Feedback whose
+        values are there already is a ``"duplicate"``; an amendment becomes the revision that is next, whatever
+        the worker thought; feedback on a decision that is not there is ``"pending"``, and learned when it comes.
+        A retired arm stays retired, and preferences get the version that is next.
 
         The future raises:
-            StoreError: for records that contradict the log; those of other calls are not touched by it. A store
-                that checks nothing may take them.
+            FeedbackConflictError: for first values where others are stored; they are left out.
+            StoreError: for records that contradict the log; those of other calls are not touched by it.
             StoreUnavailableError: when the database cannot take them now, or the store is not open.
         """
         ...
 
-    def events(self, after: Position = START) -> Iterator[DecisionRecord | FeedbackRecord]:
-        """Replay the log behind ``after`` in the order in which it was lived.
+    def flush(self) -> None:
+        """Wait until what this worker appended is settled and, if the database is there, in the journal."""
+        ...
+
+    def end(self) -> Position:
+        """Where the journal ends now; both numbers of one moment."""
+        ...
+
+    def events(
+        self, after: Position = START, up_to: Position | None = None, *, others: bool = False
+    ) -> Iterator[DecisionRecord | FeedbackRecord]:
+        """Read the journal behind ``after``, as far as ``up_to``; by default to where it ends at the call.
 
         Feedback comes in the order of its number, decisions in that of theirs, and a decision that knew of L
-        feedbacks after feedback L and before L + 1. Waits for what was appended before the call; what comes
-        later is left out. The arrays are not to be written to.
+        feedbacks after feedback L and before L + 1. ``others`` leaves out what this worker appended itself.
+        Waits for nothing that is on its way. The arrays are not to be written to.
+        """
+        ...
+
+    def changed(self, revision: int) -> StoredRouter | None:
+        """What is stored now, without its snapshot, if arms, prices, preferences or dimension changed since then.
+
+        ``revision`` is that of the :class:`~banditroute.records.StoredRouter` that was seen last.
         """
         ...
 
     def decision(self, body: bytes) -> tuple[DecisionRecord, tuple[FeedbackRecord, ...]] | None:
-        """One decision with its feedback in order, or None; waits for what was appended before the call."""
+        """One decision with all its feedback, or None; waits for what this worker appended before the call.
+
+        Feedback comes in the order of the journal, then what is not in it yet; revisions of a group in theirs.
+        """
+        ...
+
+    def health(self) -> dict[str, Any]:
+        """How the store does, in plain values and without secrets; never raises for the database's sake."""
         ...
 
     def close(self) -> None:

@@ -19,9 +19,11 @@ from banditroute.records import (
     DecisionRecord,
     FeedbackRecord,
     PreferencesRecord,
+    ReportRecord,
     RouterSpec,
     SnapshotRecord,
 )
+from banditroute.store.settle import Held
 
 Row: TypeAlias = dict[str, Any]
 
@@ -156,8 +158,6 @@ def decision_row(record: DecisionRecord, router_id: int, arms: ArmIds) -> Row:
     return {
         "router_id": router_id,
         "body": record.body,
-        "decided": record.decided,
-        "learned": record.learned,
         "arm_id": arms.ids[record.arm],
         "propensity": float(record.probabilities[names.index(record.arm)]),
         "features": record.row.astype(_INT, copy=False).tobytes(),
@@ -211,8 +211,8 @@ def to_decision(row: Sequence[Any], arms: ArmIds) -> DecisionRecord:
     shape = (len(names), -1) if mean else (len(names), 0)
     return DecisionRecord(
         body,
-        decided,
-        learned,
+        decided or 0,
+        learned or 0,
         arms.names[arm],
         np.frombuffer(features, _INT),
         names,
@@ -233,26 +233,59 @@ def to_decision(row: Sequence[Any], arms: ArmIds) -> DecisionRecord:
     )
 
 
+def seal_of(record: FeedbackRecord) -> bytes:
+    """16 bytes that are equal for feedback that says the same of the same arm."""
+    said = f"{record.arm}\n{_json(dict(record.outcomes))}\n".encode() + (_integers(record.values) or b"-")
+    return hashlib.blake2b(said, digest_size=16).digest()
+
+
 def feedback_row(record: FeedbackRecord, router_id: int, arms: ArmIds) -> Row:
-    """The row of a feedback; its features and epoch stay with the decision."""
+    """The row of a feedback; its features and epoch stay with the decision, its number is given later."""
     kind = "retract" if record.values is None else "amend" if record.revision else "outcome"
-    values, outcomes = _integers(record.values), _json(dict(record.outcomes))
-    payload = hashlib.blake2b(f"{record.arm}\n{outcomes}\n".encode() + (values or b"-"), digest_size=16)
     return {
         "router_id": router_id,
         "body": record.body,
         "objective_group": record.group,
         "revision": record.revision,
-        "learned": record.learned,
         "arm_id": arms.ids[record.arm],
-        "grid_values": values,
+        "grid_values": _integers(record.values),
         "grid_previous": _integers(record.previous),
-        "outcomes": outcomes,
-        "payload": payload.digest(),
+        "outcomes": _json(dict(record.outcomes)),
+        "payload": seal_of(record),
         "kind": kind,
         "source": record.source,
         "received_us": record.received_us,
     }
+
+
+HELD_COLUMNS = ("body", "objective_group", "revision", "arm_id", "grid_values", "payload", "received_us")
+
+
+def to_held(row: Sequence[Any], arms: ArmIds) -> tuple[tuple[bytes, str], Held]:
+    """(Decision, group) and stored revision of a row of :data:`HELD_COLUMNS`."""
+    body, group, revision, arm, values, seal, received_us = row
+    return (body, group), Held(revision, arms.names[arm], to_integers(values), seal, received_us)
+
+
+def report_row(record: ReportRecord, router_id: int) -> Row:
+    """The row of a report that waits for its decision."""
+    outcomes = _json(dict(record.outcomes))
+    said = f"{record.served_arm}\n{record.amend}\n{outcomes}".encode()
+    return {
+        "router_id": router_id,
+        "body": record.body,
+        "outcomes": outcomes,
+        "served_arm": record.served_arm,
+        "amend": record.amend,
+        "payload": hashlib.blake2b(said, digest_size=16).digest(),
+        "source": record.source,
+        "received_us": record.received_us,
+    }
+
+
+def to_report(row: Any) -> ReportRecord:
+    """The report of such a row."""
+    return ReportRecord(row.body, json.loads(row.outcomes), row.served_arm, row.source, row.amend, row.received_us)
 
 
 FEEDBACK_COLUMNS = (
@@ -274,14 +307,14 @@ def to_feedback(row: Sequence[Any], arms: ArmIds) -> FeedbackRecord:
     (body, learned, group, revision, arm, values, previous, outcomes, source, received_us, features, epoch) = row
     return FeedbackRecord(
         body,
-        learned,
+        learned or 0,
         group,
         revision,
         arms.names[arm],
         np.frombuffer(features, _INT),
         epoch,
-        _to_integers(values),
-        _to_integers(previous),
+        to_integers(values),
+        to_integers(previous),
         _decoded(outcomes),
         source,
         received_us,
@@ -298,7 +331,8 @@ def _integers(values: tuple[int, ...] | None) -> bytes | None:
     return None if values is None else struct.pack(f"<{len(values)}q", *values)
 
 
-def _to_integers(blob: bytes | None) -> tuple[int, ...] | None:
+def to_integers(blob: bytes | None) -> tuple[int, ...] | None:
+    """Values on their grid, as they are stored."""
     return None if blob is None else struct.unpack(f"<{len(blob) // 8}q", blob)
 
 

@@ -3,10 +3,11 @@
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from banditroute.arms import Price
-from banditroute.errors import RouterMismatchError
+from banditroute.errors import BanditRouteError, RouterMismatchError, StoreError
 from banditroute.records import (
     ArmRecord,
     DecisionRecord,
@@ -14,33 +15,46 @@ from banditroute.records import (
     LogRecord,
     Position,
     PreferencesRecord,
+    ReceiptStatus,
+    ReportRecord,
     RouterSpec,
     SnapshotRecord,
     SpaceRecord,
     StoredRouter,
 )
-from banditroute.store.base import START, Fold
+from banditroute.store.base import START, Fold, Revise
+from banditroute.store.codec import seal_of
+from banditroute.store.fates import Fate, together
 from banditroute.store.order import as_lived
+from banditroute.store.settle import Held, lasting, settled
 from banditroute.store.shape import fitted
 from banditroute.store.writer import refused
 
 
-class MemoryStore:
-    """Keeps the records themselves, in a list: the reference for every other store, and the quickest.
+@dataclass(slots=True, eq=False)
+class _Entry:
+    decision: DecisionRecord
+    feedback: list[FeedbackRecord] = field(default_factory=list)
 
-    Appending costs a list extension. Nothing is checked and no state is kept, for the log alone is the truth.
-    A closed store may be opened again, by the same router, and goes on where it stopped.
+
+class MemoryStore:
+    """Keeps the records themselves, in lists: the reference for every other store, and the quickest.
+
+    It has one worker. What contradicts no other record is taken as it is, and no state is kept, for the log alone
+    is the truth. A closed store may be opened again, by the same router, and goes on where it stopped.
     """
 
     def __init__(self) -> None:
-        self._stored: StoredRouter | None = None
-        self._log: list[LogRecord] = []
+        self._router: StoredRouter | None = None
+        self._revise: Revise | None = None
         self._open = False
-        self._done: Future[None] = Future()
-        self._done.set_result(None)
-        self._index: dict[bytes, tuple[DecisionRecord, list[FeedbackRecord]]] = {}
-        self._indexed = 0
         self._lock = threading.Lock()
+        self._decisions: list[DecisionRecord] = []
+        self._feedback: list[FeedbackRecord] = []
+        self._reported: set[int] = set()
+        self._entries: dict[bytes, _Entry] = {}
+        self._waiting: dict[bytes, list[FeedbackRecord | ReportRecord]] = {}
+        self._done: dict[ReceiptStatus, Future[ReceiptStatus]] = {}
 
     def open(
         self,
@@ -50,93 +64,166 @@ class MemoryStore:
         *,
         secret: bytes,
         fold: Fold,  # noqa: ARG002  (a store without state folds nothing)
+        revise: Revise,
     ) -> StoredRouter:
         """Create the router, or return what was appended since it was created."""
-        if self._stored is None:
-            self._stored = StoredRouter(spec, secret, tuple(arms), preferences, None, START, created=True)
-            self._open = True
-            return self._stored
-        name, tenant = self._stored.spec.name, self._stored.spec.tenant
-        if (name, tenant) != (spec.name, spec.tenant):
-            raise RouterMismatchError(f"this memory store holds router {name!r}, not {spec.name!r}")
-        self._stored = self._current(self._stored, spec)
-        self._open = True
-        return self._stored
+        router = self._router
+        if router is None:
+            prices = {record.arm.name: _priced((), record) for record in arms if record.arm.price is not None}
+            router = StoredRouter(spec, secret, tuple(arms), preferences, None, START, created=True, prices=prices)
+        elif (router.spec.name, router.spec.tenant) != (spec.name, spec.tenant):
+            raise RouterMismatchError(f"this memory store holds router {router.spec.name!r}, not {spec.name!r}")
+        else:
+            router = replace(router, spec=fitted(router.spec, spec), end=self.end(), created=False)
+        self._router, self._revise, self._open = router, revise, True
+        return router
 
-    def append(self, records: Sequence[LogRecord]) -> "Future[None]":
+    def append(self, records: Sequence[LogRecord]) -> "Future[ReceiptStatus]":
         """Keep the records; the future is already done."""
         if not self._open:
             return refused()
-        self._log.extend(records)
-        return self._done
+        with self._lock:
+            fate = together([self._take(record) for record in records])
+        if isinstance(fate, Exception):
+            failed: Future[ReceiptStatus] = Future()
+            failed.set_exception(fate)
+            return failed
+        if fate not in self._done:
+            self._done[fate] = Future()
+            self._done[fate].set_result(fate)
+        return self._done[fate]
 
-    def events(self, after: Position = START) -> Iterator[DecisionRecord | FeedbackRecord]:
-        """Replay what is behind ``after`` at the time of the call."""
-        log = self._log[:]
-        decisions = [r for r in log if isinstance(r, DecisionRecord) and r.decided > after.decided]
-        feedback = [r for r in log if isinstance(r, FeedbackRecord) and r.learned > after.learned]
-        decisions.sort(key=lambda r: r.decided)
-        feedback.sort(key=lambda r: r.learned)
-        return as_lived(decisions, feedback)
+    def flush(self) -> None:
+        """Nothing is ever on its way."""
+
+    def end(self) -> Position:
+        """How much there is."""
+        with self._lock:
+            return Position(len(self._feedback), len(self._decisions))
+
+    def events(
+        self, after: Position = START, up_to: Position | None = None, *, others: bool = False
+    ) -> Iterator[DecisionRecord | FeedbackRecord]:
+        """Replay what is behind ``after``; of others there is only what came from reports."""
+        end = self.end() if up_to is None else up_to
+        feedback = self._feedback[after.learned : end.learned]
+        if others:
+            return iter([record for record in feedback if record.learned in self._reported])
+        return as_lived(self._decisions[after.decided : end.decided], feedback)
+
+    def changed(self, revision: int) -> StoredRouter | None:
+        """What stands now, if anything was changed since."""
+        router = self._router
+        if router is None or revision == router.revision:
+            return None
+        return replace(router, snapshot=None, end=self.end(), created=False)
 
     def decision(self, body: bytes) -> tuple[DecisionRecord, tuple[FeedbackRecord, ...]] | None:
         """One decision with its feedback, or None."""
         with self._lock:
-            self._bring_index_up_to_date()
-            found = self._index.get(body)
-            return found and (found[0], tuple(sorted(found[1], key=lambda r: r.learned)))
+            entry = self._entries.get(body)
+            return None if entry is None else (entry.decision, tuple(entry.feedback))
+
+    def health(self) -> dict[str, Any]:
+        """How much waits for its decision."""
+        waiting = sum(map(len, self._waiting.values()))
+        return {"database": "memory", "pending": 0, "lag_s": 0.0, "reports": waiting}
 
     def close(self) -> None:
         """Refuse further records."""
         self._open = False
 
-    def _bring_index_up_to_date(self) -> None:
-        new = self._log[self._indexed :]
-        self._indexed += len(new)
-        for record in new:
-            if isinstance(record, DecisionRecord):
-                self._index[record.body] = (record, [])
-        for record in new:
-            if isinstance(record, FeedbackRecord) and record.body in self._index:
-                self._index[record.body][1].append(record)
+    def _take(self, record: LogRecord) -> Fate:
+        match record:
+            case DecisionRecord():
+                return self._decide(record)
+            case FeedbackRecord():
+                return self._learn(record)
+            case ReportRecord():
+                return self._report(record)
+            case _:
+                return self._stand(record)
 
-    def _current(self, stored: StoredRouter, given: RouterSpec) -> StoredRouter:
-        spec, arms = stored.spec, {record.arm.name: record for record in stored.arms}
-        prices = {name: dict(known) for name, known in stored.prices.items()}
-        for known_arm in stored.arms:
-            _note(prices, known_arm)
-        preferences, snapshot, end = stored.preferences, None, START
-        for record in self._log:
-            match record:
-                case DecisionRecord():
-                    end = Position(end.learned, max(end.decided, record.decided))
-                case FeedbackRecord():
-                    end = Position(max(end.learned, record.learned), end.decided)
-                case ArmRecord():
-                    arms[record.arm.name] = record
-                    _note(prices, record)
-                case PreferencesRecord():
-                    preferences = max(preferences, record, key=lambda r: r.version)
-                case SpaceRecord():
-                    spec = replace(spec, dimension=record.dimension)
-                case SnapshotRecord():
-                    snapshot = max(record, snapshot or record, key=lambda r: r.position)
-        return StoredRouter(
-            fitted(spec, given),
-            stored.secret,
-            tuple(arms.values()),
-            preferences,
-            snapshot,
-            end,
-            created=False,
-            prices={name: sorted(known.items(), key=_since) for name, known in prices.items()},
-        )
+    def _decide(self, record: DecisionRecord) -> Fate:
+        if record.body in self._entries:
+            return "recorded"
+        decided, learned = len(self._decisions) + 1, len(self._feedback)
+        if (record.decided, record.learned) != (decided, learned):
+            record = replace(record, decided=decided, learned=learned)
+        self._decisions.append(record)
+        self._entries[record.body] = _Entry(record)
+        for waiting in self._waiting.pop(record.body, ()):
+            self._learn(waiting) if isinstance(waiting, FeedbackRecord) else self._report(waiting)
+        return "recorded"
+
+    def _learn(self, record: FeedbackRecord) -> Fate:
+        entry = self._entries.get(record.body)
+        if entry is None:
+            self._waiting.setdefault(record.body, []).append(record)
+            return "pending"
+        before = [held for held in entry.feedback if held.group == record.group]
+        try:
+            new = settled([_held(each) for each in before], record, seal_of(record) if before else b"")
+        except BanditRouteError as error:
+            return error
+        for each in new:
+            number = len(self._feedback) + 1
+            kept = each if each.learned == number else replace(each, learned=number)
+            self._feedback.append(kept)
+            entry.feedback.append(kept)
+        return "recorded" if new else "duplicate"
+
+    def _report(self, report: ReportRecord) -> Fate:
+        entry = self._entries.get(report.body)
+        if entry is None:
+            waiting = self._waiting.setdefault(report.body, [])
+            if report not in waiting:
+                waiting.append(report)
+            return "pending"
+        first = len(self._feedback) + 1
+        assert self._revise is not None
+        try:
+            fates = [self._learn(r) for r in self._revise(entry.decision, tuple(entry.feedback), report)]
+        except BanditRouteError as error:
+            return error
+        self._reported.update(range(first, len(self._feedback) + 1))
+        return together(fates or ["duplicate"])
+
+    def _stand(self, record: ArmRecord | PreferencesRecord | SpaceRecord | SnapshotRecord) -> Fate:
+        router = self._router
+        assert router is not None
+        match record:
+            case SnapshotRecord():
+                newest = max(record, router.snapshot or record, key=lambda snapshot: snapshot.position)
+                self._router = replace(router, snapshot=newest)
+                return "recorded"
+            case ArmRecord():
+                arms = {known.arm.name: known for known in router.arms}
+                name = record.arm.name
+                arms[name] = lasting(arms.get(name), record)
+                router = replace(router, arms=tuple(arms.values()))
+                if record.arm.price is not None:
+                    prices = _priced(router.prices.get(name, ()), record)
+                    router = replace(router, prices={**router.prices, name: prices})
+            case PreferencesRecord():
+                last = router.preferences
+                record = replace(record, version=last.version + 1)
+                if record == replace(last, version=record.version):
+                    return "recorded"
+                router = replace(router, preferences=record)
+            case SpaceRecord(dimension):
+                if router.spec.dimension is not None:
+                    known = router.spec.dimension == dimension
+                    return "recorded" if known else StoreError(f"dimension {dimension} contradicts the stored one")
+                router = replace(router, spec=replace(router.spec, dimension=dimension))
+        self._router = replace(router, revision=router.revision + 1)
+        return "recorded"
 
 
-def _note(prices: dict[str, dict[int, Price]], record: ArmRecord) -> None:
-    if record.arm.price is not None:
-        prices.setdefault(record.arm.name, {})[record.price_effective_us] = record.arm.price
+def _held(record: FeedbackRecord) -> Held:
+    return Held(record.revision, record.arm, record.values, seal_of(record), record.received_us)
 
 
-def _since(price: tuple[int, Price]) -> int:
-    return price[0]
+def _priced(known: Sequence[tuple[int, Price]], record: ArmRecord) -> Sequence[tuple[int, Price]]:
+    assert record.arm.price is not None
+    return sorted({**dict(known), record.price_effective_us: record.arm.price}.items(), key=lambda price: price[0])

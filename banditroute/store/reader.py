@@ -1,10 +1,11 @@
 """Reads one router's rows back as records."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, and_, bindparam, func, select
+from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select
 
 from banditroute.arms import Price
 from banditroute.records import (
@@ -14,6 +15,8 @@ from banditroute.records import (
     Position,
     PreferencesRecord,
     SnapshotRecord,
+    StateKey,
+    StoredRouter,
 )
 from banditroute.store import tables
 from banditroute.store.codec import (
@@ -24,12 +27,13 @@ from banditroute.store.codec import (
     to_decision,
     to_feedback,
     to_preferences,
+    to_spec,
 )
-from banditroute.store.engine import translated
+from banditroute.store.database import Database
 from banditroute.store.order import as_lived
 
 CHUNK = 2048
-"""Rows to a query: each is its own short transaction, so that a slow reader holds nothing up."""
+"""Rows to a query."""
 
 _DECISIONS = select(*(tables.decision.c[name] for name in DECISION_COLUMNS)).where(
     tables.decision.c.router_id == bindparam("router_id")
@@ -55,60 +59,145 @@ def _slice(query: Select[Any], number: Any) -> Select[Any]:
     return query.where(number > bindparam("behind"), number <= bindparam("up_to")).order_by(number).limit(CHUNK)
 
 
+def _of_others(query: Select[Any], worker: Any) -> Select[Any]:
+    return query.where(or_(worker.is_(None), worker != bindparam("worker")))
+
+
 _DECISION_SLICE = _slice(_DECISIONS, tables.decision.c.decided)
 _FEEDBACK_SLICE = _slice(_FEEDBACK, tables.feedback.c.learned)
+_OTHERS_DECISIONS = _of_others(_DECISION_SLICE, tables.decision.c.worker)
+_OTHERS_FEEDBACK = _of_others(_FEEDBACK_SLICE, tables.feedback.c.worker)
 _DECISION = _DECISIONS.where(tables.decision.c.body == bindparam("body"))
-_FEEDBACK_OF = _FEEDBACK.where(
-    tables.feedback.c.body == bindparam("body"), tables.feedback.c.learned.is_not(None)
-).order_by(tables.feedback.c.learned)
+_FEEDBACK_ON = _FEEDBACK.where(tables.feedback.c.body == bindparam("body")).order_by(
+    tables.feedback.c.learned.is_(None),
+    tables.feedback.c.learned,
+    tables.feedback.c.revision,
+    tables.feedback.c.arrival,
+)
+_FEEDBACK_OF = _FEEDBACK_SLICE.where(
+    tables.feedback.c.arm_id == bindparam("arm_id"),
+    tables.feedback.c.objective_group == bindparam("group"),
+    tables.decision.c.epoch == bindparam("epoch"),
+)
 
 
 class LogReader:
     """The log of one router, streamed or by decision."""
 
-    def __init__(self, engine: Engine, router_id: int) -> None:
-        self._engine = engine
+    def __init__(self, database: Database, router_id: int, worker: str = "") -> None:
+        self._database = database
         self._router_id = router_id
+        self._worker = worker
 
-    def events(self, after: Position) -> Iterator[DecisionRecord | FeedbackRecord]:
-        """Everything between ``after`` and the end at the time of the call, as it was lived."""
-        with translated("reading the log"), self._engine.begin() as connection:
-            end = log_end(connection, self._router_id)
-        return as_lived(self._decisions(after.decided, end.decided), self._feedback(after.learned, end.learned))
+    def end(self) -> Position:
+        """Where the journal ends now."""
+        with self._database.read("reading the log") as connection:
+            return log_end(connection, self._router_id)
+
+    def events(
+        self, after: Position, up_to: Position, *, others: bool = False
+    ) -> Iterator[DecisionRecord | FeedbackRecord]:
+        """Everything between two places, as it was lived; ``others`` leaves out what this worker appended."""
+        decisions, feedback = (
+            (_OTHERS_DECISIONS, _OTHERS_FEEDBACK) if others else (_DECISION_SLICE, _FEEDBACK_SLICE)
+        )
+        return as_lived(
+            (to_decision(*each) for each in self._rows(decisions, "decided", after.decided, up_to.decided)),
+            (to_feedback(*each) for each in self._rows(feedback, "learned", after.learned, up_to.learned)),
+        )
 
     def decision(self, body: bytes) -> tuple[DecisionRecord, tuple[FeedbackRecord, ...]] | None:
-        """One decision with its feedback in order."""
-        wanted = {"router_id": self._router_id, "body": body}
-        with translated("reading a decision"), self._engine.begin() as connection:
-            row = connection.execute(_DECISION, wanted).first()
-            if row is None:
-                return None
-            arms = arm_ids(connection, self._router_id)
-            feedback = connection.execute(_FEEDBACK_OF, wanted).all()
-        return to_decision(row, arms), tuple(to_feedback(each, arms) for each in feedback)
+        """One decision with all its feedback."""
+        with self._database.read("reading a decision") as connection:
+            return read_decision(connection, self._router_id, body)
 
-    def _decisions(self, behind: int, end: int) -> Iterator[DecisionRecord]:
-        while behind < end:
-            rows, arms = self._chunk(_DECISION_SLICE, behind, end)
+    def changed(self, revision: int) -> StoredRouter | None:
+        """The router as it stands, if that moved."""
+        with self._database.read("reading the router") as connection:
+            now = connection.scalar(
+                select(tables.router.c.revision).where(tables.router.c.router_id == self._router_id)
+            )
+            return None if now == revision else read_router(connection, self._router_id, with_snapshot=False)
+
+    def _rows(self, query: Select[Any], number: str, behind: int, up_to: int) -> Iterator[tuple[Any, ArmIds]]:
+        wanted = {"router_id": self._router_id, "up_to": up_to, "worker": self._worker}
+        while behind < up_to:
+            # Each chunk is its own short transaction, so that a slow reader holds nothing up.
+            with self._database.read("reading the log") as connection:
+                rows = connection.execute(query, {**wanted, "behind": behind}).all()
+                arms = arm_ids(connection, self._router_id)
             if not rows:
                 return
             for row in rows:
-                yield to_decision(row, arms)
-            behind = rows[-1].decided
+                yield row, arms
+            behind = getattr(rows[-1], number)
 
-    def _feedback(self, behind: int, end: int) -> Iterator[FeedbackRecord]:
-        while behind < end:
-            rows, arms = self._chunk(_FEEDBACK_SLICE, behind, end)
-            if not rows:
-                return
-            for row in rows:
-                yield to_feedback(row, arms)
-            behind = rows[-1].learned
 
-    def _chunk(self, query: Select[Any], behind: int, up_to: int) -> tuple[Any, ArmIds]:
-        wanted = {"router_id": self._router_id, "behind": behind, "up_to": up_to}
-        with translated("reading the log"), self._engine.begin() as connection:
-            return connection.execute(query, wanted).all(), arm_ids(connection, self._router_id)
+def read_decision(
+    connection: Connection, router_id: int, body: bytes
+) -> tuple[DecisionRecord, tuple[FeedbackRecord, ...]] | None:
+    """One decision with all its feedback, in the order of the journal; revisions of a group always in theirs."""
+    wanted = {"router_id": router_id, "body": body}
+    row = connection.execute(_DECISION, wanted).first()
+    if row is None:
+        return None
+    feedback = connection.execute(_FEEDBACK_ON, wanted).all()
+    arms = arm_ids(connection, router_id)
+    return to_decision(row, arms), tuple(to_feedback(each, arms) for each in feedback)
+
+
+def read_feedback(connection: Connection, router_id: int, behind: int, up_to: int) -> Iterator[FeedbackRecord]:
+    """The numbered feedback between two numbers."""
+    return chain.from_iterable(
+        _chunks(connection, _FEEDBACK_SLICE, {"router_id": router_id, "up_to": up_to}, behind)
+    )
+
+
+def read_feedback_of(
+    connection: Connection, router_id: int, arm_id: int, key: StateKey, up_to: int
+) -> Iterator[Sequence[FeedbackRecord]]:
+    """All numbered feedback of one arm, group and epoch, in chunks."""
+    wanted = {
+        "router_id": router_id,
+        "arm_id": arm_id,
+        "group": key.group,
+        "epoch": key.epoch,
+        "up_to": up_to,
+    }
+    return _chunks(connection, _FEEDBACK_OF, wanted, 0)
+
+
+def _chunks(
+    connection: Connection, query: Select[Any], wanted: Mapping[str, Any], behind: int
+) -> Iterator[Sequence[FeedbackRecord]]:
+    arms = arm_ids(connection, wanted["router_id"])
+    while rows := connection.execute(query, {**wanted, "behind": behind}).all():
+        yield [to_feedback(row, arms) for row in rows]
+        behind = rows[-1].learned
+
+
+def read_router(connection: Connection, router_id: int, *, with_snapshot: bool) -> StoredRouter:
+    """The router as it stands."""
+    row = connection.execute(select(tables.router).where(tables.router.c.router_id == router_id)).one()
+    return StoredRouter(
+        to_spec(row.tenant, row.name, row.dimension, row.spec),
+        row.secret,
+        arm_records(connection, router_id),
+        latest_preferences(connection, router_id),
+        newest_snapshot(connection, router_id) if with_snapshot else None,
+        log_end(connection, router_id),
+        created=False,
+        prices=price_history(connection, router_id),
+        revision=row.revision,
+    )
+
+
+def row_length(connection: Connection, router_id: int) -> int | None:
+    """How long a row of features is, with its intercept; None while the dimension is not known."""
+    row = connection.execute(select(tables.router).where(tables.router.c.router_id == router_id)).one()
+    if row.dimension is None:
+        return None
+    return int(row.dimension) + to_spec(row.tenant, row.name, row.dimension, row.spec).intercept
 
 
 def arm_ids(connection: Connection, router_id: int) -> ArmIds:
@@ -177,7 +266,8 @@ def newest_snapshot(connection: Connection, router_id: int) -> SnapshotRecord | 
 
 
 def log_end(connection: Connection, router_id: int) -> Position:
-    """How much was learned and decided."""
+    """How much was learned and decided, at one moment."""
     learned = select(func.max(tables.feedback.c.learned)).where(tables.feedback.c.router_id == router_id)
     decided = select(func.max(tables.decision.c.decided)).where(tables.decision.c.router_id == router_id)
-    return Position(connection.scalar(learned) or 0, connection.scalar(decided) or 0)
+    row = connection.execute(select(learned.scalar_subquery(), decided.scalar_subquery())).one()
+    return Position(row[0] or 0, row[1] or 0)

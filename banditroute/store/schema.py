@@ -58,3 +58,10 @@ def describe(connection: Connection) -> None:
         "outcome_bits": str(OUTCOME_BITS),
     }
     connection.execute(insert(tables.meta), [{"name": name, "value": value} for name, value in facts.items()])
+
+
+def store_id(connection: Connection) -> str:
+    """What tells this database from every other."""
+    return str(
+        connection.execute(select(tables.meta.c.value).where(tables.meta.c.name == "store_id")).scalar_one()
+    )

@@ -1,11 +1,17 @@
 """A log that outlives its process, in SQL."""
 
+import logging
+import secrets
+import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, exists, func, insert, select, update
 
 from banditroute.errors import StoreError, StoreUnavailableError
 from banditroute.records import (
@@ -15,56 +21,55 @@ from banditroute.records import (
     LogRecord,
     Position,
     PreferencesRecord,
+    ReceiptStatus,
     RouterSpec,
     StoredRouter,
 )
-from banditroute.store import schema, tables
-from banditroute.store.base import START, Fold
+from banditroute.store import forking, schema, tables
+from banditroute.store.base import START, Fold, Revise
 from banditroute.store.codec import preference_row, spec_json, to_spec
-from banditroute.store.engine import LOCK_PATIENCE, reading_engine, translated, writing_engine
-from banditroute.store.ledger import Ledger, write_arm
-from banditroute.store.reader import (
-    LogReader,
-    arm_records,
-    latest_preferences,
-    log_end,
-    newest_snapshot,
-    price_history,
-)
+from banditroute.store.database import Database
+from banditroute.store.ledger import Ledger
+from banditroute.store.reader import LogReader, read_router
 from banditroute.store.shape import fitted
-from banditroute.store.url import database_path
+from banditroute.store.standing import write_arm
+from banditroute.store.url import database_at
 from banditroute.store.writer import Writer, refused
 
+_log = logging.getLogger("banditroute")
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    writer: Writer
-    reader: LogReader
-    engines: tuple[Engine, Engine]
 
-    def close(self) -> None:
-        self.writer.close()
-        for engine in self.engines:
-            engine.dispose()
+def _new_worker() -> str:
+    return secrets.token_hex(8)
 
 
 class SqlStore:
-    """Keeps the log of one router in a SQLite file.
+    """Keeps the log of one router in a SQLite file or a PostgreSQL database, beside those of other routers.
 
     A future of :meth:`append` is done after the commit and its fsync: neither a killed process nor a power cut
     loses it. Whatever is still queued is committed by :meth:`close`, which also happens by itself when the store
-    is collected or the interpreter ends.
+    is collected or the interpreter ends. A forked child goes on as another worker, with connections and a thread
+    of its own; what the parent queued stays the parent's.
+
+    Args:
+        url: ``sqlite:///routing.db`` or ``postgresql+psycopg://user@host/database``.
+        patience: How long a transaction waits for others [s]; by default what suits the database.
+        worker: Gives this worker's name, at most 16 characters, another one for each call.
     """
 
     ledger: type[Ledger] = Ledger
 
-    def __init__(self, url: str, *, patience: float = LOCK_PATIENCE) -> None:
-        self._path = database_path(url)
-        self._patience = patience
+    def __init__(
+        self, url: str, *, patience: float | None = None, worker: Callable[[], str] = _new_worker
+    ) -> None:
+        self._database = database_at(url, patience=patience)
+        self._worker = worker
         self._opened: _Opened | None = None
+        self._forked = False
+        self._starting = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"SqlStore({self._path.name!r})"
+        return f"SqlStore({self._database.name!r})"
 
     def open(
         self,
@@ -74,37 +79,58 @@ class SqlStore:
         *,
         secret: bytes,
         fold: Fold,
+        revise: Revise,
     ) -> StoredRouter:
         """Create the database and the router in it as needed, and start the writer."""
         if self._opened is not None:
             raise StoreError("the store is open already; open another one for another router")
-        writing = writing_engine(self._path, patience=self._patience)
+
+        def create(connection: Connection) -> tuple[str, int, bool]:
+            self._database.lock_schema(connection)
+            version = schema.found_version(connection)
+            if version is None:
+                schema.create(connection)
+            else:
+                schema.check_version(version)
+            return schema.store_id(connection), *_found_or_created(connection, spec, arms, preferences, secret)
+
         try:
-            with translated("store not opened"), writing.begin() as connection:
-                version = schema.found_version(connection)
-                if version is None:
-                    schema.create(connection)
-                else:
-                    schema.check_version(version)
-                router_id, stored = _load_or_create(connection, spec, arms, preferences, secret)
+            store_id, router_id, created = self._database.write("store not opened", create)
+            self._begin = partial(_Opened.begin, self._database, self.ledger, store_id, router_id, fold, revise)
+            opened = self._begin(self._worker())
+            if not created:
+                opened.catch_up()
+            with self._database.read("store not opened") as connection:
+                stored = read_router(connection, router_id, with_snapshot=True)
         except BaseException:
-            writing.dispose()
+            self._database.dispose()
             raise
-        reading = reading_engine(self._path)
-        writer = Writer(self.ledger(writing, router_id, fold))
-        self._opened = _Opened(writer, LogReader(reading, router_id), (writing, reading))
-        self._finalizer = weakref.finalize(self, self._opened.close)
-        return stored
+        self._start(opened)
+        return replace(stored, spec=replace(stored.spec, policy=spec.policy), created=created)
 
-    def append(self, records: Sequence[LogRecord]) -> "Future[None]":
+    def append(self, records: Sequence[LogRecord]) -> "Future[ReceiptStatus]":
         """Queue records; see :meth:`banditroute.store.Store.append`."""
-        return refused() if self._opened is None else self._opened.writer.append(records)
+        opened = self._in_this_process()
+        return refused() if opened is None else opened.writer.append(records)
 
-    def events(self, after: Position = START) -> Iterator[DecisionRecord | FeedbackRecord]:
-        """Replay the log behind ``after``; see :meth:`banditroute.store.Store.events`."""
-        opened = self._now_open()
-        opened.writer.flush()
-        return opened.reader.events(after)
+    def flush(self) -> None:
+        """Wait until all that was appended before is settled."""
+        self._now_open().flush()
+
+    def end(self) -> Position:
+        """Where the journal ends now."""
+        return self._now_open().reader.end()
+
+    def events(
+        self, after: Position = START, up_to: Position | None = None, *, others: bool = False
+    ) -> Iterator[DecisionRecord | FeedbackRecord]:
+        """Read the journal; see :meth:`banditroute.store.Store.events`."""
+        reader = self._now_open().reader
+        return reader.events(after, reader.end() if up_to is None else up_to, others=others)
+
+    def changed(self, revision: int) -> StoredRouter | None:
+        """What stands now, if that is not ``revision`` any more."""
+        return self._now_open().reader.changed(revision)
 
     def decision(self, body: bytes) -> tuple[DecisionRecord, tuple[FeedbackRecord, ...]] | None:
         """One decision with its feedback, or None."""
@@ -112,24 +138,115 @@ class SqlStore:
         opened.writer.flush()
         return opened.reader.decision(body)
 
+    def health(self) -> dict[str, Any]:
+        """What waits, for how long, and what went wrong; see :meth:`banditroute.store.Store.health`."""
+        facts: dict[str, Any] = {"database": self._database.kind, "available": False}
+        opened = self._in_this_process()
+        if opened is None:
+            return facts
+        facts |= opened.ledger.health()
+        try:
+            with self._database.read("health not known") as connection:
+                facts |= _waiting(connection, opened.router_id)
+        except StoreError as error:
+            return facts | {"last_error": str(error)}
+        if not facts["pending"]:
+            facts["lag_s"] = 0.0
+        return facts | {"available": True}
+
     def close(self) -> None:
-        """Commit what is queued and let go of the file."""
+        """Commit what is queued and let go of the database."""
         if self._opened is not None:
             self._finalizer()
 
-    def _now_open(self) -> _Opened:
-        if self._opened is None:
-            raise StoreUnavailableError("the store is not open; call open() first", code="store.closed")
+    def before_fork(self) -> None:
+        """Let no connection be open while the process is copied."""
+        self._database.before_fork()
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """Go on; in the child, as another worker, as soon as it is used there."""
+        self._database.after_fork(in_child=in_child)
+        if in_child:
+            # What the parent's thread holds and has queued is the parent's; here it must not even be closed.
+            self._finalizer.detach()
+            self._starting = threading.Lock()
+            self._forked = True
+
+    def _start(self, opened: "_Opened") -> None:
+        self._opened = opened
+        self._finalizer = weakref.finalize(self, opened.close)
+        forking.watch(self)
+
+    def _in_this_process(self) -> "_Opened | None":
+        if self._forked:
+            with self._starting:
+                if self._forked:
+                    self._start(self._begin(self._worker()))
+                    self._forked = False
         return self._opened
 
+    def _now_open(self) -> "_Opened":
+        opened = self._in_this_process()
+        if opened is None:
+            raise StoreUnavailableError("the store is not open; call open() first", code="store.closed")
+        return opened
 
-def _load_or_create(
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A store that is open: the worker's thread, and its ways to write and to read."""
+
+    database: Database
+    router_id: int
+    ledger: Ledger
+    writer: Writer
+    reader: LogReader
+
+    @classmethod
+    def begin(
+        cls,
+        database: Database,
+        kind: type[Ledger],
+        store_id: str,
+        router_id: int,
+        fold: Fold,
+        revise: Revise,
+        worker: str,
+    ) -> "_Opened":
+        ledger = kind(database, store_id, router_id, worker, fold, revise)
+        writer = Writer(ledger, None if database.one_writer else ledger.fold)
+        return cls(database, router_id, ledger, writer, LogReader(database, router_id, worker))
+
+    def catch_up(self) -> None:
+        """Fold what dead workers left behind; nothing that is wrong with it keeps a router from opening."""
+        try:
+            self.ledger.fold(wait=True)
+        except StoreError as error:
+            _log.error("what was left behind was not folded: %s", error)
+
+    def flush(self) -> None:
+        self.writer.flush()
+        if not self.database.one_writer:
+            # What is durable is settled; a database that is away gives the numbers when it is back.
+            with suppress(StoreUnavailableError):
+                self.ledger.fold(wait=True)
+
+    def close(self) -> None:
+        self.writer.close()
+        if not self.database.one_writer:
+            with suppress(StoreError):
+                self.ledger.fold(wait=True)
+        self.database.dispose()
+
+
+def _found_or_created(
     connection: Connection,
     spec: RouterSpec,
     arms: Sequence[ArmRecord],
     preferences: PreferencesRecord,
     secret: bytes,
-) -> tuple[int, StoredRouter]:
+) -> tuple[int, bool]:
+    """The router's number, and whether it is new."""
     router = tables.router
     row = connection.execute(
         select(router).where(router.c.tenant == spec.tenant, router.c.name == spec.name)
@@ -139,24 +256,17 @@ def _load_or_create(
         for record in arms:
             write_arm(connection, router_id, record)
         connection.execute(insert(tables.preference), preference_row(preferences, router_id))
-        return router_id, StoredRouter(spec, secret, tuple(arms), preferences, None, START, created=True)
-    router_id = row.router_id
-    current = fitted(to_spec(row.tenant, row.name, row.dimension, row.spec), spec)
-    connection.execute(
-        update(router)
-        .where(router.c.router_id == router_id)
-        .values(dimension=current.dimension, spec=spec_json(current))
-    )
-    return router_id, StoredRouter(
-        current,
-        row.secret,
-        arm_records(connection, router_id),
-        latest_preferences(connection, router_id),
-        newest_snapshot(connection, router_id),
-        log_end(connection, router_id),
-        created=False,
-        prices=price_history(connection, router_id),
-    )
+        return router_id, True
+    stored = to_spec(row.tenant, row.name, row.dimension, row.spec)
+    current = fitted(stored, spec)
+    changes: dict[str, Any] = {}
+    if dict(current.policy) != dict(stored.policy):
+        changes["spec"] = spec_json(current)
+    if current.dimension != stored.dimension:
+        changes |= {"dimension": current.dimension, "revision": row.revision + 1}
+    if changes:
+        connection.execute(update(router).where(router.c.router_id == row.router_id).values(changes))
+    return row.router_id, False
 
 
 def _create(connection: Connection, spec: RouterSpec, secret: bytes) -> int:
@@ -166,5 +276,21 @@ def _create(connection: Connection, spec: RouterSpec, secret: bytes) -> int:
         "dimension": spec.dimension,
         "spec": spec_json(spec),
         "secret": secret,
+        "revision": 0,
     }
     return int(connection.execute(insert(tables.router).returning(tables.router.c.router_id), row).scalar_one())
+
+
+def _waiting(connection: Connection, router_id: int) -> dict[str, int]:
+    """How many rows wait for the fold, or for their decision."""
+    decision, feedback, report = tables.decision.c, tables.feedback.c, tables.report.c
+    known = exists().where(decision.router_id == feedback.router_id, decision.body == feedback.body)
+    learnable = select(func.count()).where(feedback.router_id == router_id, feedback.learned.is_(None))
+    queries = (
+        select(func.count()).where(decision.router_id == router_id, decision.decided.is_(None)),
+        learnable.where(known),
+        learnable.where(~known),
+        select(func.count()).where(report.router_id == router_id),
+    )
+    decisions, learnt, orphans, reports = (connection.scalar(query) or 0 for query in queries)
+    return {"pending": decisions + learnt, "orphans": orphans, "reports": reports}

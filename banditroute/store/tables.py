@@ -1,5 +1,8 @@
 """The tables: one set holds many routers of many tenants.
 
+Rows of decisions and feedback are appended without a number, and numbered by the fold; ``arrival`` keeps the order
+of each worker, and ``worker`` says whose row it is, NULL for feedback that was made from somebody's report.
+
 Types are those that every database has. Times are int64 microseconds, UTC. Arrays are little-endian blobs:
 int32 features on their grid, int64 outcomes on theirs, float64 for everything that was only reported. NaN finds
 no way in: SQLite turns it into NULL, which NOT NULL refuses, and each CHECK is written so that NaN fails it.
@@ -17,6 +20,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
+    Sequence,
     String,
     Table,
     Text,
@@ -37,6 +41,9 @@ metadata = MetaData(
     }
 )
 
+arrivals = Sequence("br_arrival", metadata=metadata)
+"""Numbers decisions and feedback as they arrive, where the database has sequences; else ``br_meta`` counts."""
+
 meta = Table(
     "br_meta",
     metadata,
@@ -53,6 +60,8 @@ router = Table(
     Column("dimension", Integer),
     Column("spec", Text, nullable=False),
     Column("secret", LargeBinary, nullable=False),
+    # Moves with every change of arms, prices, preferences or dimension; who changes one holds this row.
+    Column("revision", BigInteger, nullable=False),
     UniqueConstraint("tenant", "name"),
     CheckConstraint("dimension > 0", name="dimension"),
     CheckConstraint("length(secret) > 0", name="secret"),
@@ -102,8 +111,11 @@ decision = Table(
     Column("decision_id", _Id, primary_key=True),
     Column("router_id", _Id, ForeignKey("br_router.router_id"), nullable=False),
     Column("body", LargeBinary, nullable=False),
-    Column("decided", BigInteger, nullable=False),
-    Column("learned", BigInteger, nullable=False),
+    # Both are given by the fold; NULL says that it was not here yet.
+    Column("decided", BigInteger),
+    Column("learned", BigInteger),
+    Column("arrival", BigInteger, nullable=False),
+    Column("worker", String(16)),
     Column("arm_id", _Id, ForeignKey("br_arm.arm_id"), nullable=False),
     Column("propensity", Double, nullable=False),
     Column("features", LargeBinary, nullable=False),
@@ -125,8 +137,14 @@ decision = Table(
     UniqueConstraint("router_id", "body"),
     UniqueConstraint("router_id", "decided"),
     CheckConstraint("length(body) = 16", name="body"),
-    CheckConstraint("decided >= 1 AND learned >= 0", name="numbers"),
+    CheckConstraint("decided >= 1 AND learned >= 0 AND (decided IS NULL) = (learned IS NULL)", name="numbers"),
     CheckConstraint("propensity > 0 AND propensity <= 1", name="propensity"),
+)
+Index(
+    "ix_br_decision_pending",
+    decision.c.router_id,
+    sqlite_where=text("decided IS NULL"),
+    postgresql_where=text("decided IS NULL"),
 )
 
 feedback = Table(
@@ -139,6 +157,8 @@ feedback = Table(
     Column("objective_group", String(64), nullable=False),
     Column("revision", Integer, nullable=False),
     Column("learned", BigInteger),
+    Column("arrival", BigInteger, nullable=False),
+    Column("worker", String(16)),
     Column("arm_id", _Id, ForeignKey("br_arm.arm_id"), nullable=False),
     Column("grid_values", LargeBinary),
     Column("grid_previous", LargeBinary),
@@ -160,6 +180,23 @@ Index(
     feedback.c.router_id,
     sqlite_where=text("learned IS NULL"),
     postgresql_where=text("learned IS NULL"),
+)
+
+report = Table(
+    "br_report",
+    metadata,
+    Column("report_id", _Id, primary_key=True),
+    Column("router_id", _Id, ForeignKey("br_router.router_id"), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("outcomes", Text, nullable=False),
+    Column("served_arm", Text),
+    Column("amend", Boolean, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("source", Text),
+    Column("received_us", BigInteger, nullable=False),
+    UniqueConstraint("router_id", "body", "payload"),
+    CheckConstraint("length(body) = 16", name="body"),
+    CheckConstraint("length(payload) = 16", name="payload"),
 )
 
 state = Table(

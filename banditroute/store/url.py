@@ -1,17 +1,22 @@
-"""What a store URL may be."""
+"""Which database a store URL names."""
 
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from banditroute.errors import InvalidArgumentError
+from banditroute.store.database import Database
+from banditroute.store.sqlite import Sqlite
 
-_DRIVERS = ("sqlite", "sqlite+pysqlite")
+_SQLITE = ("sqlite", "sqlite+pysqlite")
 
 
-def database_path(url: str) -> Path:
-    """The SQLite file that ``url`` names; no message ever repeats the URL, which may hold a password.
+def database_at(url: str, *, patience: float | None = None) -> Database:
+    """The database at ``url``, to which nobody connects yet.
+
+    ``patience`` is how long a transaction waits for others [s], by default what suits the database. No message
+    ever repeats the URL, which may hold a password.
 
     Raises:
         InvalidArgumentError: for a database that is not supported, or one that would not last.
@@ -20,17 +25,20 @@ def database_path(url: str) -> Path:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise InvalidArgumentError("store URL cannot be parsed; write it as 'sqlite:///routing.db'") from None
-    if parsed.drivername not in _DRIVERS:
-        later = (
-            "postgresql comes later" if parsed.get_backend_name() == "postgresql" else "only sqlite is supported"
+    if parsed.drivername not in _SQLITE:
+        raise InvalidArgumentError(
+            f"store URL names the database {parsed.drivername!r:.40}; sqlite and postgresql+psycopg are supported"
         )
-        raise InvalidArgumentError(f"store URL names the database {parsed.drivername!r:.40}; {later}")
-    if parsed.host or parsed.query:
+    return Sqlite(_path(parsed), patience=patience)
+
+
+def _path(url: URL) -> Path:
+    if url.host or url.query:
         raise InvalidArgumentError(
             "a SQLite store URL takes no host and no parameters; write 'sqlite:///routing.db'"
         )
-    if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
         raise InvalidArgumentError(
             "an in-memory SQLite store would lose everything; use store=None for memory, or 'sqlite:///routing.db'"
         )
-    return Path(parsed.database)
+    return Path(url.database)

@@ -4,23 +4,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, func, select
 
 from banditroute.errors import InvalidArgumentError
 from banditroute.objectives import Objective
 from banditroute.records import ArmRecord, DecisionRecord, FeedbackRecord, Position, PreferencesRecord, RouterSpec
 from banditroute.store import schema, tables
 from banditroute.store.codec import to_spec
-from banditroute.store.engine import reading_engine, translated
+from banditroute.store.database import Database
 from banditroute.store.reader import (
-    LogReader,
     arm_ids,
     arm_records,
     latest_preferences,
     log_end,
     newest_snapshot,
+    read_decision,
 )
-from banditroute.store.url import database_path
+from banditroute.store.url import database_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,8 @@ def routers(url: str) -> list[RouterSummary]:
         InvalidArgumentError: if there is no such file, or it holds no routers' tables; nothing is created.
         SchemaVersionError: if its schema is not this library's.
     """
-    with _looking_at(url) as (engine, size), engine.begin() as connection:
+    with _looking_at(url) as database, database.read("cannot read the routers") as connection:
+        size = database.size(connection)
         table = tables.router
         rows = connection.execute(select(table).order_by(table.c.tenant, table.c.name)).all()
         specs = [to_spec(row.tenant, row.name, row.dimension, row.spec) for row in rows]
@@ -87,40 +88,36 @@ def find_decision(
     url: str, router: str, body: bytes, *, tenant: str = ""
 ) -> tuple[DecisionRecord, tuple[FeedbackRecord, ...]] | None:
     """One decision with its feedback, or None; raises as :func:`routers` does, and for an unknown router."""
-    with _looking_at(url) as (engine, _):
-        return LogReader(engine, _router_id(engine, router, tenant)).decision(body)
+    with _looking_at(url) as database, database.read("cannot read the decision") as connection:
+        return read_decision(connection, _router_id(connection, router, tenant), body)
 
 
 def secret_of(url: str, router: str, *, tenant: str = "") -> bytes:
     """The secret that tags this router's ids, to check one before it is looked up; raises as the above."""
-    with _looking_at(url) as (engine, _), engine.begin() as connection:
-        number = _router_id(engine, router, tenant)
+    with _looking_at(url) as database, database.read("cannot read the router") as connection:
+        number = _router_id(connection, router, tenant)
         table = tables.router
         return bytes(connection.execute(select(table.c.secret).where(table.c.router_id == number)).scalar_one())
 
 
 @contextmanager
-def _looking_at(url: str) -> Iterator[tuple[Engine, int]]:
-    path = database_path(url)
-    if not path.is_file():
-        raise InvalidArgumentError(f"no database file {str(path)!r}")
-    engine = reading_engine(path)
+def _looking_at(url: str) -> Iterator[Database]:
+    database = database_at(url)
+    database.must_exist()
     try:
-        with translated(f"cannot read {path.name!r}"):
-            with engine.begin() as connection:
-                version = schema.found_version(connection)
-            if version is None:
-                raise InvalidArgumentError(f"{str(path)!r} holds no router")
-            schema.check_version(version)
-            yield engine, path.stat().st_size
+        with database.read(f"cannot read {database.name!r}") as connection:
+            version = schema.found_version(connection)
+        if version is None:
+            raise InvalidArgumentError(f"{database.name!r} holds no router")
+        schema.check_version(version)
+        yield database
     finally:
-        engine.dispose()
+        database.dispose()
 
 
-def _router_id(engine: Engine, name: str, tenant: str) -> int:
+def _router_id(connection: Connection, name: str, tenant: str) -> int:
     table = tables.router
-    with engine.begin() as connection:
-        number = connection.scalar(select(table.c.router_id).where(table.c.tenant == tenant, table.c.name == name))
+    number = connection.scalar(select(table.c.router_id).where(table.c.tenant == tenant, table.c.name == name))
     if number is None:
         raise InvalidArgumentError(f"no router {name!r} in this database")
     return int(number)

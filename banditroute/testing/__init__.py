@@ -9,6 +9,9 @@ Inherit a class of laws in a test module, say how to make the thing, and pytest 
         def reopen(self, store, tmp_path):
             return MyStore(tmp_path)
 
+        def another(self, tmp_path):
+            return MyStore(tmp_path)          # leave it out if two workers cannot share a log
+
 and for a policy::
 
     class TestMyPolicy(PolicyLaws):
@@ -23,19 +26,22 @@ and for a controller::
 
 from banditroute.testing.controllers import ControllerLaws
 from banditroute.testing.policies import PolicyLaws, situation
-from banditroute.testing.stores import (
+from banditroute.testing.records import (
     ARMS,
     PREFERENCES,
     SECRET,
     SPEC,
-    StoreLaws,
     a_decision,
+    a_report,
     append,
     feedback_of,
+    journal,
     open_router,
     plain,
+    reporting,
     summing,
 )
+from banditroute.testing.stores import StoreLaws
 
 __all__ = [
     "ARMS",
@@ -46,10 +52,13 @@ __all__ = [
     "PolicyLaws",
     "StoreLaws",
     "a_decision",
+    "a_report",
     "append",
     "feedback_of",
+    "journal",
     "open_router",
     "plain",
+    "reporting",
     "situation",
     "summing",
 ]

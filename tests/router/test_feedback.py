@@ -182,13 +182,13 @@ def test_bad_feedback_is_one_sentence_and_nothing_happens(name: str) -> None:
     store = MemoryStore()
     router, ids = decided(store)
     router.feedback(ids[1], quality=0.5)
-    before = router.digest(), len(store._log), router.health()
+    before = router.digest(), len(list(logged(store))), router.health()
     with pytest.raises(error) as caught:
         router.feedback(ids[0], **outcomes)
     assert caught.value.code == code
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 200
-    assert (router.digest(), len(store._log), router.health()) == before
+    assert (router.digest(), len(list(logged(store))), router.health()) == before
 
 
 def test_decimals_and_truths_are_numbers() -> None:

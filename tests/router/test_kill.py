@@ -13,7 +13,7 @@ from banditroute.identity import ID_CHARACTERS
 from banditroute.records import FeedbackRecord
 from banditroute.state import State
 from tests.router.victim import route_for_ever
-from tests.router.world import a_router, bodies, url
+from tests.router.world import a_router, bodies, logged, url
 
 KILLS = 10
 PATIENCE = 30.0
@@ -46,7 +46,7 @@ def acknowledged_until_killed(target: str, after: float) -> set[str]:
 
 def faults(router: Router, acknowledged: set[str]) -> list[str]:
     """What is wrong with a reopened router."""
-    events = list(router._store.events())
+    events = list(logged(router._store))
     feedback = [record for record in events if isinstance(record, FeedbackRecord)]
     state = State(router.objectives, ridge=router.policy.ridge)
     for name in router.arms:

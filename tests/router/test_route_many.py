@@ -55,7 +55,7 @@ def test_one_bad_row_refuses_the_batch(X: object) -> None:
     with pytest.raises(InvalidContextError) as caught:
         router.route_many(X)  # type: ignore[arg-type]
     assert isinstance(caught.value, BanditRouteError)
-    assert store._log == []
+    assert list(logged(store)) == []
 
 
 def test_a_batch_is_replayed(tmp_path: object) -> None:

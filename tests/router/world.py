@@ -167,4 +167,5 @@ def _moment(seconds: float) -> Any:
 
 def logged(store: Store) -> Iterator[Any]:
     """Everything in a store's log."""
+    store.flush()
     yield from store.events()

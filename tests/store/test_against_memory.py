@@ -1,6 +1,7 @@
 """The SQL store does what the memory store does, whatever is done to both."""
 
 import tempfile
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,17 @@ from banditroute.arms import Arm, Price
 from banditroute.records import (
     ArmRecord,
     DecisionRecord,
+    FeedbackRecord,
     LogRecord,
     Position,
     PreferencesRecord,
+    ReceiptStatus,
     SnapshotRecord,
     StoredRouter,
 )
 from banditroute.store import MemoryStore
 from banditroute.store.sql import SqlStore
-from banditroute.testing import SPEC, a_decision, append, feedback_of, open_router, plain
+from banditroute.testing import SPEC, a_decision, a_report, feedback_of, open_router, plain
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
@@ -38,13 +41,13 @@ class TwoStores(RuleBasedStateMachine):
         self.sql = SqlStore(self.url)
         self.arms = ["small", "large"]
         self.decisions: list[DecisionRecord] = []
-        self.learned = 0
+        self.told: list[FeedbackRecord] = []
         self.version = 1
         assert open_router(self.memory) == open_router(self.sql)
 
     def both(self, *records: LogRecord) -> None:
-        append(self.memory, *records)
-        append(self.sql, *records)
+        fates = [fate(store.append(records)) for store in (self.memory, self.sql)]
+        assert fates[0] == fates[1]
 
     @rule(data=st.data(), knew=st.integers(0, 3), key=st.none() | words, excluded=st.dictionaries(words, words))
     def decide(self, data: st.DataObject, knew: int, key: str | None, excluded: dict[str, str]) -> None:
@@ -52,9 +55,7 @@ class TwoStores(RuleBasedStateMachine):
         numbers = data.draw(st.lists(finite, min_size=len(arms) * 3, max_size=len(arms) * 3))
         record = a_decision(
             len(self.decisions) + 1,
-            max(self.learned - knew, 0)
-            if not self.decisions
-            else max(self.decisions[-1].learned, self.learned - knew),
+            knew,
             arm=data.draw(st.sampled_from(arms)),
             arms=arms,
             probabilities=np.full(len(arms), 1 / len(arms)),
@@ -68,17 +69,34 @@ class TwoStores(RuleBasedStateMachine):
         self.both(record)
 
     @precondition(lambda self: self.decisions)
-    @rule(data=st.data(), values=st.none() | st.lists(int64, max_size=3).map(tuple), source=st.none() | words)
-    def learn(self, data: st.DataObject, values: tuple[int, ...] | None, source: str | None) -> None:
+    @rule(
+        data=st.data(),
+        group=st.sampled_from(["quality", "response"]),
+        revision=st.integers(0, 3),
+        values=st.none() | st.lists(int64, max_size=3).map(tuple),
+        previous=st.none() | st.just((1,)),
+        outcomes=st.dictionaries(words, finite, max_size=3),
+        source=st.none() | words,
+    )
+    def learn(self, data: st.DataObject, **changes: Any) -> None:
+        """First values, amendments and retractions, most of them of something else than is stored."""
         decision = data.draw(st.sampled_from(self.decisions))
-        self.learned += 1
-        outcomes = data.draw(st.dictionaries(words, finite, max_size=3))
-        # The number doubles as revision, so that feedback on the same decision never clashes.
-        self.both(
-            feedback_of(
-                decision, self.learned, revision=self.learned, values=values, outcomes=outcomes, source=source
-            )
-        )
+        arm = data.draw(st.sampled_from(self.arms))
+        received_us = data.draw(st.integers(0, 2))
+        self.told.append(feedback_of(decision, 1, arm=arm, received_us=received_us, **changes))
+        self.both(self.told[-1])
+
+    @precondition(lambda self: self.told)
+    @rule(data=st.data())
+    def deliver_again(self, data: st.DataObject) -> None:
+        self.both(data.draw(st.sampled_from(self.told)), data.draw(st.sampled_from(self.decisions)))
+
+    @rule(
+        number=st.integers(1, 30), quality=st.floats(-0.1, 1), amend=st.booleans(), arm=st.none() | st.just("new")
+    )
+    def report(self, number: int, quality: float, amend: bool, arm: str | None) -> None:
+        served = arm if arm in self.arms else None
+        self.both(a_report(a_decision(number), quality, amend=amend, served_arm=served))
 
     @rule(name=st.sampled_from(["small", "new", "ünï"]), price=st.none() | st.floats(0, 1e9), since=int64)
     def change_arm(self, name: str, price: float | None, since: int) -> None:
@@ -90,11 +108,11 @@ class TwoStores(RuleBasedStateMachine):
     @rule(weights=st.dictionaries(words, finite, min_size=1))
     def prefer(self, weights: dict[str, float]) -> None:
         self.version += 1
-        self.both(PreferencesRecord(self.version, weights, self.version))
+        self.both(PreferencesRecord(9, weights, self.version))
 
     @rule(blob=st.binary(max_size=30))
     def snapshot(self, blob: bytes) -> None:
-        self.both(SnapshotRecord(Position(self.learned, len(self.decisions)), blob, 0))
+        self.both(SnapshotRecord(self.memory.end(), blob, 0))
 
     @rule()
     def reopen(self) -> None:
@@ -116,11 +134,16 @@ class TwoStores(RuleBasedStateMachine):
 
     @invariant()
     def logs_end_alike(self) -> None:
-        assert len(list(self.sql.events())) == len(self.decisions) + self.learned
+        assert self.sql.end() == self.memory.end()
 
     def teardown(self) -> None:
         self.sql.close()
         self.directory.cleanup()
+
+
+def fate(stored: "Future[ReceiptStatus]") -> ReceiptStatus | type[BaseException]:
+    error = stored.exception(timeout=30)
+    return stored.result() if error is None else type(error)
 
 
 def comparable(stored: StoredRouter) -> Any:

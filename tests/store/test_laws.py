@@ -19,3 +19,6 @@ class TestSqlStore(StoreLaws):
 
     def reopen(self, store: Store, tmp_path: Path) -> Store:
         return open_store(f"sqlite:///{tmp_path}/routing.db")
+
+    def another(self, tmp_path: Path) -> Store:
+        return open_store(f"sqlite:///{tmp_path}/routing.db")

@@ -5,7 +5,8 @@ import pytest
 from banditroute.errors import InvalidArgumentError
 from banditroute.store import MemoryStore, open_store
 from banditroute.store.sql import SqlStore
-from banditroute.store.url import database_path
+from banditroute.store.sqlite import Sqlite
+from banditroute.store.url import database_at
 
 
 @pytest.mark.parametrize(
@@ -16,9 +17,8 @@ from banditroute.store.url import database_path
         ("sqlite:///file::memory:", "an in-memory SQLite store would lose everything"),
         ("sqlite:///x.db?mode=memory", "takes no host and no parameters"),
         ("sqlite://me:hunter2@host/x.db", "takes no host and no parameters"),
-        ("postgresql+psycopg://me:hunter2@host/x", "'postgresql\\+psycopg'; postgresql comes later"),
-        ("mysql://me:hunter2@host/x", "'mysql'; only sqlite is supported"),
-        ("sqlite+aiosqlite:///x.db", "only sqlite is supported"),
+        ("mysql://me:hunter2@host/x", "'mysql'; sqlite and postgresql\\+psycopg are supported"),
+        ("sqlite+aiosqlite:///x.db", "sqlite and postgresql\\+psycopg are supported"),
         ("me:hunter2@host", "cannot be parsed"),
         ("postgresql://me:hunter2@host:port/x", "cannot be parsed"),
         ("", "cannot be parsed"),
@@ -31,8 +31,10 @@ def test_what_is_refused(url: str, sentence: str) -> None:
 
 
 def test_what_is_taken() -> None:
-    assert database_path("sqlite:///a b.db") == Path("a b.db")
-    assert database_path("sqlite+pysqlite:////var/x.db") == Path("/var/x.db")
+    for url, path in (("sqlite:///a b.db", "a b.db"), ("sqlite+pysqlite:////var/x.db", "/var/x.db")):
+        database = database_at(url)
+        assert isinstance(database, Sqlite)
+        assert database.path == Path(path)
     assert isinstance(open_store(None), MemoryStore)
     assert isinstance(open_store("sqlite:///x.db"), SqlStore)
     store = MemoryStore()

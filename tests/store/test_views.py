@@ -82,7 +82,7 @@ def test_what_is_not_there_is_not_created(tmp_path: Path) -> None:
 
 def test_what_is_no_database_of_ours(tmp_path: Path) -> None:
     (tmp_path / "empty.db").touch()
-    with pytest.raises(InvalidArgumentError, match=r"'.*empty.db' holds no router"):
+    with pytest.raises(InvalidArgumentError, match=r"'empty.db' holds no router"):
         views.routers(f"sqlite:///{tmp_path}/empty.db")
     (tmp_path / "text.db").write_text("no database at all" * 100)
     with pytest.raises(StoreError, match=r"cannot read 'text.db': the database failed \(file is not a database\)"):

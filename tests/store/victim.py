@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from banditroute.records import LogRecord
-from banditroute.store.engine import translated
+from sqlalchemy import Connection
+
+from banditroute.records import LogRecord, ReceiptStatus
+from banditroute.store.fates import Fates
 from banditroute.store.ledger import Ledger
 from banditroute.store.sql import SqlStore
 from banditroute.testing import a_decision, feedback_of, open_router
@@ -20,13 +22,17 @@ ACK = struct.Struct("<q")
 class StateLater(Ledger):
     """The mistake that the ledger avoids: the sums move in a transaction of their own."""
 
-    def __call__(self, records: Sequence[LogRecord]) -> None:
-        with translated("log"), self._engine.begin() as connection:
-            self.write_log(connection, records)
+    def __call__(self, records: Sequence[LogRecord]) -> Fates:
+        def log(connection: Connection) -> tuple[Fates, tuple[int, int]]:
+            fates = self._appender.append(connection, records)
+            behind, (up_to, _) = self._folder.number(connection)
+            return fates, (behind, up_to)
+
+        fates, learned = self._database.write("log", log)
         # The gap is there without this, but a busy machine may not hit it in fifty kills.
         threading.Event().wait(0.003)
-        with translated("state"), self._engine.begin() as connection:
-            self.write_state(connection, records)
+        self._database.write("state", lambda connection: self._folder.learn(connection, *learned))
+        return fates
 
 
 class SplitStore(SqlStore):
@@ -37,7 +43,7 @@ def append_for_ever(url: str, acks: int, kind: type[SqlStore] = SqlStore, append
     """Write the number of each durable feedback to the pipe ``acks``; stop after ``appends``, without closing."""
     store = kind(url)
     number = open_router(store).end.learned
-    waiting: deque[Future[None]] = deque()
+    waiting: deque[Future[ReceiptStatus]] = deque()
     while appends is None or number < appends:
         number += 1
         decision = a_decision(number, number - 1)

@@ -6,10 +6,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 
-from banditroute.errors import InvalidArgumentError
-from banditroute.store.engine import translated, writing_engine
 from banditroute.store.schema import SCHEMA_VERSION
-from banditroute.store.url import database_path
+from banditroute.store.url import database_at
 
 
 def upgrade(url: str) -> str:
@@ -19,15 +17,17 @@ def upgrade(url: str) -> str:
         InvalidArgumentError: if there is no such file; nothing is created.
         StoreUnavailableError: if another process writes to it; stop that first.
     """
-    path = database_path(url)
-    if not path.is_file():
-        raise InvalidArgumentError(f"no database file {path.name!r} to upgrade")
-    engine = writing_engine(path)
+    database = database_at(url)
+    database.must_exist()
+
+    def work(connection: Connection) -> None:
+        database.lock_schema(connection)
+        run(connection)
+
     try:
-        with translated("database not upgraded"), engine.begin() as connection:
-            run(connection)
+        database.write("database not upgraded", work)
     finally:
-        engine.dispose()
+        database.dispose()
     return SCHEMA_VERSION
 
 

@@ -15,6 +15,8 @@ ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     """Create them."""
+    if op.get_bind().dialect.supports_sequences:
+        op.execute(sa.schema.CreateSequence(sa.Sequence("br_arrival")))
     op.create_table(
         "br_meta",
         sa.Column("name", sa.String(length=64), nullable=False),
@@ -29,6 +31,7 @@ def upgrade() -> None:
         sa.Column("dimension", sa.Integer(), nullable=True),
         sa.Column("spec", sa.Text(), nullable=False),
         sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("dimension > 0", name=op.f("ck_br_router_dimension")),
         sa.CheckConstraint("length(secret) > 0", name=op.f("ck_br_router_secret")),
         sa.PrimaryKeyConstraint("router_id", name=op.f("pk_br_router")),
@@ -94,8 +97,10 @@ def upgrade() -> None:
         sa.Column("decision_id", ID, nullable=False),
         sa.Column("router_id", ID, nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("decided", sa.BigInteger(), nullable=False),
-        sa.Column("learned", sa.BigInteger(), nullable=False),
+        sa.Column("decided", sa.BigInteger(), nullable=True),
+        sa.Column("learned", sa.BigInteger(), nullable=True),
+        sa.Column("arrival", sa.BigInteger(), nullable=False),
+        sa.Column("worker", sa.String(length=16), nullable=True),
         sa.Column("arm_id", ID, nullable=False),
         sa.Column("propensity", sa.Double(), nullable=False),
         sa.Column("features", sa.LargeBinary(), nullable=False),
@@ -114,7 +119,10 @@ def upgrade() -> None:
         sa.Column("cohort", sa.Text(), nullable=True),
         sa.Column("effects", sa.Text(), nullable=False),
         sa.Column("created_us", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("decided >= 1 AND learned >= 0", name=op.f("ck_br_decision_numbers")),
+        sa.CheckConstraint(
+            "decided >= 1 AND learned >= 0 AND (decided IS NULL) = (learned IS NULL)",
+            name=op.f("ck_br_decision_numbers"),
+        ),
         sa.CheckConstraint("length(body) = 16", name=op.f("ck_br_decision_body")),
         sa.CheckConstraint("propensity > 0 AND propensity <= 1", name=op.f("ck_br_decision_propensity")),
         sa.ForeignKeyConstraint(["arm_id"], ["br_arm.arm_id"], name=op.f("fk_br_decision_arm_id")),
@@ -122,6 +130,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("decision_id", name=op.f("pk_br_decision")),
         sa.UniqueConstraint("router_id", "body", name=op.f("uq_br_decision_router_id_body")),
         sa.UniqueConstraint("router_id", "decided", name=op.f("uq_br_decision_router_id_decided")),
+    )
+    op.create_index(
+        "ix_br_decision_pending",
+        "br_decision",
+        ["router_id"],
+        unique=False,
+        sqlite_where=sa.text("decided IS NULL"),
+        postgresql_where=sa.text("decided IS NULL"),
     )
     op.create_table(
         "br_feedback",
@@ -131,6 +147,8 @@ def upgrade() -> None:
         sa.Column("objective_group", sa.String(length=64), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("learned", sa.BigInteger(), nullable=True),
+        sa.Column("arrival", sa.BigInteger(), nullable=False),
+        sa.Column("worker", sa.String(length=16), nullable=True),
         sa.Column("arm_id", ID, nullable=False),
         sa.Column("grid_values", sa.LargeBinary(), nullable=True),
         sa.Column("grid_previous", sa.LargeBinary(), nullable=True),
@@ -163,6 +181,23 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("learned IS NULL"),
         postgresql_where=sa.text("learned IS NULL"),
+    )
+    op.create_table(
+        "br_report",
+        sa.Column("report_id", ID, nullable=False),
+        sa.Column("router_id", ID, nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("outcomes", sa.Text(), nullable=False),
+        sa.Column("served_arm", sa.Text(), nullable=True),
+        sa.Column("amend", sa.Boolean(), nullable=False),
+        sa.Column("payload", sa.LargeBinary(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=True),
+        sa.Column("received_us", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("length(body) = 16", name=op.f("ck_br_report_body")),
+        sa.CheckConstraint("length(payload) = 16", name=op.f("ck_br_report_payload")),
+        sa.ForeignKeyConstraint(["router_id"], ["br_router.router_id"], name=op.f("fk_br_report_router_id")),
+        sa.PrimaryKeyConstraint("report_id", name=op.f("pk_br_report")),
+        sa.UniqueConstraint("router_id", "body", "payload", name=op.f("uq_br_report_router_id_body_payload")),
     )
     op.create_table(
         "br_price",

@@ -1,0 +1,230 @@
+"""The transaction that appends to one router's log, and settles what other workers stored before."""
+
+import logging
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import BindParameter, Connection, bindparam, delete, literal, null, select, union_all
+
+from banditroute.errors import BanditRouteError, StoreError
+from banditroute.records import DecisionRecord, FeedbackRecord, LogRecord, ReportRecord
+from banditroute.store import tables
+from banditroute.store.base import Revise
+from banditroute.store.codec import (
+    HELD_COLUMNS,
+    ArmIds,
+    decision_row,
+    feedback_row,
+    report_row,
+    seal_of,
+    to_held,
+    to_report,
+)
+from banditroute.store.database import Database, Raced
+from banditroute.store.fates import Fate, Fates, together
+from banditroute.store.reader import arm_ids, read_decision, row_length
+from banditroute.store.settle import Held, settled
+from banditroute.store.standing import write_standing
+
+REPORTS_AT_ONCE = 500
+
+_log = logging.getLogger("banditroute")
+
+_ROUTER: BindParameter[int] = bindparam("router_id")
+_BODIES: BindParameter[Sequence[bytes]] = bindparam("bodies", expanding=True)
+_LOOK_UP = union_all(
+    select(tables.decision.c.body, *(null().label(name) for name in HELD_COLUMNS[1:])).where(
+        tables.decision.c.router_id == _ROUTER, tables.decision.c.body.in_(_BODIES)
+    ),
+    select(*(tables.feedback.c[name] for name in HELD_COLUMNS)).where(
+        tables.feedback.c.router_id == _ROUTER, tables.feedback.c.body.in_(_BODIES)
+    ),
+)
+_RESOLVABLE = (
+    select(tables.report)
+    .join(
+        tables.decision,
+        (tables.decision.c.router_id == tables.report.c.router_id)
+        & (tables.decision.c.body == tables.report.c.body),
+    )
+    .where(tables.report.c.router_id == bindparam("router_id"))
+    .order_by(tables.report.c.report_id)
+    .limit(literal(REPORTS_AT_ONCE))
+)
+
+
+class _Stored:
+    """What is stored on some decisions: whether they are there, and the revisions of their feedback."""
+
+    def __init__(self) -> None:
+        self.decisions: set[bytes] = set()
+        self._held: dict[tuple[bytes, str], list[Held]] = {}
+
+    def add(self, key: tuple[bytes, str], held: Held) -> None:
+        self._held.setdefault(key, []).append(held)
+
+    def settle(self, record: FeedbackRecord) -> Sequence[FeedbackRecord]:
+        """What of a record is new; from now on it counts as stored."""
+        key = record.body, record.group
+        held = self._held.get(key, ())
+        new = settled(held, record, seal_of(record) if held else b"")
+        for each in new:
+            self.add(key, Held(each.revision, each.arm, each.values, seal_of(each), each.received_us))
+        return new
+
+
+class Appender:
+    """Appends the records of one worker, without numbers, to the log of one router."""
+
+    def __init__(self, database: Database, router_id: int, worker: str, revise: Revise) -> None:
+        self._database = database
+        self._router_id = router_id
+        self._worker = worker
+        self._revise = revise
+        self._arms = ArmIds({})
+        self._row_length: int | None = None
+        self.refused_reports = 0
+
+    def forget(self) -> None:
+        """Nothing that was read may be true any more: its transaction failed."""
+        self._arms, self._row_length = ArmIds({}), None
+
+    def append(self, connection: Connection, records: Sequence[LogRecord]) -> Fates:
+        """Insert the rows of the records, with what they refer to first.
+
+        Raises:
+            StoreError: for records that contradict the log: an unknown arm, features of another dimension.
+            Raced: if another worker stored the same meanwhile.
+        """
+        for record in records:
+            if not isinstance(record, DecisionRecord | FeedbackRecord | ReportRecord):
+                write_standing(connection, self._router_id, record)
+                self.forget()
+        fates: dict[int, Fate] = {}
+        events = [record for record in records if isinstance(record, DecisionRecord | FeedbackRecord)]
+        self._know(connection, events)
+        asked = {record.body for record in records if isinstance(record, FeedbackRecord | ReportRecord)}
+        stored = self._look_up(connection, asked)
+        new: list[DecisionRecord | FeedbackRecord] = []
+        for place, record in enumerate(records):
+            if isinstance(record, DecisionRecord):
+                stored.decisions.add(record.body)
+                new.append(record)
+            elif isinstance(record, FeedbackRecord):
+                try:
+                    news = stored.settle(record)
+                except BanditRouteError as error:
+                    fates[place] = error
+                    continue
+                new += news
+                if not news:
+                    fates[place] = "duplicate"
+                elif record.body not in stored.decisions:
+                    fates[place] = "pending"
+        self._insert(connection, new, self._worker)
+        for place, record in enumerate(records):
+            if isinstance(record, ReportRecord):
+                fates[place] = self._report(connection, record, known=record.body in stored.decisions)
+        return fates
+
+    def resolve(self, connection: Connection) -> None:
+        """Learn from the reports whose decisions came; a report that is refused is counted and let go."""
+        rows = connection.execute(_RESOLVABLE, {"router_id": self._router_id}).all()
+        for row in rows:
+            try:
+                fate: Fate = self._learn(connection, to_report(row))
+            except Raced:
+                raise
+            except Exception as error:  # noqa: BLE001  (one bad report must not stop the others for ever)
+                fate = error
+            if isinstance(fate, Exception):
+                self.refused_reports += 1
+                _log.error("a report was refused when its decision came: %s", type(fate).__name__)
+        if rows:
+            number = tables.report.c.report_id
+            connection.execute(delete(tables.report).where(number.in_([row.report_id for row in rows])))
+
+    def _report(self, connection: Connection, report: ReportRecord, *, known: bool) -> Fate:
+        if known:
+            return self._learn(connection, report)
+        self._database.insert(connection, tables.report, [report_row(report, self._router_id)])
+        return "pending"
+
+    def _learn(self, connection: Connection, report: ReportRecord) -> Fate:
+        found = read_decision(connection, self._router_id, report.body)
+        if found is None:
+            raise StoreError("the decision of a report is gone")
+        try:
+            records = self._revise(*found, report)
+            self._know(connection, records)
+            stored = self._look_up(connection, {report.body})
+            settled_ones = [stored.settle(record) for record in records]
+        except BanditRouteError as error:
+            return error
+        # Without a worker, so that every one of them reads it, the reporter too.
+        self._insert(connection, [record for new in settled_ones for record in new], None)
+        return together("recorded" if new else "duplicate" for new in settled_ones) if records else "duplicate"
+
+    def _insert(
+        self, connection: Connection, records: Sequence[DecisionRecord | FeedbackRecord], worker: str | None
+    ) -> None:
+        if not records:
+            return
+        decisions, feedback = [], []
+        for arrival, record in zip(self._database.arrivals(connection, len(records)), records, strict=True):
+            if isinstance(record, DecisionRecord):
+                row = decision_row(record, self._router_id, self._arms)
+                decisions.append(row)
+            else:
+                row = feedback_row(record, self._router_id, self._arms)
+                feedback.append(row)
+            row["arrival"], row["worker"] = arrival, worker
+        if decisions:
+            self._database.insert(connection, tables.decision, decisions)
+        if feedback:
+            # In one order everywhere, so that two workers who store the same do not wait for each other.
+            feedback.sort(key=_identity)
+            if self._database.insert(connection, tables.feedback, feedback) < len(feedback):
+                raise Raced
+
+    def _look_up(self, connection: Connection, bodies: Collection[bytes]) -> _Stored:
+        stored = _Stored()
+        if not bodies:
+            return stored
+        if not self._arms.ids:
+            self._arms = arm_ids(connection, self._router_id)
+        rows = connection.execute(_LOOK_UP, {"router_id": self._router_id, "bodies": list(bodies)}).all()
+        if not all(row.arm_id is None or row.arm_id in self._arms.names for row in rows):
+            self._arms = arm_ids(connection, self._router_id)
+        for row in sorted((row for row in rows if row.revision is not None), key=_revision):
+            stored.add(*to_held(row, self._arms))
+        stored.decisions.update(row.body for row in rows if row.revision is None)
+        return stored
+
+    def _know(self, connection: Connection, events: Sequence[DecisionRecord | FeedbackRecord]) -> None:
+        """Check that arms and dimension of the records are those of the router."""
+        named = {record.arm for record in events}
+        lengths = set()
+        for record in events:
+            if isinstance(record, DecisionRecord):
+                named.update(record.arms)
+                lengths.add(len(record.row))
+        if not named <= self._arms.ids.keys():
+            self._arms = arm_ids(connection, self._router_id)
+        unknown = sorted(named - self._arms.ids.keys())
+        if unknown:
+            raise StoreError(f"arm {unknown[0]!r:.80} was never added to this router")
+        if lengths and self._row_length is None:
+            self._row_length = row_length(connection, self._router_id)
+        wrong = lengths - {self._row_length}
+        if wrong and self._row_length is not None:
+            raise StoreError(
+                f"a decision has {min(wrong)} features with its intercept, this router has {self._row_length}"
+            )
+
+
+def _identity(row: "dict[str, object]") -> tuple[object, ...]:
+    return row["body"], row["objective_group"], row["revision"]
+
+
+def _revision(row: object) -> int:
+    return int(row.revision)  # type: ignore[attr-defined]

@@ -1,0 +1,344 @@
+"""What a store makes of records that somebody else, or the same worker, has stored before."""
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from banditroute.arms import Arm, Price
+from banditroute.errors import FeedbackConflictError, InvalidOutcomeError, StoreError
+from banditroute.records import (
+    ArmRecord,
+    DecisionRecord,
+    FeedbackRecord,
+    Position,
+    PreferencesRecord,
+    SnapshotRecord,
+    SpaceRecord,
+    StoredRouter,
+)
+from banditroute.store.base import Store
+from banditroute.testing.records import (
+    ARMS,
+    a_decision,
+    a_report,
+    append,
+    feedback_of,
+    journal,
+    open_router,
+    plain,
+)
+
+
+class OpenStore:
+    """How a store comes into a test."""
+
+    def open_new(self, tmp_path: Path) -> Store:
+        """A store over an empty place, on which ``open`` was not yet called."""
+        raise NotImplementedError
+
+    def reopen(self, store: Store, tmp_path: Path) -> Store:
+        """A store over what ``store``, now closed, left behind; again before its ``open``."""
+        raise NotImplementedError
+
+    def again(self, store: Store, tmp_path: Path) -> tuple[Store, StoredRouter]:
+        """Close, reopen, and open for the same router."""
+        store.close()
+        store = self.reopen(store, tmp_path)
+        return store, open_router(store)
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Any:
+        """An open store."""
+        store = self.open_new(tmp_path)
+        open_router(store)
+        yield store
+        store.close()
+
+    def another(self, tmp_path: Path) -> Store | None:  # noqa: ARG002  (others need it)
+        """A second worker on the place of ``open_new``, before its ``open``; None if a store has but one."""
+        return None
+
+
+class SharingLaws(OpenStore):
+    """What is delivered twice, what contradicts, what waits, and what other workers see of it."""
+
+    def test_the_journal_counts_anew(self, store: Store) -> None:
+        """Whatever a worker thought its numbers were: without gaps, in the order in which it appended."""
+        one, two = a_decision(1), a_decision(2)
+        said = feedback_of(one, 9)
+        append(store, replace(one, decided=7, learned=3), said, replace(two, decided=3))
+        assert journal(store) == plain([one, replace(said, learned=1), replace(two, learned=1)])
+
+    def test_what_is_delivered_twice_counts_once(self, store: Store) -> None:
+        """In one append or in two, alone or with others."""
+        one, two = a_decision(1), a_decision(2, learned=1)
+        said = feedback_of(one, 1)
+        assert append(store, one, said) == "recorded"
+        assert append(store, one, said) == "duplicate"
+        assert append(store, said, two, two, replace(said, received_us=9)) == "duplicate"
+        assert append(store, replace(one, cause="another")) == "recorded"
+        assert journal(store) == plain([one, said, two])
+
+    def test_other_first_values_conflict(self, store: Store) -> None:
+        """They are left out, and what came with them is kept."""
+        one, two = a_decision(1), a_decision(2, learned=1)
+        said = feedback_of(one, 1)
+        append(store, one, said)
+        other = store.append([feedback_of(one, 2, values=(7,)), two]).exception(timeout=30)
+        assert isinstance(other, FeedbackConflictError)
+        store.flush()
+        assert journal(store) == plain([one, said, two])
+
+    def test_an_amendment_follows_what_is_stored(self, store: Store) -> None:
+        """It takes the next revision and takes out the values before, whatever its worker thought they were."""
+        one = a_decision(1)
+        said = feedback_of(one, 1)
+        right = feedback_of(one, 2, revision=1, values=(5,), previous=said.values)
+        stale = feedback_of(one, 3, revision=1, values=(6,), previous=said.values)
+        lost = feedback_of(one, 4, revision=8, values=(7,), previous=None)
+        append(store, one, said, right)
+        assert append(store, stale) == append(store, lost) == "recorded"
+        assert append(store, stale, right) == "duplicate"
+        kept = [
+            replace(stale, revision=2, previous=(5,)),
+            replace(lost, revision=3, previous=(6,)),
+        ]
+        assert journal(store) == plain([one, said, right, *kept])
+
+    def test_values_move_from_the_arm_that_learned_them(self, store: Store) -> None:
+        """A retraction there, first values here; and back again, by a worker that missed it."""
+        one = a_decision(1, arm="small")
+        said = feedback_of(one, 1)
+        append(store, one, said)
+        moved = feedback_of(one, 2, revision=1, arm="large", values=(5,), previous=said.values)
+        late = feedback_of(one, 4, revision=1, values=(6,), previous=said.values)
+        gone = feedback_of(one, 6, revision=1, values=None, previous=said.values, outcomes={})
+        append(store, moved, late)
+        append(store, gone, gone)
+        retracted: dict[str, Any] = {"values": None, "outcomes": {}}
+        assert journal(store) == plain(
+            [
+                one,
+                said,
+                replace(moved, learned=2, arm="small", **retracted),
+                replace(moved, learned=3, revision=2, previous=None),
+                replace(late, learned=4, revision=3, arm="large", previous=(5,), **retracted),
+                replace(late, learned=5, revision=4, previous=None),
+                replace(gone, learned=6, revision=5, previous=(6,)),
+            ]
+        )
+
+    def test_feedback_waits_for_its_decision(self, store: Store) -> None:
+        """In front of it, in one append or in two; it has no number before, and then comes after it."""
+        one, two = a_decision(1), a_decision(2)
+        early = [feedback_of(two, 1), feedback_of(two, 2, revision=1, values=(5,), previous=(1, -1))]
+        assert append(store, *early) == "pending"
+        append(store, one)
+        assert journal(store) == plain([one])
+        assert store.health()["pending"] == 0
+        append(store, feedback_of(one, 3), two)
+        assert journal(store) == plain(
+            [one, replace(feedback_of(one, 3), learned=1), replace(two, learned=1), *_from(2, early)]
+        )
+
+    # ------------------------------------------------------------------------------------------------- reports
+
+    def test_a_report_is_learned_where_its_decision_is(self, store: Store) -> None:
+        """Every worker reads what came of it, the reporter too; the same again is nothing new."""
+        one = a_decision(1)
+        append(store, one)
+        assert append(store, a_report(one, 0.5, source="judge")) == "recorded"
+        assert append(store, a_report(one, 0.5)) == "duplicate"
+        assert append(store, a_report(one, 0.25, amend=True, served_arm=one.arm)) == "recorded"
+        learned = list(store.events(others=True))
+        assert [(r.learned, r.revision, r.values, r.previous, r.source) for r in _feedback(learned)] == [
+            (1, 0, (512,), None, "judge"),
+            (2, 1, (256,), (512,), None),
+        ]
+        assert journal(store) == plain([one, *learned])
+
+    def test_a_report_that_is_refused_changes_nothing(self, store: Store) -> None:
+        """Values that are wrong, values that contradict."""
+        one = a_decision(1)
+        append(store, one, a_report(one, 0.5))
+        before = journal(store)
+        assert isinstance(store.append([a_report(one, -1.0)]).exception(timeout=30), InvalidOutcomeError)
+        assert isinstance(store.append([a_report(one, 0.7)]).exception(timeout=30), FeedbackConflictError)
+        store.flush()
+        assert journal(store) == before
+
+    def test_a_report_waits_for_its_decision(self, store: Store) -> None:
+        """As long as it takes, also past a reopening; one that turns out to be refused stops nothing."""
+        one, two = a_decision(1), a_decision(2)
+        assert append(store, a_report(one, -1.0), a_report(two, 0.5)) == "pending"
+        assert append(store, a_report(two, 0.5, received_us=9)) == "pending"
+        assert store.health()["reports"] == (2 if store.health()["database"] != "memory" else 3)
+        append(store, one, two)
+        assert [record.values for record in _feedback(store.events())] == [(512,)]
+        assert store.health()["reports"] == 0
+
+    # ------------------------------------------------------------------------------------------ what stands
+
+    def test_what_changed_is_told_once(self, store: Store) -> None:
+        """Arms, prices, preferences and dimension, but no decisions, no feedback, no snapshots."""
+        first = store.changed(-1)
+        assert first is not None
+        assert store.changed(first.revision) is None
+        append(store, a_decision(1), SnapshotRecord(Position(0, 1), b"", 0), SpaceRecord(3, 1))
+        assert store.changed(first.revision) is None
+        cheaper = replace(ARMS[0], arm=Arm("small", price=Price(input=0.1, output=0.4)), price_effective_us=2_000)
+        append(store, cheaper)
+        second = store.changed(first.revision)
+        assert second is not None
+        assert (second.arms, second.snapshot, second.created) == ((cheaper, ARMS[1]), None, False)
+        assert dict(second.prices["small"]) == {1_000: ARMS[0].arm.price, 2_000: cheaper.arm.price}
+        append(store, PreferencesRecord(7, {"quality": 2.0}, 5_000))
+        third = store.changed(second.revision)
+        assert third is not None
+        assert third.preferences == PreferencesRecord(2, {"quality": 2.0}, 5_000)
+        assert third.end == Position(0, 1)
+
+    def test_what_is_retired_stays_retired(self, store: Store, tmp_path: Path) -> None:
+        """Whatever a worker that missed it says of the arm later."""
+        retired = replace(ARMS[0], status="retired", successor="large")
+        append(store, retired)
+        append(store, replace(ARMS[0], recorded_us=5_000))
+        store, stored = self.again(store, tmp_path)
+        assert stored.arms == (replace(retired, recorded_us=5_000), ARMS[1])
+        store.close()
+
+    def test_another_dimension_is_refused(self, store: Store) -> None:
+        """The first vector wins."""
+        refusal = store.append([SpaceRecord(4, 1)]).exception(timeout=30)
+        assert isinstance(refusal, StoreError)
+        append(store, SpaceRecord(3, 2))
+
+    def test_the_journal_is_read_in_parts(self, store: Store) -> None:
+        """Whatever its reader was told to be the end."""
+        lived: list[Any] = []
+        places = [store.end()]
+        for number in range(1, 9):
+            decision = a_decision(number, number - 1)
+            lived += [decision, feedback_of(decision, number)]
+            append(store, *lived[-2:])
+            places.append(store.end())
+        assert places == [Position(number, number) for number in range(9)]
+        parts = [list(store.events(start, end)) for start, end in pairwise(places)]
+        assert [len(part) for part in parts] == [2] * 8
+        assert plain([record for part in parts for record in part]) == plain(lived)
+
+    @pytest.fixture
+    def workers(self, store: Store, tmp_path: Path) -> Any:
+        """Two of them, open on one log."""
+        second = self.another(tmp_path)
+        if second is None:
+            pytest.skip("this store has but one worker")
+        assert not open_router(second).created
+        yield store, second
+        second.close()
+
+    def test_workers_share_one_journal(self, workers: tuple[Store, Store]) -> None:
+        """Equal for both, and each is told apart what is news to it."""
+        first, second = workers
+        one, two = a_decision(1), a_decision(2)
+        append(first, one)
+        append(second, replace(two, decided=1), feedback_of(two, 1))
+        last = feedback_of(one, 1)
+        append(first, last)
+        everything = plain([one, two, feedback_of(two, 1), replace(last, learned=2)])
+        for store in workers:
+            assert journal(store) == everything
+            assert journal(store, Position(1, 1)) == (everything[1], everything[3])
+        assert journal(first, others=True) == everything[1:3]
+        assert journal(second, others=True) == (everything[0], everything[3])
+        assert journal(second, Position(1, 1), others=True) == (everything[3],)
+
+    def test_workers_agree_on_feedback(self, workers: tuple[Store, Store]) -> None:
+        """Duplicates, conflicts and amendments, whoever said it first."""
+        first, second = workers
+        one = a_decision(1)
+        said = feedback_of(one, 1)
+        append(first, one, said)
+        assert append(second, said) == "duplicate"
+        conflict = second.append([feedback_of(one, 1, values=(9,))]).exception(timeout=30)
+        assert isinstance(conflict, FeedbackConflictError)
+        append(second, feedback_of(one, 2, revision=1, values=(9,), previous=said.values))
+        append(first, feedback_of(one, 2, revision=1, values=(8,), previous=said.values))
+        assert [(r.revision, r.values, r.previous) for r in _feedback(second.events())] == [
+            (0, (1, -1), None),
+            (1, (9,), (1, -1)),
+            (2, (8,), (9,)),
+        ]
+
+    def test_a_report_waits_for_another_worker(self, workers: tuple[Store, Store]) -> None:
+        """Whose decision is still on its way."""
+        first, second = workers
+        one = a_decision(1)
+        assert append(second, a_report(one, 0.5)) == "pending"
+        append(first, one)
+        second.flush()
+        for store in workers:
+            assert [record.values for record in _feedback(store.events(others=True))] == [(512,)]
+
+    def test_workers_change_what_stands(self, workers: tuple[Store, Store]) -> None:
+        """Each sees the other's arms, in one order, and preferences get one version each."""
+        first, second = workers
+        before = first.changed(-1)
+        assert before is not None
+        x, y = (ArmRecord(Arm(name), "active", None, 0, 5_000) for name in "xy")
+        append(first, x, PreferencesRecord(2, {"quality": 2.0}, 1))
+        append(second, y, x, PreferencesRecord(2, {"quality": 3.0}, 1))
+        after = [store.changed(before.revision) for store in workers]
+        assert after[0] == after[1]
+        assert after[0] is not None
+        assert after[0].arms == (*ARMS, x, y)
+        assert after[0].preferences == PreferencesRecord(3, {"quality": 3.0}, 1)
+        decision = a_decision(1, arms=("small", "y"), arm="y", mean=np.ones((2, 3)))
+        append(first, decision)
+        assert journal(second) == plain([decision])
+
+    def test_workers_at_once(self, workers: tuple[Store, Store]) -> None:
+        """Every number once, every feedback after its decision, each worker in its own order."""
+
+        def work(store: Store, first: int) -> None:
+            for number in range(first, first + 150):
+                decision = a_decision(number)
+                store.append([decision, feedback_of(decision, number)])
+                if number % 3 == 0:
+                    store.append(
+                        [a_report(a_decision(number - 1), 0.5), a_report(a_decision(2_001 - number), 0.5)]
+                    )
+            store.flush()
+
+        threads = [threading.Thread(target=work, args=(s, 1_000 * i + 1)) for i, s in enumerate(workers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        events = list(workers[0].events())
+        assert journal(workers[1]) == plain(events)
+        decisions = [record for record in events if isinstance(record, DecisionRecord)]
+        feedback = _feedback(events)
+        assert [record.decided for record in decisions] == list(range(1, 301))
+        assert [record.learned for record in feedback] == list(range(1, len(feedback) + 1))
+        place = {record.body: position for position, record in enumerate(events) if record in decisions}
+        assert all(
+            place[r.body] < position for position, r in enumerate(events) if not isinstance(r, DecisionRecord)
+        )
+        for first in (1, 1_001):
+            mine = [int.from_bytes(r.body, "big") for r in decisions]
+            assert [n for n in mine if first <= n < first + 150] == list(range(first, first + 150))
+
+
+def _feedback(events: Iterable[DecisionRecord | FeedbackRecord]) -> list[FeedbackRecord]:
+    return [record for record in events if isinstance(record, FeedbackRecord)]
+
+
+def _from(first: int, records: Sequence[FeedbackRecord]) -> list[FeedbackRecord]:
+    return [replace(record, learned=number) for number, record in enumerate(records, first)]
