@@ -14,6 +14,7 @@ from banditroute.errors import BanditRouteError
 from banditroute.objectives import Objective
 from banditroute.policies import EpsilonGreedy, Exploration, Fixed, LinTS, LinUCB, Policy, Uniform
 from banditroute.records import Decision, Estimate, Explanation, Receipt
+from banditroute.window import Window
 
 if TYPE_CHECKING:
     from banditroute.router import Router
@@ -35,6 +36,7 @@ __all__ = [
     "Receipt",
     "Router",
     "Uniform",
+    "Window",
 ]
 
 

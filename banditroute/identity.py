@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from banditroute.errors import InvalidArgumentError, InvalidDecisionIdError
@@ -34,21 +34,21 @@ def new_secret() -> bytes:
 
 
 class DecisionIds:
-    """Issues and checks the ids of one router.
+    """Issues ids under the first secret, and accepts those of any: so a secret is changed without losing an id.
 
     Raises:
-        InvalidArgumentError: for a secret of fewer than 32 bytes.
+        InvalidArgumentError: for no secret, or one of fewer than 32 bytes.
     """
 
-    def __init__(self, secret: bytes, tenant: str, router: str) -> None:
-        if not isinstance(secret, bytes) or len(secret) < 32:
-            raise InvalidArgumentError("secret must be at least 32 bytes")
+    def __init__(self, secrets: Sequence[bytes], tenant: str, router: str) -> None:
+        if not secrets or not all(isinstance(secret, bytes) and len(secret) >= 32 for secret in secrets):
+            raise InvalidArgumentError("secret must be at least 32 bytes, or several of that length")
         scope = b"".join(len(part).to_bytes(4, "big") + part for part in (tenant.encode(), router.encode()))
-        self._keyed = hmac.new(secret, scope, hashlib.sha256)
+        self._keyed = [hmac.new(secret, scope, hashlib.sha256) for secret in secrets]
 
     def issue(self, body: bytes) -> str:
         """The public id of ``body`` (16 bytes)."""
-        return base64.urlsafe_b64encode(body + self._tag(body)).rstrip(b"=").decode()
+        return _text(body, _tag(self._keyed[0], body))
 
     def body(self, decision_id: str) -> bytes:
         """The body of an id that was issued by this router.
@@ -62,14 +62,21 @@ class DecisionIds:
             except binascii.Error:
                 raw = b""
             body, tag = raw[:BODY_BYTES], raw[BODY_BYTES:]
-            if hmac.compare_digest(tag, self._tag(body)) and self.issue(body) == decision_id:
+            tags = [_tag(keyed, body) for keyed in self._keyed]
+            # All of them are compared, so that the time tells nobody which one it was.
+            if sum([hmac.compare_digest(tag, each) for each in tags]) and _text(body, tag) == decision_id:
                 return body
         raise InvalidDecisionIdError("not a decision id issued by this router")
 
-    def _tag(self, body: bytes) -> bytes:
-        keyed = self._keyed.copy()
-        keyed.update(body)
-        return keyed.digest()[:TAG_BYTES]
+
+def _tag(keyed: "hmac.HMAC", body: bytes) -> bytes:
+    keyed = keyed.copy()
+    keyed.update(body)
+    return keyed.digest()[:TAG_BYTES]
+
+
+def _text(body: bytes, tag: bytes) -> str:
+    return base64.urlsafe_b64encode(body + tag).rstrip(b"=").decode()
 
 
 def check_seed(seed: object) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from banditroute.arrays import OUTCOME_UNIT, FloatArray
 from banditroute.errors import InvalidArgumentError, InvalidOutcomeError
+from banditroute.window import Window
 
 Preferences: TypeAlias = Mapping[str, float]
 
@@ -32,6 +33,8 @@ class Objective:
             ``"response"`` (cost, latency: they come with the response) and every other one stands alone.
         on_out_of_range: ``"reject"`` (default where more is better) or ``"clip"`` (default for costs) a value
             outside the bounds.
+        window: How long it is waited for, and what is learned if it does not come; by default for ever. The same
+            for all objectives of a group, but for the default value.
 
     >>> Objective("latency_s", goal="min", bounds=(0, 30)).scaled(7.5)
     0.25
@@ -42,6 +45,8 @@ class Objective:
     bounds: tuple[float, float] = field(default=(0.0, 1.0), kw_only=True)
     group: str = field(default="", kw_only=True)
     on_out_of_range: Literal["reject", "clip", ""] = field(default="", kw_only=True)
+    # A window may be changed in a restart: it shapes what is learned from then on, not what is stored.
+    window: Window | None = field(default=None, kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
         if not (isinstance(self.name, str) and self.name.isidentifier() and len(self.name) <= 64):
@@ -62,6 +67,8 @@ class Objective:
                 f"on_out_of_range of objective {self.name!r} must be 'reject' or 'clip', got {rule!r}"
             )
         object.__setattr__(self, "on_out_of_range", rule)
+        if self.window is not None and self.window.default is not None:
+            self.checked(self.window.default)
 
     @property
     def sign(self) -> int:
@@ -150,6 +157,7 @@ class Objectives:
             raise InvalidArgumentError(f"objective names must be unique, got {', '.join(names)}")
         self._items = tuple(objectives)
         self.names = tuple(names)
+        self._check_windows()
 
     @cached_property
     def groups(self) -> Mapping[str, tuple[int, ...]]:
@@ -160,9 +168,21 @@ class Objectives:
         return groups
 
     @cached_property
+    def windows(self) -> Mapping[str, Window | None]:
+        """Group → the window of its objectives."""
+        return {group: self._items[positions[0]].window for group, positions in self.groups.items()}
+
+    @cached_property
     def signs(self) -> FloatArray:
         """+1 or −1 for each objective; shape (objectives,)."""
         return np.array([objective.sign for objective in self._items], dtype=np.float64)
+
+    def _check_windows(self) -> None:
+        for group, positions in self.groups.items():
+            windows = [self._items[i].window for i in positions]
+            rules = {window and (window.seconds, window.missing, window.learn) for window in windows}
+            if len(rules) > 1:
+                raise InvalidArgumentError(f"objectives of group {group!r} must have windows of the same rules")
 
     def position(self, name: str) -> int:
         """Position of the objective called ``name``.

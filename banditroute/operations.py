@@ -1,4 +1,4 @@
-"""What operators do to a running router: preferences, arms and prices, all of it live."""
+"""What operators do with a running router: preferences, arms and prices, all of it live; and how it does."""
 
 import threading
 from abc import ABC, abstractmethod
@@ -8,13 +8,18 @@ from datetime import datetime
 from typing import Any
 
 from banditroute.arms import Arm, ArmStatus, Price
-from banditroute.errors import InvalidArgumentError
+from banditroute.barrier import Barrier
+from banditroute.changes import Changes
+from banditroute.errors import DecisionExpiredError, InvalidArgumentError
+from banditroute.identity import DecisionIds
+from banditroute.intake import Intake
 from banditroute.objectives import Objectives, Preferences
 from banditroute.outbox import Outbox
-from banditroute.records import ArmRecord
+from banditroute.records import ArmRecord, Explanation, RouterSpec, StoredRouter
 from banditroute.state import State
 from banditroute.state.prices import effective_us
 from banditroute.state.roster import new_arm_record
+from banditroute.store import Store
 from banditroute.terms import Terms
 
 
@@ -26,6 +31,12 @@ class Operations(ABC):
     _state: State
     _terms: Terms
     _outbox: Outbox
+    _store: Store
+    _intake: Intake
+    _ids: DecisionIds
+    _barrier: Barrier
+    _changes: Changes
+    spec: RouterSpec
 
     @property
     def preferences(self) -> Mapping[str, float]:
@@ -37,7 +48,7 @@ class Operations(ABC):
         with self._lock:
             record = self._terms.changed(preferences, now_us=self._now_us())
             self._terms.stand(record)
-            self._outbox.put([record])
+            self._changes.add(self._outbox.put([record]))
 
     @property
     def arms(self) -> Mapping[str, ArmStatus]:
@@ -83,7 +94,54 @@ class Operations(ABC):
 
     def _put(self, record: ArmRecord) -> None:
         self._state.roster.put(record)
-        self._outbox.put([record])
+        self._changes.add(self._outbox.put([record]))
+
+    def _adopt(self, stored: StoredRouter, mark: int | None) -> bool:
+        """Take over what other workers changed, unless a change of our own since ``mark`` would be undone."""
+        with self._lock:
+            if mark is None or mark != self._changes.mark():
+                return False
+            self._state.roster.adopt(stored)
+            if stored.preferences.version > self._terms.standing.version:
+                self._terms.stand(stored.preferences)
+            if self.spec.dimension is None and stored.spec.dimension is not None:
+                self._fix_dimension(stored.spec)
+            return True
+
+    def why(self, decision_id: str) -> Explanation:
+        """What was known when a decision was made, and what came of it.
+
+        Raises:
+            InvalidDecisionIdError: for an id that this router never issued.
+            DecisionExpiredError: if the store no longer holds the decision.
+        """
+        entry = self._intake.entry(self._ids.body(decision_id))
+        if entry is None:
+            raise DecisionExpiredError("the store does not hold this decision")
+        with self._lock:
+            return Explanation(decision_id, entry.decision, tuple(entry.feedback.values()), self.objectives)
+
+    def health(self) -> dict[str, Any]:
+        """Decisions and feedbacks so far, and what must stay 0: internal faults, records that were not stored."""
+        position = self._state.position
+        return {
+            "decided": position.decided,
+            "learned": position.learned,
+            "faults": self._barrier.faults,
+            "last_fault": self._barrier.last_fault,
+            "lost": self._outbox.lost,
+            "last_error": self._outbox.last_error,
+            **self._store.health(),
+        }
+
+    def digest(self) -> str:
+        """SHA-256 of everything learned: equal on any machine that learned the same, in any order."""
+        with self._lock:
+            return self._state.digest()
+
+    @abstractmethod
+    def _fix_dimension(self, spec: RouterSpec) -> None:
+        """Begin to believe, now that the number of features is known."""
 
     @abstractmethod
     def _now_us(self) -> int:

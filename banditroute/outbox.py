@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
 
-from banditroute.errors import StoreUnavailableError
+from banditroute.errors import FeedbackConflictError, InvalidOutcomeError, StoreUnavailableError, UnknownArmError
 from banditroute.records import LogRecord, ReceiptStatus
 from banditroute.store import Store
 
 _log = logging.getLogger("banditroute")
+
+_CALLERS = (FeedbackConflictError, InvalidOutcomeError, UnknownArmError)
+"""What is wrong with a report; its receipt says so."""
 
 
 class Outbox:
@@ -38,13 +41,13 @@ class Outbox:
         Raises:
             StoreUnavailableError: if anything since the opening is not.
         """
-        self._store.append([]).result()
+        self._store.flush()
         if self.lost:
             raise StoreUnavailableError(f"{self.lost} records could not be stored; the last: {self.last_error}")
 
     def _look(self, count: int, stored: "Future[ReceiptStatus]") -> None:
         error = stored.exception()
-        if error is not None:
+        if error is not None and not isinstance(error, _CALLERS):
             self.lost += count
             self.last_error = f"{type(error).__name__}: {error}"
             _log.error("%d records could not be stored: %s", count, self.last_error)

@@ -7,42 +7,47 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from types import TracebackType
-from typing import Any
 
 from banditroute.arms import Arm
 from banditroute.arrays import Context, FloatArray, RowArray
+from banditroute.awaited import Awaited
 from banditroute.barrier import Barrier
+from banditroute.changes import Changes
 from banditroute.choice import Chooser, Prediction
 from banditroute.controllers import Controller
+from banditroute.errors import InvalidArgumentError, StoreError, StoreUnavailableError
 from banditroute.identity import DecisionIds, IdSource, check_seed, new_secret, random_body
+from banditroute.intake import Intake
+from banditroute.journal import Journal
 from banditroute.learning import folder
 from banditroute.objectives import Objective, Objectives, Preferences
 from banditroute.operations import Operations
 from banditroute.outbox import Outbox
-from banditroute.outcomes import outcomes_by_group
 from banditroute.policies import LinUCB, Policy
+from banditroute.pulse import Pulse
 from banditroute.records import (
     Decision,
     DecisionRecord,
-    Explanation,
-    FeedbackRecord,
-    LogRecord,
     PreferencesRecord,
     Receipt,
+    ReportRecord,
     RouterSpec,
     SpaceRecord,
 )
-from banditroute.revision import revisions
+from banditroute.revision import Reviser
 from banditroute.space import FeatureSpace
 from banditroute.state import Entry, Ledger, State, resume
 from banditroute.state.roster import seed_records
 from banditroute.store import Store, open_store
-from banditroute.terms import Terms
+from banditroute.terms import Terms, check_text
 
 LEDGER_DECISIONS = 10_000
+FOLLOW_EVERY = 0.2
+"""How often to look what other workers wrote [s]."""
 QUALITY = (Objective("quality"),)
 
 _log = logging.getLogger("banditroute")
@@ -71,7 +76,10 @@ class Router(Operations):
         x_max: Bound of the absolute value of every feature.
         seed: Of all draws: the same seed and the same ids (or keys) give the same choices.
         default_arm: Where to go when deciding fails; by default the first arm.
-        secret: What tags the ids, at least 32 bytes; by default random, and kept in the store.
+        source_caps: Source → the largest share of all that is learned from its feedback; what is beyond it is
+            kept in the log, not learned.
+        secret: What tags the ids, at least 32 bytes; by default random, and kept in the store. Of several, the
+            first tags new ids and all are accepted: put a new one in front to change it.
         tenant: Whose router it is, where a store has many owners.
         clock, ids: Give the time [s since the epoch], and the 16-byte bodies of decision ids.
 
@@ -101,7 +109,8 @@ class Router(Operations):
         x_max: float = 4.0,
         seed: int = 0,
         default_arm: str | None = None,
-        secret: bytes | None = None,
+        source_caps: Mapping[str, float] | None = None,
+        secret: bytes | Sequence[bytes] | None = None,
         tenant: str = "",
         clock: Callable[[], float] = time.time,
         ids: IdSource = random_body,
@@ -117,19 +126,23 @@ class Router(Operations):
             name, tenant, self.objectives, features, intercept=intercept, x_max=x_max, policy=self.policy
         )
         check_seed(seed)
-        fresh_secret = new_secret() if secret is None else secret
-        DecisionIds(fresh_secret, tenant, name)
-        self._state = State(self.objectives, ridge=self.policy.ridge, controllers=controllers)
+        secrets = [secret] if isinstance(secret, bytes) else [new_secret()] if secret is None else list(secret)
+        self._ids = DecisionIds(secrets, tenant, name)
+        self._state = State(
+            self.objectives, ridge=self.policy.ridge, controllers=controllers, source_caps=source_caps
+        )
         self._store = open_store(store)
         self._outbox = Outbox(self._store)
+        self._changes = Changes()
+        reviser = Reviser(self.objectives, self._state.roster, self._state.sources, self._lock)
         self._ledger = Ledger(self._store, limit=LEDGER_DECISIONS)
         stored = self._store.open(
             spec,
             given,
             PreferencesRecord(1, weights, self._now_us()),
-            secret=fresh_secret,
+            secret=secrets[0],
             fold=folder({group: len(positions) for group, positions in self.objectives.groups.items()}),
-            revise=lambda *_: (),
+            revise=reviser.revise_stored,
         )
         try:
             news = resume(self._state, self._ledger, self._store, stored, given)
@@ -142,11 +155,36 @@ class Router(Operations):
             self._outbox.put(news)
         self.spec = stored.spec
         self._space = FeatureSpace(stored.spec, None if isinstance(features, int) else features)
-        self._ids = DecisionIds(stored.secret if secret is None else secret, tenant, name)
+        if secret is None and stored.secret != secrets[0]:
+            self._ids = DecisionIds([stored.secret], tenant, name)
         self._terms = Terms(self.objectives, self._state.roster, stored.preferences)
         if preferences is not None and dict(stored.preferences.preferences) != weights:
             _log.warning("router %r: the stored preferences %s win over the constructor's", name, self.preferences)
+        self._journal = Journal(
+            self._store,
+            self._state,
+            self._ledger,
+            self._lock,
+            revision=stored.revision,
+            followed=stored.end,
+            awaited=(of_others := Awaited(self.objectives)),
+        )
+        self._intake = Intake(
+            self._store,
+            self._state,
+            self._ledger,
+            self._journal,
+            self._outbox,
+            reviser,
+            self._lock,
+            self._barrier,
+            self._now_us,
+            awaited=Awaited(self.objectives),
+            of_others=of_others,
+        )
+        self._intake.resume()
         self._chooser = Chooser(self.policy, self._state, self._barrier, default_arm=default, seed=seed, ids=ids)
+        self._pulse = Pulse(self._beat, interval=FOLLOW_EVERY) if self._store.shared else None
 
     # ------------------------------------------------------------------------------------------------ deciding
 
@@ -183,6 +221,7 @@ class Router(Operations):
             NoEligibleArmError: if no arm is left.
         """
         values = self._space.vector(x)
+        self._close_windows()
         with self._lock:
             request = self._terms.request(
                 allowed,
@@ -214,6 +253,7 @@ class Router(Operations):
         :meth:`route`; one refused row refuses the batch.
         """
         values = self._space.matrix(X)
+        self._close_windows()
         with self._lock:
             request = self._terms.request(allowed, preferences, None, max_cost_usd, None, now_us=self._now_us())
             rows = self._on_grid(values)
@@ -229,17 +269,25 @@ class Router(Operations):
         with self._barrier:
             self._state.see_decision(evidence)
         self._ledger.add(Entry(evidence))
+        self._intake.awaited.decided(evidence.created_us, evidence.body)
         self._outbox.put([evidence])
         propensity = float(evidence.probabilities[evidence.arms.index(evidence.arm)])
         return Decision(self._ids.issue(evidence.body), evidence.arm, propensity, evidence, self.objectives)
 
+    def _close_windows(self) -> None:
+        # Where the store is far this waits for the pulse: a request must not.
+        if self._store.near:
+            self._intake.close_windows()
+
     def _on_grid(self, values: FloatArray) -> RowArray:
         if self.spec.dimension is None:
-            spec = replace(self.spec, dimension=values.shape[-1])
-            self._state.fix_dimension(spec)
-            self.spec, self._space.dimension = spec, spec.dimension
-            self._outbox.put([SpaceRecord(values.shape[-1], self._now_us())])
+            self._fix_dimension(replace(self.spec, dimension=values.shape[-1]))
+            self._changes.add(self._outbox.put([SpaceRecord(values.shape[-1], self._now_us())]))
         return self._space.row(values)
+
+    def _fix_dimension(self, spec: RouterSpec) -> None:
+        self._state.fix_dimension(spec)
+        self.spec, self._space.dimension = spec, spec.dimension
 
     # ------------------------------------------------------------------------------------------------ learning
 
@@ -268,67 +316,43 @@ class Router(Operations):
         Raises:
             InvalidDecisionIdError: for an id that this router never issued.
             InvalidOutcomeError: for values that are refused; then none of them is learned.
-            FeedbackConflictError: if other values were reported before and ``amend`` is false.
-            DecisionExpiredError: if the store no longer holds the decision.
+            FeedbackConflictError: if other values were reported before and ``amend`` is false. Where another
+                process reported them a moment ago, the receipt raises it.
         """
         body = self._ids.body(decision_id)
-        with self._lock:
-            entry = self._ledger.find(body)
-            roster, decided_us = self._state.roster, entry.decision.created_us
-            arm = entry.decision.arm if served_arm is None else served_arm
-            # What a request cost is what its arm cost when it was decided, whenever the feedback comes.
-            reported = outcomes_by_group(self.objectives, outcomes, arm, roster.price(arm, decided_us))
-            factor = roster.price_factor(arm, decided_us)
-            now_us = self._now_us()
-            records: list[FeedbackRecord] = []
-            for outcome in reported:
-                values = outcome.on_grid(self.objectives, price_factor=factor)
-                number = self._state.position.learned + len(records)
-                records += revisions(entry, outcome, values, arm, source, now_us, learned=number, amend=amend)
-            return self._learn(decision_id, entry, records)
+        check_text("source", source)
+        self._close_windows()
+        return self._intake.take(
+            decision_id, ReportRecord(body, outcomes, served_arm, source, amend, self._now_us())
+        )
 
-    def _learn(self, decision_id: str, entry: Entry, records: Sequence[FeedbackRecord]) -> Receipt:
-        log: list[LogRecord] = []
-        for record in records:
-            with self._barrier:
-                self._state.see_feedback(record)
-            entry.feedback[record.group] = record
-            log.append(record)
-            if self._state.at_snapshot:
-                log.append(self._state.snapshot(now_us=self._now_us()))
-        stored = self._outbox.put(log)
-        return Receipt(decision_id, "recorded" if records else "duplicate", stored)
+    def forget(self, *, source: str | None = None, decisions: Collection[str] = ()) -> int:
+        """Take what a source said, or what came of some decisions, out of everything that was learned.
 
-    # ---------------------------------------------------------------------------------------------- looking back
-
-    def why(self, decision_id: str) -> Explanation:
-        """What was known when a decision was made, and what came of it.
+        Exactly: what is believed afterwards is, bit for bit, what it would be had it never been said. Of
+        ``decisions`` the log forgets features, expectations and outcomes as well, so that nothing personal is
+        left. Returns how many outcomes were taken out.
 
         Raises:
-            InvalidDecisionIdError: for an id that this router never issued.
-            DecisionExpiredError: if the store no longer holds the decision.
+            InvalidArgumentError: if neither is given.
+            InvalidDecisionIdError: for an id that this router never issued; then nothing is forgotten.
+            StoreError: if it is not on stable storage.
         """
-        body = self._ids.body(decision_id)
-        with self._lock:
-            entry = self._ledger.find(body)
-            return Explanation(decision_id, entry.decision, tuple(entry.feedback.values()), self.objectives)
+        if source is None and not decisions:
+            raise InvalidArgumentError("forget needs a source or decisions")
+        bodies = [self._ids.body(decision_id) for decision_id in decisions]
+        self.sync()
+        forgotten = self._intake.forget(bodies, source=None)
+        if source is not None:
+            forgotten += self._intake.forget(list(self._store.told_by(source)), source=source)
+        self.flush()
+        if bodies:
+            self._store.erase(bodies)
+            with self._lock:
+                self._ledger.drop(bodies)
+        return forgotten
 
-    def health(self) -> dict[str, Any]:
-        """Decisions and feedbacks so far, and what must stay 0: internal faults, records that were not stored."""
-        position = self._state.position
-        return {
-            "decided": position.decided,
-            "learned": position.learned,
-            "faults": self._barrier.faults,
-            "last_fault": self._barrier.last_fault,
-            "lost": self._outbox.lost,
-            "last_error": self._outbox.last_error,
-        }
-
-    def digest(self) -> str:
-        """SHA-256 of everything learned: equal on any machine that learned the same, in any order."""
-        with self._lock:
-            return self._state.digest()
+    # -------------------------------------------------------------------------------------- opening and closing
 
     def flush(self) -> None:
         """Wait until everything so far is on stable storage.
@@ -338,8 +362,34 @@ class Router(Operations):
         """
         self._outbox.flush()
 
+    def sync(self) -> None:
+        """Make everything durable, and read what other workers wrote; several times a second this happens anyway.
+
+        Raises:
+            StoreError: if the store cannot be read.
+        """
+        self.flush()
+        self._follow()
+
+    def _follow(self) -> None:
+        mark = self._changes.mark()
+        snapshot = self._journal.follow(lambda stored: self._adopt(stored, mark))
+        if snapshot is not None:
+            self._outbox.put([snapshot])
+
+    def _beat(self) -> None:
+        # A database that is away is no news: health() tells of it, and routing goes on.
+        with suppress(StoreUnavailableError), self._barrier:
+            self._follow()
+            self._intake.close_windows()
+
     def close(self) -> None:
         """Make everything durable and let go of the store."""
+        if self._pulse is not None:
+            self._pulse.stop()
+        with suppress(StoreError):
+            self._store.flush()
+            self._follow()
         self._store.close()
 
     def __enter__(self) -> "Router":

@@ -54,10 +54,7 @@ class Terms:
         _check_limit("prompt_tokens", prompt_tokens)
         _check_limit("max_cost_usd", max_cost_usd)
         for name, text in {"key": key, "session": session, "cohort": cohort}.items():
-            if text is not None and not (isinstance(text, str) and text.isprintable() and len(text) <= MAX_TEXT):
-                raise InvalidArgumentError(
-                    f"{name} = {text!r:.80} must be a string of at most {MAX_TEXT} printable characters"
-                )
+            check_text(name, text)
         if incumbent is not None:
             self._roster.position(incumbent)
         excluded = self._roster.excluded(allowed)
@@ -73,6 +70,18 @@ class Terms:
             session=session,
             incumbent=incumbent,
             cohort=cohort,
+        )
+
+
+def check_text(name: str, text: object) -> None:
+    """Refuse what is neither None nor a short printable string.
+
+    Raises:
+        InvalidArgumentError: then.
+    """
+    if text is not None and not (isinstance(text, str) and text.isprintable() and len(text) <= MAX_TEXT):
+        raise InvalidArgumentError(
+            f"{name} = {text!r:.80} must be a string of at most {MAX_TEXT} printable characters"
         )
 
 

@@ -29,7 +29,7 @@ def _explanation(url: str, decision_id: str) -> Explanation:
     from banditroute.store.views import find_decision, routers, secret_of
 
     for router in routers(url):
-        ids = DecisionIds(secret_of(url, router.name, tenant=router.tenant), router.tenant, router.name)
+        ids = DecisionIds([secret_of(url, router.name, tenant=router.tenant)], router.tenant, router.name)
         try:
             body = ids.body(decision_id)
         except InvalidDecisionIdError:

@@ -66,15 +66,16 @@ class Belief:
     ) -> None:
         """Learn a row; or amend it, where there are previous values; or take it out, where there are no new ones.
 
+        With neither nothing is learned, but counted.
+
         Raises:
             UnknownArmError: for an arm that was never added.
         """
         group, arm = self._groups[key.group], self._arms[key.arm]
-        if previous is None:
-            assert values is not None
+        if previous is None and values is not None:
             self.statistics.add(key, row, values)
             group.observe(arm, row, values)
-        else:
+        elif previous is not None:
             if values is None:
                 self.statistics.subtract(key, row, previous)
             else:

@@ -87,11 +87,13 @@ class FeedbackRecord:
         arm: The arm that served, hence the one that is trained.
         row, epoch: The decision's; kept there and joined when read.
         values: Scaled outcomes on the grid, in the order of the group's objectives; None takes the row out of
-            the sums again.
+            the sums again, or, where nothing was in them, only records what was said.
         previous: What ``values`` was in the revision before; None for the first.
         outcomes: The values as they were reported, unclipped, in their own units (and token counts).
         source: Who said so.
         received_us: By the router's clock.
+        by_default: Whether nobody said so: the window was over.
+        amends: Whether it replaces whatever the log turns out to hold. Not stored: the log shows what it did.
     """
 
     body: bytes
@@ -106,6 +108,8 @@ class FeedbackRecord:
     outcomes: Mapping[str, float]
     source: str | None
     received_us: int
+    by_default: bool = False
+    amends: bool = False
 
 
 @dataclass(frozen=True, slots=True)

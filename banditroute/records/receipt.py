@@ -14,17 +14,25 @@ class Receipt:
 
     Attributes:
         decision_id: The decision that it belongs to.
-        status: ``"recorded"``; ``"duplicate"`` when the same values had been recorded before (harmless);
-            ``"buffered"`` when they wait on local disk for the database; ``"pending"`` when their decision has
-            not arrived yet.
 
     The values count for the next choice at once. They are on stable storage when the receipt is done: call
     :meth:`wait`, or ``await`` it inside an event loop.
     """
 
     decision_id: str
-    status: ReceiptStatus
+    _known: ReceiptStatus = field(repr=False)
     _stored: "Future[ReceiptStatus]" = field(repr=False, compare=False)
+
+    @property
+    def status(self) -> ReceiptStatus:
+        """What became of it; the store has the last word, once the receipt is done.
+
+        ``"recorded"``; ``"duplicate"`` when the same values had been recorded before (harmless); ``"buffered"``
+        when they wait on local disk for the database; ``"pending"`` when their decision has not arrived yet.
+        """
+        if self._known == "recorded" and self._stored.done() and self._stored.exception() is None:
+            return self._stored.result()
+        return self._known
 
     @property
     def done(self) -> bool:
@@ -36,6 +44,7 @@ class Receipt:
 
         Raises:
             TimeoutError: if that takes longer.
+            FeedbackConflictError: if another process had reported other values of this decision.
             StoreError: if it could not be stored.
         """
         self._stored.result(timeout)

@@ -100,7 +100,7 @@ class StoredRouter:
         end: Where the log ends.
         created: Whether this opening created it.
         prices: Arm → (since when [us], price), oldest first, where there is more to know than ``arms`` says.
-        revision: Moves with every change of arms, prices, preferences or dimension, by any worker.
+        revision: Moves with every change of arms, prices, preferences or dimension.
     """
 
     spec: RouterSpec

@@ -1,9 +1,9 @@
 """Recent decisions, kept in memory so that their feedback needs no query."""
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from banditroute.errors import DecisionExpiredError
 from banditroute.records import DecisionRecord, FeedbackRecord
 from banditroute.store import Store
 
@@ -38,16 +38,16 @@ class Ledger:
         """The entry of that decision, if it is still here."""
         return self._entries.get(body)
 
-    def find(self, body: bytes) -> Entry:
-        """The entry of that decision, from the store if need be.
+    def drop(self, bodies: Iterable[bytes]) -> None:
+        """Forget these decisions; the store is asked from then on."""
+        for body in bodies:
+            self._entries.pop(body, None)
 
-        Raises:
-            DecisionExpiredError: if the store no longer holds it.
-        """
-        if entry := self._entries.get(body):
-            return entry
+    def fetch(self, body: bytes) -> Entry | None:
+        """The entry of that decision from the store, which is asked after all that was appended is settled."""
+        self._store.flush()
         found = self._store.decision(body)
         if found is None:
-            raise DecisionExpiredError("the store no longer holds this decision; feedback not recorded")
+            return None
         decision, feedback = found
-        return self.add(Entry(decision, {record.group: record for record in feedback}))
+        return Entry(decision, {record.group: record for record in feedback})

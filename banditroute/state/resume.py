@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from banditroute.errors import SnapshotCorruptError
-from banditroute.records import ArmRecord, DecisionRecord, LogRecord, StoredRouter
+from banditroute.records import ArmRecord, DecisionRecord, FeedbackRecord, LogRecord, SnapshotRecord, StoredRouter
 from banditroute.state.ledger import Entry, Ledger
 from banditroute.state.state import State
 from banditroute.store import Store
@@ -15,17 +15,15 @@ _log = logging.getLogger("banditroute")
 def resume(
     state: State, ledger: Ledger, store: Store, stored: StoredRouter, given: Sequence[ArmRecord]
 ) -> list[LogRecord]:
-    """Bring ``state`` and ``ledger`` to the end of the log; returns the records of arms that the store lacks.
+    """Bring ``state`` and ``ledger`` to the end of the log; returns what the store lacks: arms, and a snapshot.
 
     A snapshot only saves time: without one, or with a damaged one, the whole log is replayed.
     """
     known = {record.arm.name for record in stored.arms}
     news = [record for record in given if record.arm.name not in known]
-    for record in (*stored.arms, *news):
+    state.roster.adopt(stored)
+    for record in news:
         state.roster.put(record)
-    for name, prices in stored.prices.items():
-        for since_us, price in prices:
-            state.roster.put_price(name, price, since_us=since_us)
     if stored.spec.dimension is None:
         return list(news)
     state.fix_dimension(stored.spec)
@@ -35,10 +33,13 @@ def resume(
         except SnapshotCorruptError as error:
             _log.warning("router %r: %s; replaying the log instead", stored.spec.name, error)
             state.fix_dimension(stored.spec)
-    for event in store.events(state.position):
+    snapshot: SnapshotRecord | None = None
+    for event in store.events(state.position, up_to=stored.end):
         state.see(event)
+        if state.at_snapshot and isinstance(event, FeedbackRecord):
+            snapshot = state.snapshot(now_us=event.received_us)
         if isinstance(event, DecisionRecord):
             ledger.add(Entry(event))
         elif entry := ledger.get(event.body):
             entry.feedback[event.group] = event
-    return list(news)
+    return [*news, *([snapshot] if snapshot else [])]

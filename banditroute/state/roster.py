@@ -8,7 +8,7 @@ from banditroute.arms import Arm, Price
 from banditroute.arrays import BoolArray, FloatArray
 from banditroute.errors import InvalidArgumentError, NoEligibleArmError, UnknownArmError
 from banditroute.objectives import Objectives
-from banditroute.records import ArmRecord
+from banditroute.records import ArmRecord, StoredRouter
 from banditroute.state.prices import PriceHistory
 
 MAX_ARMS = 10_000
@@ -63,6 +63,14 @@ class Roster:
         self.active = np.array([each.status == "active" for each in self._records])
         if record.arm.price is not None:
             self.put_price(name, record.arm.price, since_us=record.price_effective_us)
+
+    def adopt(self, stored: StoredRouter) -> None:
+        """Take over the arms of a store, with all their prices."""
+        for record in stored.arms:
+            self.put(record)
+        for name, prices in stored.prices.items():
+            for since_us, price in prices:
+                self.put_price(name, price, since_us=since_us)
 
     def put_price(self, name: str, price: Price, *, since_us: int) -> None:
         """Let a price count from ``since_us`` on."""

@@ -1,6 +1,6 @@
 """The state of a router: a fold of its log, and nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from banditroute.objectives import COST, Objectives
 from banditroute.records import DecisionRecord, FeedbackRecord, Position, RouterSpec, SnapshotRecord, StateKey
 from banditroute.state import snapshot
 from banditroute.state.roster import Roster
+from banditroute.state.sources import Sources
 
 
 class State:
@@ -21,13 +22,21 @@ class State:
     the log. It is not thread-safe; the router holds a lock.
     """
 
-    def __init__(self, objectives: Objectives, *, ridge: float, controllers: Sequence[Controller] = ()) -> None:
+    def __init__(
+        self,
+        objectives: Objectives,
+        *,
+        ridge: float,
+        controllers: Sequence[Controller] = (),
+        source_caps: Mapping[str, float] | None = None,
+    ) -> None:
         self.objectives = objectives
         self.ridge = ridge
         check_names(controllers)
         self.controllers = tuple(controllers)
         self._beginnings = {controller.name: controller.state() for controller in self.controllers}
         self.roster = Roster()
+        self.sources = Sources(source_caps)
         self.plays: IntArray = np.zeros(0, dtype=np.int64)
         self.position = Position()
         self.belief: Belief | None = None
@@ -39,13 +48,14 @@ class State:
         self.belief = Belief(self.objectives, spec.dimension, intercept=spec.intercept, ridge=self.ridge)
         self.plays = np.zeros(0, dtype=np.int64)
         self.position = Position()
+        self.sources.restore({})
         for controller in self.controllers:
             controller.restore(self._beginnings[controller.name])
 
     def see_decision(self, record: DecisionRecord) -> None:
         """Count a decision."""
         self._meet(len(record.arms))
-        self.position = Position(self.position.learned, record.decided)
+        self.position = Position(self.position.learned, self.position.decided + 1)
         self.plays[self.roster.position(record.arm)] += 1
         for controller in self.controllers:
             # Not of arms that a replay knows already, but which came later.
@@ -57,7 +67,8 @@ class State:
         self._meet(self.roster.position(record.arm) + 1)
         key = StateKey(record.arm, record.group, record.epoch)
         self.belief.learn(key, record.row, record.values, record.previous)
-        self.position = Position(record.learned, self.position.decided)
+        self.sources.see(record)
+        self.position = Position(self.position.learned + 1, self.position.decided)
         for controller in self.controllers:
             controller.learned(record)
 
@@ -105,7 +116,7 @@ class State:
         """Everything that is not in the arms' own records."""
         assert self.belief is not None
         states = {controller.name: controller.state() for controller in self.controllers}
-        facts = {"plays": self.plays.tolist(), "controllers": states}
+        facts = {"plays": self.plays.tolist(), "controllers": states, "sources": self.sources.state()}
         return SnapshotRecord(self.position, snapshot.encode(facts, self.belief.encode()), now_us)
 
     def restore(self, record: SnapshotRecord) -> None:
@@ -116,12 +127,15 @@ class State:
         """
         assert self.belief is not None
         facts, sums = snapshot.decode(record.blob)
-        plays, states = facts.get("plays"), facts.get("controllers")
+        plays, states, sources = facts.get("plays"), facts.get("controllers"), facts.get("sources")
         if not isinstance(plays, list) or len(plays) > len(self.roster):
             raise SnapshotCorruptError("snapshot is of a router with other arms")
         if not isinstance(states, dict) or set(states) != set(self._beginnings):
             raise SnapshotCorruptError("snapshot is of a router with other controllers")
+        if not (isinstance(sources, dict) and all(isinstance(count, int) for count in sources.values())):
+            raise SnapshotCorruptError("snapshot does not say how much each source has told")
         self._meet(len(plays))
+        self.sources.restore(sources)
         self.belief.restore(sums, learned=record.position.learned)
         self.plays = np.array(plays, dtype=np.int64)
         self.position = record.position

@@ -50,6 +50,16 @@ class Store(Protocol):
     journal yet. A worker that is alone counts as the journal does.
     """
 
+    @property
+    def near(self) -> bool:
+        """Whether it answers at once, so that a request may ask it."""
+        ...
+
+    @property
+    def shared(self) -> bool:
+        """Whether other workers may write to the same log."""
+        ...
+
     def open(
         self,
         spec: RouterSpec,
@@ -120,6 +130,24 @@ class Store(Protocol):
         """One decision with all its feedback, or None; waits for what this worker appended before the call.
 
         Feedback comes in the order of the journal, then what is not in it yet; revisions of a group in theirs.
+        """
+        ...
+
+    def awaiting(self, group: str, *, since_us: int) -> Sequence[tuple[int, bytes]]:
+        """When [us] and which: decisions since then of which nothing was learned in this group, oldest first."""
+        ...
+
+    def told_by(self, source: str) -> Sequence[bytes]:
+        """Bodies of the decisions on which this source gave feedback."""
+        ...
+
+    def erase(self, bodies: Sequence[bytes]) -> None:
+        """Blank features, expectations and outcomes of decisions whose feedback was taken back before.
+
+        Also drops every snapshot, since none from before goes on to what the log now says.
+
+        Raises:
+            StoreError: if that failed; then nothing was erased.
         """
         ...
 

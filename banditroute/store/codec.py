@@ -27,6 +27,9 @@ from banditroute.store.settle import Held
 
 Row: TypeAlias = dict[str, Any]
 
+DEFAULT = "default"
+"""The kind of feedback that nobody gave: its window was over."""
+
 _FLOAT, _INT = np.dtype("<f8"), np.dtype("<i4")
 
 
@@ -241,7 +244,6 @@ def seal_of(record: FeedbackRecord) -> bytes:
 
 def feedback_row(record: FeedbackRecord, router_id: int, arms: ArmIds) -> Row:
     """The row of a feedback; its features and epoch stay with the decision, its number is given later."""
-    kind = "retract" if record.values is None else "amend" if record.revision else "outcome"
     return {
         "router_id": router_id,
         "body": record.body,
@@ -252,19 +254,29 @@ def feedback_row(record: FeedbackRecord, router_id: int, arms: ArmIds) -> Row:
         "grid_previous": _integers(record.previous),
         "outcomes": _json(dict(record.outcomes)),
         "payload": seal_of(record),
-        "kind": kind,
+        "kind": _kind(record),
         "source": record.source,
         "received_us": record.received_us,
     }
 
 
-HELD_COLUMNS = ("body", "objective_group", "revision", "arm_id", "grid_values", "payload", "received_us")
+def _kind(record: FeedbackRecord) -> str:
+    if record.by_default:
+        return DEFAULT
+    if record.values is None:
+        return "retract" if record.previous is not None else "kept"
+    return "amend" if record.revision else "outcome"
+
+
+HELD_COLUMNS = ("body", "objective_group", "revision", "arm_id", "grid_values", "payload", "received_us", "kind")
 
 
 def to_held(row: Sequence[Any], arms: ArmIds) -> tuple[tuple[bytes, str], Held]:
     """(Decision, group) and stored revision of a row of :data:`HELD_COLUMNS`."""
-    body, group, revision, arm, values, seal, received_us = row
-    return (body, group), Held(revision, arms.names[arm], to_integers(values), seal, received_us)
+    body, group, revision, arm, values, seal, received_us, kind = row
+    return (body, group), Held(
+        revision, arms.names[arm], to_integers(values), seal, received_us, by_default=kind == DEFAULT
+    )
 
 
 def report_row(record: ReportRecord, router_id: int) -> Row:
@@ -299,12 +311,14 @@ FEEDBACK_COLUMNS = (
     "outcomes",
     "source",
     "received_us",
+    "kind",
 )
 
 
 def to_feedback(row: Sequence[Any], arms: ArmIds) -> FeedbackRecord:
     """The record of a row of :data:`FEEDBACK_COLUMNS` and its decision's features and epoch."""
-    (body, learned, group, revision, arm, values, previous, outcomes, source, received_us, features, epoch) = row
+    (body, learned, group, revision, arm, values, previous, outcomes, source, received_us, kind, *rest) = row
+    features, epoch = rest
     return FeedbackRecord(
         body,
         learned or 0,
@@ -318,6 +332,7 @@ def to_feedback(row: Sequence[Any], arms: ArmIds) -> FeedbackRecord:
         _decoded(outcomes),
         source,
         received_us,
+        kind == DEFAULT,
     )
 
 

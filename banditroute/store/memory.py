@@ -6,7 +6,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from banditroute.arms import Price
+from banditroute.arrays import RowArray
 from banditroute.errors import BanditRouteError, RouterMismatchError, StoreError
 from banditroute.records import (
     ArmRecord,
@@ -43,6 +46,9 @@ class MemoryStore:
     It has one worker. What contradicts no other record is taken as it is, and no state is kept, for the log alone
     is the truth. A closed store may be opened again, by the same router, and goes on where it stopped.
     """
+
+    near = True
+    shared = False
 
     def __init__(self) -> None:
         self._router: StoredRouter | None = None
@@ -123,6 +129,34 @@ class MemoryStore:
         with self._lock:
             entry = self._entries.get(body)
             return None if entry is None else (entry.decision, tuple(entry.feedback))
+
+    def awaiting(self, group: str, *, since_us: int) -> list[tuple[int, bytes]]:
+        """Decisions without learned feedback of a group."""
+        with self._lock:
+            return [
+                (entry.decision.created_us, body)
+                for body, entry in self._entries.items()
+                if entry.decision.created_us >= since_us
+                and not any(each.group == group and each.values is not None for each in entry.feedback)
+            ]
+
+    def told_by(self, source: str) -> list[bytes]:
+        """Decisions with feedback of a source."""
+        with self._lock:
+            said = {body: [each.source for each in entry.feedback] for body, entry in self._entries.items()}
+        return [body for body, sources in said.items() if source in sources]
+
+    def erase(self, bodies: Sequence[bytes]) -> None:
+        """Blank what is personal in these decisions, and drop the snapshot."""
+        with self._lock:
+            for entry in (self._entries[body] for body in bodies if body in self._entries):
+                entry.decision = self._decisions[entry.decision.decided - 1] = _blank(entry.decision)
+                row = entry.decision.row
+                entry.feedback = [_said_nothing(each, row) for each in entry.feedback]
+                for each in entry.feedback:
+                    self._feedback[each.learned - 1] = each
+            assert self._router is not None
+            self._router = replace(self._router, snapshot=None)
 
     def health(self) -> dict[str, Any]:
         """How much waits for its decision."""
@@ -221,7 +255,25 @@ class MemoryStore:
 
 
 def _held(record: FeedbackRecord) -> Held:
-    return Held(record.revision, record.arm, record.values, seal_of(record), record.received_us)
+    seal = seal_of(record)
+    return Held(record.revision, record.arm, record.values, seal, record.received_us, by_default=record.by_default)
+
+
+def _blank(decision: DecisionRecord) -> DecisionRecord:
+    nothing = np.zeros((len(decision.arms), 0))
+    return replace(
+        decision, row=np.zeros_like(decision.row), mean=nothing, width=nothing, key=None, session=None, cohort=None
+    )
+
+
+def _said_nothing(record: FeedbackRecord, row: RowArray) -> FeedbackRecord:
+    return replace(
+        record,
+        row=row,
+        values=record.values and (0,) * len(record.values),
+        previous=record.previous and (0,) * len(record.previous),
+        outcomes={},
+    )
 
 
 def _priced(known: Sequence[tuple[int, Price]], record: ArmRecord) -> Sequence[tuple[int, Price]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, exists, func, or_, select
 
 from banditroute.arms import Price
 from banditroute.records import (
@@ -110,6 +110,34 @@ class LogReader:
         """One decision with all its feedback."""
         with self._database.read("reading a decision") as connection:
             return read_decision(connection, self._router_id, body)
+
+    def awaiting(self, group: str, since_us: int) -> list[tuple[int, bytes]]:
+        """When and which: decisions without learned feedback of a group, oldest first."""
+        decision, feedback = tables.decision.c, tables.feedback.c
+        learned = exists().where(
+            feedback.router_id == decision.router_id,
+            feedback.body == decision.body,
+            feedback.objective_group == group,
+            feedback.grid_values.is_not(None),
+        )
+        query = (
+            select(decision.created_us, decision.body)
+            .where(decision.router_id == self._router_id, decision.created_us >= since_us, ~learned)
+            .order_by(decision.created_us)
+        )
+        with self._database.read("reading what is awaited") as connection:
+            return [(row.created_us, row.body) for row in connection.execute(query)]
+
+    def told_by(self, source: str) -> list[bytes]:
+        """Decisions with feedback of a source."""
+        feedback = tables.feedback.c
+        query = (
+            select(feedback.body)
+            .distinct()
+            .where(feedback.router_id == self._router_id, feedback.source == source)
+        )
+        with self._database.read("reading what a source said") as connection:
+            return [row.body for row in connection.execute(query)]
 
     def changed(self, revision: int) -> StoredRouter | None:
         """The router as it stands, if that moved."""

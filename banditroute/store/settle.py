@@ -18,6 +18,7 @@ class Held(NamedTuple):
     values: tuple[int, ...] | None
     seal: bytes
     received_us: int
+    by_default: bool = False
 
 
 def settled(stored: Sequence[Held], record: FeedbackRecord, seal: bytes) -> Sequence[FeedbackRecord]:
@@ -33,7 +34,8 @@ def settled(stored: Sequence[Held], record: FeedbackRecord, seal: bytes) -> Sequ
     last = stored[-1] if stored else None
     if last is None:
         return _first(record, revision=0)
-    if last.seal == seal:
+    if last.seal == seal or record.by_default:
+        # A default stands in for what is not there.
         return ()
     if _follows(record, last):
         return (record,)
@@ -43,7 +45,7 @@ def settled(stored: Sequence[Held], record: FeedbackRecord, seal: bytes) -> Sequ
     revision = last.revision + 1
     if last.values is None:
         return _first(record, revision=revision)
-    if record.revision == 0 and record.previous is None:
+    if record.revision == 0 and record.previous is None and not (record.amends or last.by_default):
         raise FeedbackConflictError(CONFLICT)
     if record.values is None or record.arm == last.arm:
         return (replace(record, arm=last.arm, revision=revision, previous=last.values),)
@@ -58,7 +60,7 @@ def _follows(record: FeedbackRecord, last: Held) -> bool:
 
 
 def _first(record: FeedbackRecord, *, revision: int) -> Sequence[FeedbackRecord]:
-    if record.values is None:
+    if record.values is None and not record.outcomes:
         return ()
     if (record.revision, record.previous) == (revision, None):
         return (record,)

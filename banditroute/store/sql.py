@@ -29,6 +29,7 @@ from banditroute.store import forking, schema, tables
 from banditroute.store.base import START, Fold, Revise
 from banditroute.store.codec import preference_row, spec_json, to_spec
 from banditroute.store.database import Database
+from banditroute.store.erasure import erase
 from banditroute.store.ledger import Ledger
 from banditroute.store.reader import LogReader, read_router
 from banditroute.store.shape import fitted
@@ -137,6 +138,29 @@ class SqlStore:
         opened = self._now_open()
         opened.writer.flush()
         return opened.reader.decision(body)
+
+    @property
+    def near(self) -> bool:
+        """Whether the database is a file."""
+        return self._database.one_writer
+
+    shared = True
+
+    def awaiting(self, group: str, *, since_us: int) -> list[tuple[int, bytes]]:
+        """Decisions without learned feedback; see :meth:`banditroute.store.Store.awaiting`."""
+        return self._now_open().reader.awaiting(group, since_us)
+
+    def told_by(self, source: str) -> list[bytes]:
+        """Decisions with feedback of a source."""
+        return self._now_open().reader.told_by(source)
+
+    def erase(self, bodies: Sequence[bytes]) -> None:
+        """Blank what is personal; see :meth:`banditroute.store.Store.erase`."""
+        opened = self._now_open()
+        opened.flush()
+        self._database.write(
+            "decisions not erased", lambda connection: erase(connection, opened.router_id, bodies)
+        )
 
     def health(self) -> dict[str, Any]:
         """What waits, for how long, and what went wrong; see :meth:`banditroute.store.Store.health`."""

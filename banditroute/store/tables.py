@@ -173,7 +173,7 @@ feedback = Table(
     CheckConstraint("learned >= 1", name="learned"),
     CheckConstraint("revision >= 0", name="revision"),
     CheckConstraint("length(payload) = 16", name="payload"),
-    CheckConstraint("kind IN ('outcome', 'default', 'amend', 'retract')", name="kind"),
+    CheckConstraint("kind IN ('outcome', 'default', 'kept', 'amend', 'retract')", name="kind"),
 )
 Index(
     "ix_br_feedback_pending",

@@ -182,13 +182,13 @@ def test_bad_feedback_is_one_sentence_and_nothing_happens(name: str) -> None:
     store = MemoryStore()
     router, ids = decided(store)
     router.feedback(ids[1], quality=0.5)
-    before = router.digest(), len(list(logged(store))), router.health()
+    before = router.digest(), store.end(), router.health()
     with pytest.raises(error) as caught:
         router.feedback(ids[0], **outcomes)
     assert caught.value.code == code
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 200
-    assert (router.digest(), len(list(logged(store))), router.health()) == before
+    assert (router.digest(), store.end(), router.health()) == before
 
 
 def test_decimals_and_truths_are_numbers() -> None:
@@ -262,13 +262,18 @@ def test_feedback_of_decisions_that_left_memory(monkeypatch: pytest.MonkeyPatch)
     assert len(short._ledger) == 2
 
 
-def test_a_lost_decision_has_expired() -> None:
-    from banditroute.errors import DecisionExpiredError
-
+def test_an_unknown_decision_is_awaited() -> None:
+    """Another worker may have made it; what can be checked is checked at once."""
     router = a_router()
+    router.route(a_vector(1))
     never = router._ids.issue(bytes(16))
-    with pytest.raises(DecisionExpiredError, match="no longer holds"):
-        router.feedback(never, quality=0.5)
+    before = router.digest()
+    assert router.feedback(never, quality=0.5).wait(1).status == "pending"
+    with pytest.raises(InvalidOutcomeError, match="outside"):
+        router.feedback(never, quality=1.5)
+    with pytest.raises(UnknownArmError):
+        router.feedback(never, quality=0.5, served_arm="nobody")
+    assert router.digest() == before
 
 
 def test_bounds_of_any_sign() -> None:
@@ -276,6 +281,6 @@ def test_bounds_of_any_sign() -> None:
     router = a_router(objectives=objectives, preferences=None, arms=[Arm("a")], intercept=False, x_max=1)
     decision = router.route([1.0])
     router.feedback(decision.id, gain=-2.0)
-    record = next(iter(router._ledger.find(router._ids.body(decision.id)).feedback.values()))
+    record = next(iter(router.why(decision.id).feedback))
     assert record.values == (1 << 13,)
     assert replace(record, values=None).values is None

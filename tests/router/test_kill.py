@@ -13,7 +13,7 @@ from banditroute.identity import ID_CHARACTERS
 from banditroute.records import FeedbackRecord
 from banditroute.state import State
 from tests.router.victim import route_for_ever
-from tests.router.world import a_router, bodies, logged, url
+from tests.router.world import a_router, bodies, url
 
 KILLS = 10
 PATIENCE = 30.0
@@ -46,7 +46,8 @@ def acknowledged_until_killed(target: str, after: float) -> set[str]:
 
 def faults(router: Router, acknowledged: set[str]) -> list[str]:
     """What is wrong with a reopened router."""
-    events = list(logged(router._store))
+    router.flush()
+    events = list(router._store.events())
     feedback = [record for record in events if isinstance(record, FeedbackRecord)]
     state = State(router.objectives, ridge=router.policy.ridge)
     for name in router.arms:
@@ -81,6 +82,6 @@ def test_control_a_lost_acknowledgement_is_found(tmp_path: Path) -> None:
     router.feedback(kept.id, quality=0.5)
     assert faults(router, {kept.id}) == []
     assert faults(router, {kept.id, lost.id}) == ["acknowledged feedback is lost"]
-    router._state.see_feedback(next(iter(router._ledger.find(router._ids.body(kept.id)).feedback.values())))
+    router._state.see_feedback(next(iter(router.why(kept.id).feedback)))
     assert faults(router, {kept.id}) == ["the state is not that of the log"]
     router.close()

@@ -157,7 +157,9 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("source", sa.Text(), nullable=True),
         sa.Column("received_us", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("kind IN ('outcome', 'default', 'amend', 'retract')", name=op.f("ck_br_feedback_kind")),
+        sa.CheckConstraint(
+            "kind IN ('outcome', 'default', 'kept', 'amend', 'retract')", name=op.f("ck_br_feedback_kind")
+        ),
         sa.CheckConstraint("learned >= 1", name=op.f("ck_br_feedback_learned")),
         sa.CheckConstraint("length(body) = 16", name=op.f("ck_br_feedback_body")),
         sa.CheckConstraint("length(payload) = 16", name=op.f("ck_br_feedback_payload")),

@@ -1,24 +1,7 @@
-from pathlib import Path
-
 import pytest
 
 from banditroute import Arm, Router
 from banditroute.errors import InvalidArgumentError
-
-
-def opened(path: Path) -> Router:
-    return Router("shared", arms=[Arm("a"), Arm("b")], store=f"sqlite:///{path / 'routing.db'}")
-
-
-def test_two_routers_of_one_name_share_a_file(tmp_path: Path) -> None:
-    first, second = opened(tmp_path), opened(tmp_path)
-    for router in (first, second):
-        router.feedback(router.route([0.5]).id, quality=0.5)
-        router.flush()
-    assert [router.health()["lost"] for router in (first, second)] == [0, 0]
-    assert first._store.end() == (2, 2)
-    first.close()
-    second.close()
 
 
 def test_ids_that_are_too_short_are_refused_before_they_are_issued() -> None:

@@ -1,0 +1,131 @@
+"""What is reported of decisions, on its way into the belief and into the log."""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+
+from banditroute.awaited import Awaited
+from banditroute.barrier import Barrier
+from banditroute.journal import Journal
+from banditroute.outbox import Outbox
+from banditroute.records import FeedbackRecord, Receipt, ReceiptStatus, ReportRecord
+from banditroute.revision import Reviser
+from banditroute.state import Entry, Ledger, State
+from banditroute.store import Store
+
+OTHERS_GRACE_US = 10_000_000
+"""How long after its window a decision's own worker may take to close it before others do [us]."""
+
+DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Learns at once what is reported, and appends it to the log.
+
+    Attributes:
+        awaited, of_others: Decisions of this worker and of others whose windows are open.
+    """
+
+    store: Store
+    state: State
+    ledger: Ledger
+    journal: Journal
+    outbox: Outbox
+    reviser: Reviser
+    lock: threading.RLock
+    barrier: Barrier
+    now_us: Callable[[], int]
+    awaited: Awaited
+    of_others: Awaited = field(repr=False)
+
+    def resume(self) -> None:
+        """Await what was awaited when the router was last open.
+
+        Windows that ended long before are let go: more than their own length and a day.
+        """
+        for group, wait_us in self.awaited.groups.items():
+            since_us = self.now_us() - 2 * wait_us - DAY_US
+            for created_us, body in self.store.awaiting(group, since_us=since_us):
+                self.awaited.add(group, created_us, body)
+
+    def entry(self, body: bytes) -> Entry | None:
+        """What is known of a decision, asking the store for those that were made too long ago."""
+        with self.lock:
+            entry = self.ledger.get(body)
+        # Not under the lock: the store may wait for its writer, and its writer for the roster.
+        if entry is None and (entry := self.ledger.fetch(body)):
+            with self.lock:
+                entry = self.ledger.get(body) or self.ledger.add(entry)
+        return entry
+
+    def take(self, decision_id: str, report: ReportRecord) -> Receipt:
+        """Learn a report; where the store is far and the decision not known here, the store sees to it."""
+        entry = self.entry(report.body) if self.store.near else self.ledger.get(report.body)
+        if entry is None:
+            self.reviser.check(report)
+            # Under the lock, which a store that resolves the report at once takes too, after its own.
+            with self.lock:
+                return Receipt(decision_id, "recorded", self.outbox.put([report]))
+        with self.lock:
+            records = self.reviser.revise(
+                entry.decision, entry.feedback, report, learned=self.state.position.learned
+            )
+            stored = self._learn(entry, records)
+        return Receipt(decision_id, "recorded" if records else "duplicate", stored)
+
+    def close_windows(self) -> None:
+        """Learn what is to be learned of outcomes whose window is over."""
+        if not self.awaited.groups:
+            return
+        with self.lock:
+            now_us = self.now_us()
+            over = [*self.awaited.over(now_us), *self.of_others.over(now_us - OTHERS_GRACE_US)]
+        for group, body in over:
+            entry = self.entry(body)
+            if entry is None:
+                continue
+            with self.lock:
+                known, learned = entry.feedback.get(group), self.state.position.learned
+                records = self.reviser.after_window(entry.decision, known, group, now_us, learned=learned)
+                if records:
+                    self._learn(entry, records)
+
+    def forget(self, bodies: Iterable[bytes], *, source: str | None) -> int:
+        """Take what came of these decisions out of everything learned; of one source alone, if one is given.
+
+        Returns how many outcomes were taken out.
+        """
+        forgotten = 0
+        for body in bodies:
+            entry = self.entry(body)
+            if entry is None:
+                continue
+            with self.lock:
+                for before in list(entry.feedback.values()):
+                    if before.values is None or (source is not None and before.source != source):
+                        continue
+                    self._learn(entry, [self._retraction(before)])
+                    forgotten += 1
+        return forgotten
+
+    def _retraction(self, before: FeedbackRecord) -> FeedbackRecord:
+        return replace(
+            before,
+            learned=self.state.position.learned + 1,
+            revision=before.revision + 1,
+            values=None,
+            previous=before.values,
+            outcomes={},
+            received_us=self.now_us(),
+        )
+
+    def _learn(self, entry: Entry, records: Sequence[FeedbackRecord]) -> "Future[ReceiptStatus]":
+        for record in records:
+            with self.barrier:
+                self.state.see_feedback(record)
+            entry.feedback[record.group] = record
+            if self.state.at_snapshot and self.journal.alone:
+                self.journal.propose(self.state.snapshot(now_us=self.now_us()))
+        return self.outbox.put(records)

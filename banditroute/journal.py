@@ -1,0 +1,154 @@
+"""Keeping a router's state abreast of a log that other workers write too."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import TypeAlias
+
+from banditroute.awaited import Awaited
+from banditroute.records import DecisionRecord, FeedbackRecord, Position, SnapshotRecord, StoredRouter
+from banditroute.state import Entry, Ledger, State
+from banditroute.store import Store
+
+CHUNK = 64
+"""Events to one turn of the lock, so that requests pass in between."""
+
+Event: TypeAlias = DecisionRecord | FeedbackRecord
+Adopt: TypeAlias = Callable[[StoredRouter], bool]
+"""Takes over changed settings; False if it cannot now, then it is asked again."""
+
+
+class Journal:
+    """Follows the log of one router behind what this worker knows.
+
+    A worker counts its own records at once and reads those of others as soon as they are numbered. Sums are
+    exact, so all workers that have read the same log believe the same, whatever each of them saw first.
+
+    Attributes:
+        followed: How far the log was read.
+        alone: Whether no other worker was ever seen, so that this worker's order is that of the log.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        state: State,
+        ledger: Ledger,
+        lock: threading.RLock,
+        *,
+        revision: int,
+        followed: Position,
+        awaited: Awaited,
+    ) -> None:
+        self._store = store
+        self._state = state
+        self._ledger = ledger
+        self._lock = lock
+        self._revision = revision
+        self._awaited = awaited
+        self._candidate: SnapshotRecord | None = None
+        self.followed = followed
+        self.alone = True
+
+    def propose(self, snapshot: SnapshotRecord) -> None:
+        """A snapshot of this worker's state, to be stored as soon as the log shows that it is one of the log."""
+        self._candidate = snapshot
+
+    def follow(self, adopt: Adopt) -> SnapshotRecord | None:
+        """Read what is new, and hand changed settings to ``adopt``; returns a snapshot that may be stored now.
+
+        Raises:
+            StoreError: if the log cannot be read now; nothing is missed, the next call begins where this one did.
+        """
+        # The end first: whatever the events before it name was stored before them, so the settings know it.
+        end = self._store.end()
+        stored = self._store.changed(self._revision)
+        if stored is not None:
+            if not adopt(stored):
+                return None
+            self._revision = stored.revision
+        if end != self.followed:
+            for events in _chunks(self._store.events(self.followed, up_to=end, others=True)):
+                with self._lock:
+                    for event in events:
+                        self._see(event)
+            self.followed = end
+        return self._proven(end)
+
+    def _proven(self, end: Position) -> SnapshotRecord | None:
+        """The candidate, once everything before it is in the log and all of it is this worker's."""
+        with self._lock:
+            snapshot = self._candidate
+            if (
+                snapshot is None
+                or snapshot.position.learned > end.learned
+                or snapshot.position.decided > end.decided
+            ):
+                return None
+            self._candidate = None
+            return snapshot if self.alone else None
+
+    def _see(self, event: Event) -> None:
+        entry = self._ledger.get(event.body)
+        if isinstance(event, DecisionRecord):
+            # It may be known already: read together with its feedback, or inherited through a fork.
+            if entry is None:
+                self.alone = False
+                self._state.see_decision(event)
+                self._ledger.add(Entry(event))
+                self._awaited.decided(event.created_us, event.body)
+            return
+        self.alone = False
+        if entry is None:
+            self._state.see_feedback(event)
+        else:
+            self._see_outcome(entry, event)
+
+    def _see_outcome(self, entry: Entry, event: FeedbackRecord) -> None:
+        before = entry.feedback.get(event.group)
+        if before is not None and (_says_the_same(before, event) or event.revision < before.revision):
+            # This worker said so itself, or knows already what became of it.
+            return
+        if _follows(before, event):
+            self._state.see_feedback(event)
+        else:
+            event = self._settled(before, event)
+        entry.feedback[event.group] = event
+
+    def _settled(self, before: FeedbackRecord | None, event: FeedbackRecord) -> FeedbackRecord:
+        """Move from what this worker learned of a decision to what the log says of it in the end.
+
+        The two go apart when workers are told different things of one decision before they know of each other.
+        """
+        found = self._store.decision(event.body)
+        final = [record for record in found[1] if record.group == event.group][-1] if found else event
+        if before is None or not _says_the_same(before, final):
+            for record in _moves(before, final):
+                self._state.see_feedback(record)
+        return final
+
+
+def _follows(before: FeedbackRecord | None, event: FeedbackRecord) -> bool:
+    """Whether the event takes out what was put in before."""
+    if before is None or before.values is None:
+        return event.previous is None
+    return event.previous == before.values and event.arm == before.arm
+
+
+def _says_the_same(one: FeedbackRecord, other: FeedbackRecord) -> bool:
+    return one.values == other.values and (one.arm == other.arm or one.values is None)
+
+
+def _moves(before: FeedbackRecord | None, after: FeedbackRecord) -> Iterator[FeedbackRecord]:
+    """Take out what was learned, put in what should be."""
+    if before is not None and before.values is not None:
+        yield replace(after, arm=before.arm, values=None, previous=before.values)
+    if after.values is not None:
+        yield replace(after, previous=None)
+
+
+def _chunks(events: Iterable[Event]) -> Iterator[list[Event]]:
+    waiting = iter(events)
+    while chunk := list(islice(waiting, CHUNK)):
+        yield chunk

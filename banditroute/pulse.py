@@ -1,0 +1,43 @@
+"""A thread that does something now and then, for as long as its object lives."""
+
+import logging
+import random
+import threading
+import weakref
+from collections.abc import Callable
+
+_log = logging.getLogger("banditroute")
+
+_JITTER = 0.2
+
+
+class Pulse:
+    """Calls a method every ``interval`` ± 20 % [s] on a daemon thread, until stopped or its object is gone.
+
+    Workers that were started together would otherwise ask the database together, for ever.
+    """
+
+    def __init__(self, method: Callable[[], None], *, interval: float) -> None:
+        self._method = weakref.WeakMethod(method)
+        self._interval = interval
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="banditroute-pulse", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; calling it again does nothing."""
+        self._stopped.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        jitter = random.Random()  # noqa: S311  # of waiting times, not of choices
+        while not self._stopped.wait(self._interval * jitter.uniform(1 - _JITTER, 1 + _JITTER)):
+            method = self._method()
+            if method is None:
+                return
+            try:
+                method()
+            except Exception:  # noqa: BLE001  (a thread that dies would leave its router behind for ever)
+                _log.exception("a periodic task failed")
+            del method

@@ -1,0 +1,53 @@
+"""How long an outcome is waited for, and what is learned if it does not come."""
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Literal
+
+from banditroute.errors import InvalidArgumentError
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The time in which an outcome should be known after its decision.
+
+    Learning on arrival believes fast outcomes first, and where only successes are reported, every mean tends to
+    success. A window is the cure for both: it says when an outcome is late, and what its absence means.
+
+    Attributes:
+        seconds: How long it is waited for. [s] > 0
+        missing: What is learned of an outcome that did not come in time: ``"ignore"``, nothing; ``"default"``,
+            the value ``default``, which the true one replaces if it comes after all; ``"censor"``, nothing, and
+            what comes later is kept in the log without being learned, so that all that is learned was in time.
+        default: What a missing outcome is taken for, in the objective's own unit.
+        learn: ``"on_arrival"``, or ``"after_window"``: every outcome is learned when its window is over, the
+            fast and the slow ones in the order of their decisions.
+
+    >>> Window(seconds=3600, missing="default", default=0.0).microseconds
+    3600000000
+    """
+
+    seconds: float
+    missing: Literal["ignore", "default", "censor"] = "ignore"
+    default: float | None = None
+    learn: Literal["on_arrival", "after_window"] = "on_arrival"
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.seconds, int | float) and isfinite(self.seconds) and self.seconds > 0):
+            raise InvalidArgumentError(f"seconds of a window = {self.seconds!r} must be a finite number above 0")
+        if self.missing not in ("ignore", "default", "censor"):
+            raise InvalidArgumentError(f"missing = {self.missing!r:.40} must be 'ignore', 'default' or 'censor'")
+        if self.learn not in ("on_arrival", "after_window"):
+            raise InvalidArgumentError(f"learn = {self.learn!r:.40} must be 'on_arrival' or 'after_window'")
+        if (self.missing == "default") != (self.default is not None):
+            raise InvalidArgumentError("a window needs a default where missing='default', and nowhere else")
+
+    @property
+    def microseconds(self) -> int:
+        """Its length [us]."""
+        return round(self.seconds * 1e6)
+
+    @property
+    def ends_in_learning(self) -> bool:
+        """Whether something may have to be learned when it is over."""
+        return self.missing == "default" or self.learn == "after_window"

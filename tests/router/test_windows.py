@@ -1,0 +1,138 @@
+"""When outcomes are late: what is learned in their stead, and when."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from banditroute import Objective, Router, Window
+from banditroute.errors import BanditRouteError, FeedbackConflictError, InvalidArgumentError
+from tests.router.world import Clock, a_router, a_vector, bodies, url
+
+HOUR = 3600.0
+
+
+def waiting(store: Any = None, clock: Clock | None = None, first: int = 1, **rules: Any) -> tuple[Router, Clock]:
+    """A router whose quality is awaited for an hour."""
+    clock = clock or Clock()
+    objectives = (
+        Objective("quality", window=Window(HOUR, **rules)),
+        Objective("latency_s", goal="min", bounds=(0, 30)),
+    )
+    router = a_router(
+        store, objectives=objectives, preferences={"quality": 1.0}, clock=clock, ids=bodies(first), features=3
+    )
+    return router, clock
+
+
+def plain(qualities: dict[int, float], requests: int = 4) -> str:
+    """Digest of a router that was told these qualities at once."""
+    router, _ = waiting()
+    ids = [router.route(a_vector(number)).id for number in range(requests)]
+    for number, quality in qualities.items():
+        router.feedback(ids[number], quality=quality)
+    return router.digest()
+
+
+def asked(router: Router, requests: int = 4) -> list[str]:
+    return [router.route(a_vector(number)).id for number in range(requests)]
+
+
+def test_without_a_rule_late_is_as_good_as_early() -> None:
+    router, clock = waiting()
+    ids = asked(router)
+    clock.now += 10 * HOUR
+    router.feedback(ids[1], quality=0.75)
+    assert router.digest() == plain({1: 0.75})
+
+
+def test_a_default_stands_in_and_gives_way() -> None:
+    router, clock = waiting(missing="default", default=0.25)
+    ids = asked(router)
+    router.feedback(ids[0], quality=1.0)
+    clock.now += HOUR - 1
+    router.route(a_vector(9))
+    assert router.digest() == plain({0: 1.0})
+    clock.now += 1
+    router.route(a_vector(9))
+    assert router.digest() == plain({0: 1.0, 1: 0.25, 2: 0.25, 3: 0.25})
+    assert router.feedback(ids[2], quality=0.5).status == "recorded"
+    assert router.digest() == plain({0: 1.0, 1: 0.25, 2: 0.5, 3: 0.25})
+    with pytest.raises(FeedbackConflictError):
+        router.feedback(ids[2], quality=0.75)
+
+
+def test_a_censored_outcome_is_recorded_but_not_learned() -> None:
+    router, clock = waiting(missing="censor")
+    ids = asked(router)
+    router.feedback(ids[0], quality=1.0)
+    clock.now += HOUR
+    assert router.feedback(ids[1], quality=0.5).status == "recorded"
+    assert router.digest() == plain({0: 1.0})
+    assert router.feedback(ids[1], quality=0.5).status == "duplicate"
+    assert [record.outcomes for record in router.why(ids[1]).feedback] == [{"quality": 0.5}]
+
+
+@pytest.mark.parametrize("missing", ["ignore", "default"])
+def test_fast_outcomes_wait_for_the_slow_ones(missing: Literal["ignore", "default"]) -> None:
+    default = 0.25 if missing == "default" else None
+    router, clock = waiting(missing=missing, default=default, learn="after_window")
+    ids = asked(router)
+    router.feedback(ids[3], quality=1.0)
+    router.feedback(ids[0], quality=0.75)
+    nothing = plain({})
+    assert router.digest() == nothing
+    with pytest.raises(FeedbackConflictError):
+        router.feedback(ids[3], quality=0.5)
+    router.feedback(ids[3], quality=0.5, amend=True)
+    clock.now += HOUR
+    router.route(a_vector(9))
+    expected = {0: 0.75, 3: 0.5} | ({1: 0.25, 2: 0.25} if default else {})
+    assert router.digest() == plain(expected)
+
+
+@pytest.mark.parametrize("learn", ["on_arrival", "after_window"])
+def test_a_restart_forgets_no_window(tmp_path: Path, learn: Literal["on_arrival", "after_window"]) -> None:
+    rules: dict[str, Any] = {"missing": "default", "default": 0.25, "learn": learn}
+    router, clock = waiting(url(tmp_path / "w.db"), **rules)
+    ids = asked(router)
+    router.feedback(ids[3], quality=1.0)
+    router.close()
+    clock.now += 2 * HOUR
+    router, _ = waiting(url(tmp_path / "w.db"), clock, first=100, **rules)
+    router.route(a_vector(9))
+    assert router.digest() == plain({0: 0.25, 1: 0.25, 2: 0.25, 3: 1.0})
+    router.close()
+    again, _ = waiting(url(tmp_path / "w.db"), clock, first=200, **rules)
+    assert again.digest() == plain({0: 0.25, 1: 0.25, 2: 0.25, 3: 1.0})
+    again.close()
+
+
+def test_objectives_of_a_group_wait_together() -> None:
+    objectives = [
+        Objective("cost_usd", goal="min", window=Window(60)),
+        Objective("latency_s", goal="min", window=Window(61)),
+    ]
+    with pytest.raises(InvalidArgumentError, match="group 'response' must have windows of the same rules"):
+        a_router(objectives=objectives, preferences={"cost_usd": 1})
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ({"seconds": 0}, "seconds of a window = 0 must be a finite number above 0"),
+        ({"seconds": float("nan")}, "seconds of a window = nan"),
+        ({"seconds": 1, "missing": "guess"}, "missing = 'guess' must be 'ignore', 'default' or 'censor'"),
+        ({"seconds": 1, "missing": "default"}, "needs a default"),
+        ({"seconds": 1, "default": 0.5}, "needs a default"),
+        ({"seconds": 1, "learn": "never"}, "learn = 'never'"),
+    ],
+)
+def test_a_window_without_sense_is_refused(rules: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        Window(**rules)
+
+
+def test_a_default_outside_the_bounds_is_refused() -> None:
+    with pytest.raises(BanditRouteError, match=r"'quality' = 2 is outside \[0, 1\]"):
+        Objective("quality", window=Window(1, missing="default", default=2.0))

@@ -1,0 +1,207 @@
+"""Many routers on one log: what one is told, all of them know, and all of them come to the same bits."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from banditroute import Arm, Price, Router
+from banditroute.errors import FeedbackConflictError
+from banditroute.identity import IdSource
+from tests.router.world import Clock, a_router, a_vector, url
+
+RESPONSE: dict[str, Any] = {"cost_usd": 0.01, "latency_s": 3.0}
+
+
+def bodies_of(worker: int) -> IdSource:
+    """Bodies that no other worker gives."""
+    numbers = itertools.count(1)
+    return lambda: bytes([worker]) + next(numbers).to_bytes(15, "big")
+
+
+def workers(path: Path, count: int = 2) -> list[Router]:
+    """Routers on one file."""
+    return [a_router(url(path / "routing.db"), ids=bodies_of(number)) for number in range(count)]
+
+
+def in_step(routers: list[Router]) -> str:
+    """Let all of them read everything; the digest that all of them have then."""
+    for router in routers:
+        router.flush()
+    for router in routers:
+        router.sync()
+    digests = {router.digest() for router in routers}
+    assert len(digests) == 1
+    return digests.pop()
+
+
+def replayed(path: Path) -> str:
+    """The digest of a router that reads the log from its beginning."""
+    with a_router(url(path / "routing.db"), ids=bodies_of(99)) as router:
+        return router.digest()
+
+
+def closed(routers: list[Router]) -> None:
+    for router in routers:
+        router.close()
+
+
+def test_each_learns_what_the_others_were_told(tmp_path: Path) -> None:
+    one, two = both = workers(tmp_path)
+    for number in range(20):
+        router = both[number % 2]
+        decision = router.route(a_vector(number))
+        before = router.digest()
+        router.feedback(decision.id, quality=0.5, **RESPONSE)
+        assert router.digest() != before, "its own feedback counts at once"
+    assert in_step(both) == replayed(tmp_path)
+    assert one.health()["decided"] == two.health()["decided"] == 20
+    closed(both)
+
+
+def test_feedback_may_come_to_any_of_them(tmp_path: Path) -> None:
+    one, two = both = workers(tmp_path)
+    ids = [one.route(a_vector(number)).id for number in range(5)]
+    in_step(both)
+    for number, identity in enumerate(ids):
+        assert two.feedback(identity, quality=number / 5).wait(30).status == "recorded"
+    alone = a_router()
+    for number in range(5):
+        alone.feedback(
+            alone.route(a_vector(number)).id, quality=number / 5, served_arm=one.why(ids[number]).decision.arm
+        )
+    assert in_step(both) == alone.digest() == replayed(tmp_path)
+    closed(both)
+
+
+def test_the_same_told_to_two_counts_once(tmp_path: Path) -> None:
+    both = workers(tmp_path)
+    one = both[0]
+    identity = one.route(a_vector(1)).id
+    in_step(both)
+    statuses = {router.feedback(identity, quality=0.25).wait(30).status for router in both}
+    assert statuses == {"recorded", "duplicate"}
+    assert in_step(both) == replayed(tmp_path)
+    assert len(one.why(identity).feedback) == 1
+    closed(both)
+
+
+def test_different_things_told_to_two_are_a_conflict_and_both_know_the_one_that_counts(tmp_path: Path) -> None:
+    one, two = both = workers(tmp_path)
+    identity = one.route(a_vector(1)).id
+    in_step(both)
+    one.feedback(identity, quality=0.25).wait(30)
+    late = two.feedback(identity, quality=0.75)
+    with pytest.raises(FeedbackConflictError, match="different feedback already recorded"):
+        late.wait(30)
+    assert in_step(both) == replayed(tmp_path)
+    assert [record.outcomes for record in two.why(identity).feedback] == [{"quality": 0.25}]
+    assert two.health()["lost"] == 0, "the receipt said so"
+    closed(both)
+
+
+@pytest.mark.parametrize("served", [None, "plain"])
+def test_an_amendment_beats_what_another_was_told(tmp_path: Path, served: str | None) -> None:
+    one, two = both = workers(tmp_path)
+    identity = one.route(a_vector(1)).id
+    in_step(both)
+    one.feedback(identity, quality=0.25).wait(30)
+    two.feedback(identity, quality=0.75, amend=True, served_arm=served).wait(30)
+    assert in_step(both) == replayed(tmp_path)
+    assert [record.outcomes for record in one.why(identity).feedback][-1] == {"quality": 0.75}
+    closed(both)
+
+
+def test_preferences_prices_and_arms_reach_all(tmp_path: Path) -> None:
+    one, two = both = workers(tmp_path)
+    one.preferences = {"quality": 2.0, "latency_s": 1.0}
+    one.add_arm(Arm("new", price=Price(input=1, output=2)))
+    one.set_price("large", Price(input=1.0, output=4.0))
+    one.retire_arm("plain", successor="new")
+    one.flush()
+    two.sync()
+    assert two.preferences == {"quality": 2.0, "latency_s": 1.0}
+    assert two.arms == one.arms == {"small": "active", "large": "active", "plain": "retired", "new": "active"}
+    decision = two.route(a_vector(1), allowed=["new"])
+    two.feedback(decision.id, prompt_tokens=10, output_tokens=10, latency_s=1.0)
+    assert in_step(both) == replayed(tmp_path)
+    closed(both)
+
+
+def test_the_first_vector_decides_for_all(tmp_path: Path) -> None:
+    one, two = (
+        Router("wide", arms=[Arm("a"), Arm("b")], store=url(tmp_path / "routing.db"), clock=Clock())
+        for _ in range(2)
+    )
+    one.feedback(one.route([0.5, 0.5]).id, quality=1.0)
+    one.flush()
+    two.sync()
+    assert two.spec.dimension == 2
+    assert in_step([one, two])
+    closed([one, two])
+
+
+class Workers(RuleBasedStateMachine):
+    """Three routers, told whatever comes, in step now and then."""
+
+    path: Path
+
+    @initialize()
+    def begin(self) -> None:
+        import tempfile
+
+        self.directory = tempfile.TemporaryDirectory()
+        self.path = Path(self.directory.name)
+        self.routers = workers(self.path, 3)
+        self.ids: list[str] = []
+        self.routers[0].route(a_vector(0))
+        in_step(self.routers)
+
+    @rule(worker=st.integers(0, 2), number=st.integers(0, 50))
+    def route(self, worker: int, number: int) -> None:
+        self.ids.append(self.routers[worker].route(a_vector(number)).id)
+
+    @rule(
+        worker=st.integers(0, 2),
+        which=st.integers(0, 7),
+        quality=st.sampled_from([0.25, 0.5]),
+        amend=st.booleans(),
+        served=st.sampled_from([None, "small"]),
+    )
+    def tell(self, worker: int, which: int, quality: float, amend: bool, served: str | None) -> None:
+        if not self.ids:
+            return
+        identity = self.ids[-1 - which % len(self.ids)]
+        try:
+            self.routers[worker].feedback(identity, quality=quality, amend=amend, served_arm=served)
+        except FeedbackConflictError:
+            assert not amend
+
+    @rule(worker=st.integers(0, 2))
+    def read(self, worker: int) -> None:
+        self.routers[worker].sync()
+
+    @rule()
+    def meet(self) -> None:
+        assert in_step(self.routers) == replayed(self.path)
+
+    @invariant()
+    def nothing_is_lost(self) -> None:
+        for router in getattr(self, "routers", []):
+            assert router.health()["lost"] == 0
+
+    def teardown(self) -> None:
+        if hasattr(self, "routers"):
+            in_step(self.routers)
+            closed(self.routers)
+            self.directory.cleanup()
+
+
+TestWorkers = Workers.TestCase
+TestWorkers.settings = settings(
+    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+)
