@@ -1,29 +1,38 @@
 """The one thread that writes: it gathers what many threads append and commits it in groups."""
 
+import logging
+import math
 import queue
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from banditroute.errors import StoreError, StoreUnavailableError
-from banditroute.records import LogRecord
-
-Commit: TypeAlias = Callable[[Sequence[LogRecord]], None]
-"""Makes all of the records durable, or none: then it raises."""
+from banditroute.records import LogRecord, ReceiptStatus
+from banditroute.store.fates import Commit, Fate, Fates, together
 
 COMPANY_WAIT = 0.010
 """How long a group waits for more [s]."""
 
 GROUP_RECORDS = 500
 
+_TICK_S = (0.080, 0.120)
+_jitter = random.SystemRandom()
+_log = logging.getLogger("banditroute")
+
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
     records: Sequence[LogRecord]
-    stored: "Future[None]"
+    stored: "Future[ReceiptStatus]"
+
+
+def _tick_pause() -> float:
+    """Ticks of many workers on one database must not fall together [s]."""
+    return _jitter.uniform(*_TICK_S)
 
 
 class Writer:
@@ -31,19 +40,37 @@ class Writer:
 
     A group waits for company only if the one before it had any: whoever appends alone and waits for it pays one
     commit, and many who append together share one.
+
+    Args:
+        commit: What makes a group durable; called from the thread alone.
+        tick: Called in the same thread, between groups, ``pause()`` seconds after its last call: for what must
+            happen though nobody appends. What it raises is logged, and the thread goes on.
+        pause: Seconds until the next tick; 100 ms ± 20 % by default.
     """
 
-    def __init__(self, commit: Commit) -> None:
+    def __init__(
+        self,
+        commit: Commit,
+        tick: Callable[[], None] | None = None,
+        *,
+        pause: Callable[[], float] = _tick_pause,
+    ) -> None:
         self._commit = commit
+        self._tick = tick
+        self._pause = pause
+        self._tick_error = ""
         self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="banditroute-writer", daemon=True)
         self._thread.start()
 
-    def append(self, records: Sequence[LogRecord]) -> "Future[None]":
-        """Queue records; the future is done when they are durable, or carries why they are not."""
-        stored: Future[None] = Future()
+    def append(self, records: Sequence[LogRecord]) -> "Future[ReceiptStatus]":
+        """Queue records; the future is done when they are durable, or carries why they are not.
+
+        It says how they fared together: ``"recorded"``, or the weakest of their fates.
+        """
+        stored: Future[ReceiptStatus] = Future()
         # From here on nobody can cancel it: a task that gives up waiting must not unsettle the thread.
         stored.set_running_or_notify_cancel()
         batch = _Batch(records, stored)
@@ -68,15 +95,22 @@ class Writer:
 
     def _run(self) -> None:
         in_company = closing = False
+        due = self._next_tick()
         while not closing:
-            group, closing = self._gather(COMPANY_WAIT if in_company else 0.0)
+            group, closing = self._gather(COMPANY_WAIT if in_company else 0.0, due)
             in_company = len(group) > 1
             self._store(group)
+            if not closing and time.monotonic() >= due:
+                self._run_tick()
+                due = self._next_tick()
 
-    def _gather(self, wait: float) -> tuple[list[_Batch], bool]:
-        """The next group, and whether it is the last."""
+    def _gather(self, wait: float, due: float) -> tuple[list[_Batch], bool]:
+        """The next group, empty if none comes until ``due``, and whether it is the last."""
         group: list[_Batch] = []
-        batch = self._queue.get()
+        try:
+            batch = self._queue.get(timeout=None if due == math.inf else max(due - time.monotonic(), 0.0))
+        except queue.Empty:
+            return group, False
         deadline = time.monotonic() + wait
         count = 0
         while batch is not None:
@@ -94,34 +128,58 @@ class Writer:
 
     def _store(self, group: Sequence[_Batch]) -> None:
         records = [record for batch in group for record in batch.records]
-        error = self._attempt(records) if records else None
-        if error is None or isinstance(error, StoreUnavailableError) or len(group) == 1:
+        outcome = self._attempt(records) if records else {}
+        refused_one = isinstance(outcome, Exception) and not isinstance(outcome, StoreUnavailableError)
+        if refused_one and len(group) > 1:
+            # One of them cannot be stored; that must not cost the others theirs.
             for batch in group:
-                _settle(batch.stored, error if batch.records else None)
+                self._store([batch])
             return
-        # One of them cannot be stored; that must not cost the others theirs.
+        first = 0
         for batch in group:
-            self._store([batch])
+            places = range(first, first + len(batch.records))
+            _settle(batch.stored, _fate(outcome, places))
+            first = places.stop
 
-    def _attempt(self, records: Sequence[LogRecord]) -> Exception | None:
+    def _attempt(self, records: Sequence[LogRecord]) -> Fates | Exception:
         try:
-            self._commit(records)
+            return self._commit(records)
         except StoreError as error:
             return error
         except Exception as error:  # noqa: BLE001  (a thread that dies would leave everybody waiting)
             return StoreError(f"records not stored: {type(error).__name__}: {error}")
-        return None
+
+    def _next_tick(self) -> float:
+        return math.inf if self._tick is None else time.monotonic() + self._pause()
+
+    def _run_tick(self) -> None:
+        assert self._tick is not None
+        try:
+            self._tick()
+        except Exception as error:  # noqa: BLE001  (as above)
+            # The same one ten times a second would bury everything else.
+            told, self._tick_error = self._tick_error, f"{type(error).__name__}: {error}"
+            if told != self._tick_error:
+                _log.error("the writer's tick failed: %s", self._tick_error)
 
 
-def refused() -> "Future[None]":
+def refused() -> "Future[ReceiptStatus]":
     """What an append to a store that is not open gets."""
-    future: Future[None] = Future()
+    future: Future[ReceiptStatus] = Future()
     future.set_exception(StoreUnavailableError("the store is not open; records not stored", code="store.closed"))
     return future
 
 
-def _settle(stored: "Future[None]", error: Exception | None) -> None:
-    if error is None:
-        stored.set_result(None)
+def _fate(outcome: Fates | Exception, places: range) -> Fate:
+    if not outcome or not places:
+        return "recorded"
+    if isinstance(outcome, Exception):
+        return outcome
+    return together(outcome.get(place, "recorded") for place in places)
+
+
+def _settle(stored: "Future[ReceiptStatus]", fate: Fate) -> None:
+    if isinstance(fate, Exception):
+        stored.set_exception(fate)
     else:
-        stored.set_exception(error)
+        stored.set_result(fate)

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from banditroute.errors import StoreError, StoreUnavailableError
+from banditroute.errors import FeedbackConflictError, StoreError, StoreUnavailableError
 from banditroute.records import LogRecord, SpaceRecord
-from banditroute.store.writer import GROUP_RECORDS, Writer
+from banditroute.store.fates import Fate, Fates
+from banditroute.store.writer import GROUP_RECORDS, Writer, _tick_pause
 
 PATIENCE = 30
 
@@ -15,13 +16,14 @@ PATIENCE = 30
 class Commits:
     """Remembers each group; refuses those that hold a ``bad`` dimension, and waits at the gate."""
 
-    def __init__(self, bad: dict[int, Exception] | None = None) -> None:
+    def __init__(self, bad: dict[int, Exception] | None = None, fates: dict[int, Fate] | None = None) -> None:
         self.bad = bad or {}
+        self.fates = fates or {}
         self.groups: list[list[int]] = []
         self.entered, self.gate = threading.Event(), threading.Event()
         self.gate.set()
 
-    def __call__(self, records: Sequence[LogRecord]) -> None:
+    def __call__(self, records: Sequence[LogRecord]) -> Fates:
         self.entered.set()
         self.gate.wait(PATIENCE)
         dimensions = [record.dimension for record in records if isinstance(record, SpaceRecord)]
@@ -29,10 +31,11 @@ class Commits:
         for dimension in dimensions:
             if dimension in self.bad:
                 raise self.bad[dimension]
+        return {place: self.fates[it] for place, it in enumerate(dimensions) if it in self.fates}
 
 
-def space(dimension: int) -> list[LogRecord]:
-    return [SpaceRecord(dimension, 0)]
+def space(*dimensions: int) -> list[LogRecord]:
+    return [SpaceRecord(dimension, 0) for dimension in dimensions]
 
 
 def behind_a_gate(commits: Commits) -> Writer:
@@ -88,6 +91,100 @@ def test_a_database_that_is_away_fails_the_whole_group_once() -> None:
     writer.append(space(5)).result(PATIENCE)
     writer.close()
     assert commits.groups == [[0], [1, 2, 3], [5]]
+
+
+def test_each_append_gets_the_weakest_of_its_own_fates() -> None:
+    fates: dict[int, Fate] = {
+        2: "duplicate",
+        4: "buffered",
+        5: "pending",
+        7: FeedbackConflictError("seven"),
+        8: StoreUnavailableError("full", code="store.full"),
+    }
+    commits = Commits(fates=fates)
+    writer = behind_a_gate(commits)
+    appends = [(1,), (2, 1), (3,), (2, 4), (4, 5, 2), (), (6, 7, 5), (8,), (9,)]
+    futures = [writer.append(space(*numbers)) for numbers in appends]
+    commits.gate.set()
+    writer.close()
+    found = [future.exception() or future.result() for future in futures]
+    statuses = ["recorded", "duplicate", "recorded", "buffered", "pending", "recorded"]
+    assert found == [*statuses, fates[7], fates[8], "recorded"]
+    assert len(commits.groups) == 2
+
+
+def test_a_group_that_is_refused_as_a_whole_still_tells_each_append_its_fate() -> None:
+    commits = Commits({2: StoreError("two")}, {1: "duplicate", 3: "pending"})
+    writer = behind_a_gate(commits)
+    futures = [writer.append(space(number)) for number in (1, 2, 3)]
+    commits.gate.set()
+    writer.close()
+    assert futures[0].result() == "duplicate"
+    assert str(futures[1].exception()) == "two"
+    assert futures[2].result() == "pending"
+
+
+class Ticks:
+    """Counts its calls, and raises what it is given; says when it was called often enough."""
+
+    def __init__(self, enough: int, errors: Sequence[Exception] = ()) -> None:
+        self.count = 0
+        self.threads: set[threading.Thread] = set()
+        self.enough = threading.Event()
+        self._enough = enough
+        self._errors = list(errors)
+
+    def __call__(self) -> None:
+        self.count += 1
+        self.threads.add(threading.current_thread())
+        if self.count >= self._enough:
+            self.enough.set()
+        if self._errors:
+            raise self._errors.pop(0)
+
+
+def test_it_ticks_in_its_thread_though_nobody_appends() -> None:
+    ticks = Ticks(3)
+    writer = Writer(Commits(), ticks, pause=lambda: 0.001)
+    assert ticks.enough.wait(PATIENCE)
+    assert ticks.threads == {writer._thread}
+    writer.close()
+    count = ticks.count
+    writer.close()
+    assert ticks.count == count
+
+
+def test_it_ticks_between_groups_though_the_queue_is_not_empty() -> None:
+    ticks = Ticks(3)
+    commits = Commits()
+    commits.gate.clear()
+    writer = Writer(commits, ticks, pause=lambda: 0.0)
+    futures = [writer.append(space(number)) for number in range(3 * GROUP_RECORDS + 1)]
+    before, after = ticks.count, list[int]()
+    futures[-1].add_done_callback(lambda _: after.append(ticks.count))
+    commits.gate.set()
+    writer.close()
+    assert len(commits.groups) >= 4
+    assert after[0] - before >= len(commits.groups) - 1
+
+
+def test_a_tick_that_fails_is_told_once_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    errors = [ValueError("one"), ValueError("one"), KeyError("two")]
+    ticks = Ticks(4, errors)
+    writer = Writer(Commits(), ticks, pause=lambda: 0.0)
+    assert ticks.enough.wait(PATIENCE)
+    writer.append(space(1)).result(PATIENCE)
+    writer.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        "the writer's tick failed: ValueError: one",
+        "the writer's tick failed: KeyError: 'two'",
+    ]
+
+
+def test_the_pause_between_ticks_is_100_ms_give_or_take_a_fifth() -> None:
+    pauses = [_tick_pause() for _ in range(1_000)]
+    assert 0.080 <= min(pauses) < 0.084
+    assert 0.116 < max(pauses) <= 0.120
 
 
 def test_nobody_can_cancel_what_is_queued() -> None:
