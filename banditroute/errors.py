@@ -17,9 +17,10 @@ caller would expect. ``code`` is stable and made for programs; the text is one s
     ├── FeedbackConflictError                  feedback.conflict: other values were recorded before
     ├── RouterMismatchError (ValueError)       router.mismatch: the store holds a router of another shape
     ├── StoreError
-    │   ├── StoreUnavailableError              store.unavailable | store.closed
+    │   ├── StoreUnavailableError              store.unavailable | store.closed | store.full
     │   ├── SchemaVersionError                 schema.old | schema.new
-    │   └── SnapshotCorruptError (ValueError)  snapshot.corrupt
+    │   ├── SnapshotCorruptError (ValueError)  snapshot.corrupt
+    │   └── SpoolCorruptError (ValueError)     spool.corrupt
     └── MissingDependencyError (ImportError)   an extra that is not installed
 """
 
@@ -117,6 +118,12 @@ class SnapshotCorruptError(StoreError, ValueError):
     """Stored bytes fail their checksum or their shape."""
 
     code = "snapshot.corrupt"
+
+
+class SpoolCorruptError(StoreError, ValueError):
+    """Bytes that no spool of this version wrote, or that were damaged since."""
+
+    code = "spool.corrupt"
 
 
 class MissingDependencyError(BanditRouteError, ImportError):
