@@ -261,10 +261,15 @@ def feedback_row(record: FeedbackRecord, router_id: int, arms: ArmIds) -> Row:
 HELD_COLUMNS = ("body", "objective_group", "revision", "arm_id", "grid_values", "payload", "received_us")
 
 
-def to_held(row: Sequence[Any], arms: ArmIds) -> tuple[tuple[bytes, str], Held]:
-    """(Decision, group) and stored revision of a row of :data:`HELD_COLUMNS`."""
-    body, group, revision, arm, values, seal, received_us = row
-    return (body, group), Held(revision, arms.names[arm], to_integers(values), seal, received_us)
+def row_to_held(row: Sequence[Any], arms: ArmIds) -> Held:
+    """The stored revision of a row of :data:`HELD_COLUMNS`."""
+    _, _, revision, arm, values, seal, received_us = row
+    return Held(revision, arms.names[arm], to_integers(values), seal, received_us)
+
+
+def to_held(record: FeedbackRecord) -> Held:
+    """The same of a record."""
+    return Held(record.revision, record.arm, record.values, seal_of(record), record.received_us)
 
 
 def report_row(record: ReportRecord, router_id: int) -> Row:
