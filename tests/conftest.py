@@ -1,11 +1,13 @@
 """What every test starts from: faults escape, and the recorded workloads are found or their tests are skipped."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from banditroute.barrier import Barrier
+from tests import postgres
 
 
 @pytest.fixture(autouse=True)
@@ -22,3 +24,18 @@ def shared() -> Path:
     if not data.is_dir():
         pytest.skip("the recorded workloads are not beside this checkout; BANDITROUTE_SHARED says where they are")
     return data
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """One PostgreSQL server for all tests; see :func:`tests.postgres.a_server`."""
+    with postgres.a_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: postgres.Server) -> Iterator[str]:
+    """An empty PostgreSQL database."""
+    url = postgres_server.new_database()
+    yield url
+    postgres_server.take_back(url)

@@ -15,6 +15,7 @@ from banditroute.store.codec import (
     decision_row,
     feedback_row,
     report_row,
+    row_to_held,
     seal_of,
     to_held,
     to_report,
@@ -57,18 +58,18 @@ class _Stored:
 
     def __init__(self) -> None:
         self.decisions: set[bytes] = set()
-        self._held: dict[tuple[bytes, str], list[Held]] = {}
+        self._held: dict[tuple[bytes, str], list[Held | FeedbackRecord]] = {}
 
-    def add(self, key: tuple[bytes, str], held: Held) -> None:
+    def add(self, key: tuple[bytes, str], held: Held | FeedbackRecord) -> None:
         self._held.setdefault(key, []).append(held)
 
     def settle(self, record: FeedbackRecord) -> Sequence[FeedbackRecord]:
         """What of a record is new; from now on it counts as stored."""
         key = record.body, record.group
-        held = self._held.get(key, ())
+        held = [to_held(each) if isinstance(each, FeedbackRecord) else each for each in self._held.get(key, ())]
         new = settled(held, record, seal_of(record) if held else b"")
         for each in new:
-            self.add(key, Held(each.revision, each.arm, each.values, seal_of(each), each.received_us))
+            self.add(key, each)
         return new
 
 
@@ -196,7 +197,7 @@ class Appender:
         if not all(row.arm_id is None or row.arm_id in self._arms.names for row in rows):
             self._arms = arm_ids(connection, self._router_id)
         for row in sorted((row for row in rows if row.revision is not None), key=_revision):
-            stored.add(*to_held(row, self._arms))
+            stored.add((row.body, row.objective_group), row_to_held(row, self._arms))
         stored.decisions.update(row.body for row in rows if row.revision is None)
         return stored
 

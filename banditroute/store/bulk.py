@@ -1,13 +1,16 @@
 """Statements for many rows at once, at the speed of the driver."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Dialect, Table, insert
+from sqlalchemy.dialects import postgresql
 
 from banditroute.store.codec import Row
+
+_POSTGRES: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def insertion(dialect: Dialect, table: Table, rows: Sequence[Row]) -> tuple[str, list[Any]]:
@@ -32,3 +35,31 @@ def numbering(table: Table, count: int) -> str:
     (key,) = table.primary_key
     names = ("decided", "learned") if count > 1 else ("learned",)
     return f"UPDATE {table.name} SET {', '.join(f'{name} = ?' for name in names)} WHERE {key.name} = ?"  # noqa: S608
+
+
+def array_insertion(table: Table, rows: Sequence[Row]) -> tuple[str, tuple[Any, ...]]:
+    """The same for PostgreSQL, which takes an array for each column: half the work of as many single rows."""
+    names = tuple(rows[0])
+    return _array_statement(table, names), tuple([row[name] for row in rows] for name in names)
+
+
+def array_numbering(table: Table, rows: Mapping[int, tuple[int, ...]]) -> tuple[str, tuple[Any, ...]]:
+    """Numbers of many rows, by their primary keys, for PostgreSQL."""
+    (key,) = table.primary_key
+    columns = list(zip(*rows.values(), strict=True))
+    names = ("decided", "learned") if len(columns) > 1 else ("learned",)
+    numbers = ", ".join("%s::bigint[]" for _ in names)
+    statement = (
+        f"UPDATE {table.name} SET {', '.join(f'{name} = given.{name}' for name in names)} "  # noqa: S608
+        f"FROM unnest({numbers}, %s::bigint[]) AS given({', '.join(names)}, row) WHERE {key.name} = given.row"
+    )
+    return statement, (*map(list, columns), list(rows))
+
+
+@lru_cache(maxsize=64)
+def _array_statement(table: Table, names: tuple[str, ...]) -> str:
+    types = [table.c[name].type.compile(_POSTGRES) for name in names]
+    return (
+        f"INSERT INTO {table.name} ({', '.join(names)}) "  # noqa: S608
+        f"SELECT * FROM unnest({', '.join(f'%s::{each}[]' for each in types)}) ON CONFLICT DO NOTHING"
+    )

@@ -271,12 +271,16 @@ def _kind(record: FeedbackRecord) -> str:
 HELD_COLUMNS = ("body", "objective_group", "revision", "arm_id", "grid_values", "payload", "received_us", "kind")
 
 
-def to_held(row: Sequence[Any], arms: ArmIds) -> tuple[tuple[bytes, str], Held]:
-    """(Decision, group) and stored revision of a row of :data:`HELD_COLUMNS`."""
-    body, group, revision, arm, values, seal, received_us, kind = row
-    return (body, group), Held(
-        revision, arms.names[arm], to_integers(values), seal, received_us, by_default=kind == DEFAULT
-    )
+def row_to_held(row: Sequence[Any], arms: ArmIds) -> Held:
+    """The stored revision of a row of :data:`HELD_COLUMNS`."""
+    _, _, revision, arm, values, seal, received_us, kind = row
+    return Held(revision, arms.names[arm], to_integers(values), seal, received_us, by_default=kind == DEFAULT)
+
+
+def to_held(record: FeedbackRecord) -> Held:
+    """The same of a record."""
+    seal = seal_of(record)
+    return Held(record.revision, record.arm, record.values, seal, record.received_us, by_default=record.by_default)
 
 
 def report_row(record: ReportRecord, router_id: int) -> Row:

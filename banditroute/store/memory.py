@@ -26,10 +26,10 @@ from banditroute.records import (
     StoredRouter,
 )
 from banditroute.store.base import START, Fold, Revise
-from banditroute.store.codec import seal_of
+from banditroute.store.codec import seal_of, to_held
 from banditroute.store.fates import Fate, together
 from banditroute.store.order import as_lived
-from banditroute.store.settle import Held, lasting, settled
+from banditroute.store.settle import lasting, settled
 from banditroute.store.shape import fitted
 from banditroute.store.writer import refused
 
@@ -197,7 +197,7 @@ class MemoryStore:
             return "pending"
         before = [held for held in entry.feedback if held.group == record.group]
         try:
-            new = settled([_held(each) for each in before], record, seal_of(record) if before else b"")
+            new = settled([to_held(each) for each in before], record, seal_of(record) if before else b"")
         except BanditRouteError as error:
             return error
         for each in new:
@@ -252,11 +252,6 @@ class MemoryStore:
                 router = replace(router, spec=replace(router.spec, dimension=dimension))
         self._router = replace(router, revision=router.revision + 1)
         return "recorded"
-
-
-def _held(record: FeedbackRecord) -> Held:
-    seal = seal_of(record)
-    return Held(record.revision, record.arm, record.values, seal, record.received_us, by_default=record.by_default)
 
 
 def _blank(decision: DecisionRecord) -> DecisionRecord:

@@ -10,6 +10,7 @@ from banditroute.store.database import Database
 from banditroute.store.sqlite import Sqlite
 
 _SQLITE = ("sqlite", "sqlite+pysqlite")
+_POSTGRES = ("postgresql", "postgresql+psycopg")
 
 
 def database_at(url: str, *, patience: float | None = None) -> Database:
@@ -20,11 +21,16 @@ def database_at(url: str, *, patience: float | None = None) -> Database:
 
     Raises:
         InvalidArgumentError: for a database that is not supported, or one that would not last.
+        MissingDependencyError: if its driver is not installed.
     """
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise InvalidArgumentError("store URL cannot be parsed; write it as 'sqlite:///routing.db'") from None
+    if parsed.drivername in _POSTGRES:
+        from banditroute.store.postgres import Postgres
+
+        return Postgres(parsed.set(drivername="postgresql+psycopg"), patience=patience)
     if parsed.drivername not in _SQLITE:
         raise InvalidArgumentError(
             f"store URL names the database {parsed.drivername!r:.40}; sqlite and postgresql+psycopg are supported"

@@ -1,0 +1,205 @@
+"""A PostgreSQL database, over psycopg 3."""
+
+import logging
+import random
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
+
+from banditroute.errors import BanditRouteError, MissingDependencyError, StoreError, StoreUnavailableError
+from banditroute.store.bulk import array_insertion, array_numbering
+from banditroute.store.codec import Row
+from banditroute.store.database import Raced, T
+
+PATIENCE = 2.0
+"""How long a transaction is tried again while others are in its way, or the server restarts [s]."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_POOL_SIZE, _POOL_PATIENCE, _CONNECT_PATIENCE = 2, 1.0, 2
+_SETTINGS = (
+    "-c statement_timeout=5s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s -c client_encoding=utf8"
+)
+
+# Serialisation failure, deadlock, lock not available; the server is shut down, crashed or starting up.
+_AGAIN = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03"})
+_CONNECTION_CLASS = "08"
+# What the server may do later: it is full, busy or starting, cancelled it, only reads, or refuses this user.
+_NOT_NOW_CLASSES = frozenset({"08", "25", "28", "40", "53", "55", "57", "58"})
+
+_SCHEMA_KEY = int.from_bytes(b"banditrt", "big")
+_TRY_LOCK, _LOCK = text("SELECT pg_try_advisory_xact_lock(:key)"), text("SELECT pg_advisory_xact_lock(:key)")
+_DRAW = text("SELECT nextval('br_arrival') FROM generate_series(1, :count)")
+_SIZE = text("SELECT pg_database_size(current_database())")
+
+_jitter = random.SystemRandom()
+_log = logging.getLogger("banditroute")
+
+
+class Postgres:
+    """The routers in one database; see :class:`~banditroute.store.database.Database`.
+
+    Raises:
+        MissingDependencyError: without the extra ``postgres``.
+    """
+
+    kind: ClassVar[str] = "postgresql"
+    one_writer: ClassVar[bool] = False
+
+    def __init__(self, url: URL, *, patience: float | None = None) -> None:
+        self.name = f"postgresql database {url.database!r:.80}"
+        self._url = url
+        self._patience = PATIENCE if patience is None else patience
+        self._engine = _engine(url)
+
+    def write(self, doing: str, work: Callable[[Connection], T]) -> T:
+        """Do ``work``, again while others are in the way or the server restarts, until patience ends."""
+        deadline = time.monotonic() + self._patience
+        pause = _FIRST_PAUSE
+        with translated(doing):
+            while True:
+                try:
+                    with self._engine.begin() as connection:
+                        return work(connection)
+                except Raced:
+                    if time.monotonic() > deadline:
+                        raise StoreUnavailableError(f"{doing}: other workers were always first") from None
+                    continue
+                except DBAPIError as error:
+                    wait = pause * _jitter.uniform(0.5, 1.0)
+                    if not _may_go_again(error) or time.monotonic() + wait > deadline:
+                        raise
+                time.sleep(wait)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    @contextmanager
+    def read(self, doing: str) -> Iterator[Connection]:
+        """A transaction that is marked as read-only."""
+        reading = self._engine.execution_options(postgresql_readonly=True)
+        with translated(doing), reading.begin() as connection:
+            yield connection
+
+    def must_exist(self) -> None:
+        """Connecting tells."""
+
+    def lock_schema(self, connection: Connection) -> None:
+        """One lock for the whole database."""
+        connection.execute(_LOCK, {"key": _SCHEMA_KEY})
+
+    def lock_journal(self, connection: Connection, key: int, *, wait: bool) -> bool:
+        """An advisory lock that ends with the transaction, so that no dead worker can hold it."""
+        if wait:
+            connection.execute(_LOCK, {"key": key})
+            return True
+        return bool(connection.scalar(_TRY_LOCK, {"key": key}))
+
+    def arrivals(self, connection: Connection, count: int) -> Sequence[int]:
+        """From a sequence: with gaps, and never twice."""
+        return connection.scalars(_DRAW, {"count": count}).all()
+
+    def insert(self, connection: Connection, table: Table, rows: Sequence[Row]) -> int:
+        """All rows in one statement, a column at a time."""
+        statement, columns = array_insertion(table, rows)
+        return connection.exec_driver_sql(statement, columns).rowcount
+
+    def number(self, connection: Connection, table: Table, rows: Mapping[int, tuple[int, ...]]) -> None:
+        """All rows in one statement."""
+        statement, columns = array_numbering(table, rows)
+        connection.exec_driver_sql(statement, columns)
+
+    def size(self, connection: Connection) -> int:
+        """As the server counts."""
+        return int(connection.execute(_SIZE).scalar_one())
+
+    def before_fork(self) -> None:
+        """A connection that nobody uses in the child does no harm there."""
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """In the child, leave the parent's connections alone, without a word to the server."""
+        if in_child:
+            self._engine.dispose(close=False)
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+
+def _engine(url: URL) -> Engine:
+    options = url.query.get("options", "")
+    theirs = options if isinstance(options, str) else " ".join(options)
+    try:
+        engine = create_engine(
+            url,
+            pool_size=_POOL_SIZE,
+            max_overflow=0,
+            pool_timeout=_POOL_PATIENCE,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args={"connect_timeout": _CONNECT_PATIENCE, "options": f"{_SETTINGS} {theirs}".strip()},
+        )
+    except ImportError:
+        raise MissingDependencyError(
+            "a PostgreSQL store needs psycopg; install it with: pip install 'banditroute[postgres]'"
+        ) from None
+
+    @event.listens_for(engine, "first_connect")
+    def _warn(connection: Any, _record: object) -> None:
+        if connection.execute("SHOW synchronous_commit").fetchone()[0] == "off":
+            _log.warning(
+                "PostgreSQL runs with synchronous_commit=off: a crash may lose feedback that was acknowledged"
+            )
+        connection.rollback()
+
+    return engine
+
+
+def _may_go_again(error: DBAPIError) -> bool:
+    state = _state(error)
+    # psycopg gives no state for a connection that was refused or lost.
+    return state in _AGAIN or state[:2] == _CONNECTION_CLASS or (not state and _is_operational(error))
+
+
+def _state(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def _is_operational(error: DBAPIError) -> bool:
+    return type(error.orig).__name__ in ("OperationalError", "ConnectionTimeout", "InterfaceError")
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn whatever the database or a record's encoding raises into one sentence, without any bound value.
+
+    Raises:
+        StoreUnavailableError: when the database cannot do it now (away, full, busy, only for reading).
+        StoreError: when it never will.
+    """
+    try:
+        yield
+    except BanditRouteError:
+        raise
+    except NoConnectionError:
+        raise StoreUnavailableError(f"{doing}: database unavailable (every connection is in use)") from None
+    except DBAPIError as error:
+        state = _state(error)
+        if state[:2] in _NOT_NOW_CLASSES or (not state and _is_operational(error)):
+            raise StoreUnavailableError(f"{doing}: database unavailable ({_cause(error)})") from None
+        raise StoreError(f"{doing}: refused by the database ({_cause(error)})") from None
+    except SQLAlchemyError as error:
+        raise StoreError(f"{doing}: the database failed ({type(error).__name__})") from None
+
+
+def _cause(error: DBAPIError) -> str:
+    """What the server says, without anything that it quotes: names of hosts and users, values of a row."""
+    name = type(error.orig).__name__
+    if state := _state(error):
+        constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+        return f"{name} {state}" + (f", {constraint}" if constraint else "")
+    lines = str(error.orig).splitlines() or [name]
+    return re.sub(r"\"[^\"]*\"|'[^']*'", "…", lines[0])[:160]
