@@ -43,8 +43,15 @@ class DecisionIds:
     def __init__(self, secrets: Sequence[bytes], tenant: str, router: str) -> None:
         if not secrets or not all(isinstance(secret, bytes) and len(secret) >= 32 for secret in secrets):
             raise InvalidArgumentError("secret must be at least 32 bytes, or several of that length")
-        scope = b"".join(len(part).to_bytes(4, "big") + part for part in (tenant.encode(), router.encode()))
-        self._keyed = [hmac.new(secret, scope, hashlib.sha256) for secret in secrets]
+        self._secrets = list(secrets)
+        self._scope = b"".join(len(part).to_bytes(4, "big") + part for part in (tenant.encode(), router.encode()))
+        self._keyed = [hmac.new(secret, self._scope, hashlib.sha256) for secret in secrets]
+
+    def accept(self, secret: bytes) -> None:
+        """Accept ids under another secret too: that of a store which was away when the router was opened."""
+        if secret not in self._secrets:
+            self._secrets.append(secret)
+            self._keyed.append(hmac.new(secret, self._scope, hashlib.sha256))
 
     def issue(self, body: bytes) -> str:
         """The public id of ``body`` (16 bytes)."""

@@ -3,10 +3,12 @@
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from banditroute.awaited import Awaited
 from banditroute.barrier import Barrier
+from banditroute.errors import StoreUnavailableError
 from banditroute.journal import Journal
 from banditroute.outbox import Outbox
 from banditroute.records import FeedbackRecord, Receipt, ReceiptStatus, ReportRecord
@@ -47,8 +49,10 @@ class Intake:
         """
         for group, wait_us in self.awaited.groups.items():
             since_us = self.now_us() - 2 * wait_us - DAY_US
-            for created_us, body in self.store.awaiting(group, since_us=since_us):
-                self.awaited.add(group, created_us, body)
+            # What a store that is away would have said, nobody awaits: its own worker does, or the next opening.
+            with suppress(StoreUnavailableError):
+                for created_us, body in self.store.awaiting(group, since_us=since_us):
+                    self.awaited.add(group, created_us, body)
 
     def entry(self, body: bytes) -> Entry | None:
         """What is known of a decision, asking the store for those that were made too long ago."""
@@ -62,7 +66,7 @@ class Intake:
 
     def take(self, decision_id: str, report: ReportRecord) -> Receipt:
         """Learn a report; where the store is far and the decision not known here, the store sees to it."""
-        entry = self.entry(report.body) if self.store.near else self.ledger.get(report.body)
+        entry = self._known(report.body)
         if entry is None:
             self.reviser.check(report)
             # Under the lock, which a store that resolves the report at once takes too, after its own.
@@ -74,6 +78,13 @@ class Intake:
             )
             stored = self._learn(entry, records)
         return Receipt(decision_id, "recorded" if records else "duplicate", stored)
+
+    def _known(self, body: bytes) -> Entry | None:
+        """What is known of a decision without waiting for a database that is far, or away."""
+        with suppress(StoreUnavailableError):
+            if self.store.near:
+                return self.entry(body)
+        return self.ledger.get(body)
 
     def close_windows(self) -> None:
         """Learn what is to be learned of outcomes whose window is over."""

@@ -34,6 +34,7 @@ class Operations(ABC):
     _store: Store
     _intake: Intake
     _ids: DecisionIds
+    _keeps_secret_in_store: bool
     _barrier: Barrier
     _changes: Changes
     spec: RouterSpec
@@ -101,6 +102,8 @@ class Operations(ABC):
         with self._lock:
             if mark is None or mark != self._changes.mark():
                 return False
+            if self._keeps_secret_in_store:
+                self._ids.accept(stored.secret)
             self._state.roster.adopt(stored)
             if stored.preferences.version > self._terms.standing.version:
                 self._terms.stand(stored.preferences)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
+from os import PathLike
+from pathlib import Path
 from types import TracebackType
 
 from banditroute.arms import Arm
@@ -70,6 +72,8 @@ class Router(Operations):
         preferences: Objective → weight ≥ 0; by default 1 for the first objective. They seed a new store; in one
             that knows this router the stored ones win, and are changed by setting ``router.preferences``.
         store: A database URL, a store, or None for memory.
+        spool: A directory on local disk where records wait while the database is away; by default one beside a
+            SQLite file, for PostgreSQL ``BANDITROUTE_SPOOL`` or one below the user's state directory.
         features: Number of features, or their names (then ``route`` takes mappings too); by default the first
             vector decides.
         intercept: Whether a constant 1 is appended to each vector.
@@ -104,6 +108,7 @@ class Router(Operations):
         controllers: Sequence[Controller] = (),
         preferences: Preferences | None = None,
         store: str | Store | None = None,
+        spool: str | PathLike[str] | None = None,
         features: int | Sequence[str] | None = None,
         intercept: bool = True,
         x_max: float = 4.0,
@@ -128,10 +133,11 @@ class Router(Operations):
         check_seed(seed)
         secrets = [secret] if isinstance(secret, bytes) else [new_secret()] if secret is None else list(secret)
         self._ids = DecisionIds(secrets, tenant, name)
+        self._keeps_secret_in_store = secret is None
         self._state = State(
             self.objectives, ridge=self.policy.ridge, controllers=controllers, source_caps=source_caps
         )
-        self._store = open_store(store)
+        self._store = open_store(store, spool=None if spool is None else Path(spool))
         self._outbox = Outbox(self._store)
         self._changes = Changes()
         reviser = Reviser(self.objectives, self._state.roster, self._state.sources, self._lock)

@@ -3,6 +3,8 @@
 :func:`open_store` turns what a router is given into a store. SQLAlchemy is loaded only when SQL is asked for.
 """
 
+from pathlib import Path
+
 from banditroute.errors import InvalidArgumentError
 from banditroute.store.base import START, Fold, Revise, Store
 from banditroute.store.memory import MemoryStore
@@ -10,8 +12,11 @@ from banditroute.store.memory import MemoryStore
 __all__ = ["START", "Fold", "MemoryStore", "Revise", "Store", "open_store"]
 
 
-def open_store(store: "str | Store | None") -> Store:
+def open_store(store: "str | Store | None", *, spool: Path | None = None) -> Store:
     """The store behind ``store``: None is memory, a URL is SQL.
+
+    ``spool`` is a directory on local disk where records wait while a SQL database is away; by default one beside
+    a SQLite file, and for PostgreSQL ``BANDITROUTE_SPOOL`` or one below the user's state directory.
 
     URLs look like ``"sqlite:///routing.db"`` or ``"postgresql+psycopg://user@host/database"``. Nothing is touched
     before the store's ``open``.
@@ -23,8 +28,9 @@ def open_store(store: "str | Store | None") -> Store:
         return MemoryStore()
     if isinstance(store, str):
         from banditroute.store.sql import SqlStore
+        from banditroute.store.url import default_spool
 
-        return SqlStore(store)
+        return SqlStore(store, spool=default_spool(store) if spool is None else spool)
     methods = ("open", "append", "flush", "end", "events", "changed", "decision", "health", "close")
     if not all(callable(getattr(store, name, None)) for name in methods):
         raise InvalidArgumentError(f"store must be a URL, a Store or None, got {type(store).__name__}")

@@ -147,6 +147,8 @@ _FORMS: Final[Mapping[int, _Form]] = {
             "outcomes": _mapping_to(_number),
             "source": _or_none(_str),
             "received_us": _int,
+            "by_default": _bool,
+            "amends": _bool,
         },
     ),
     3: _Form(

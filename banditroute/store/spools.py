@@ -44,6 +44,14 @@ class Spools:
         self._name = hashlib.blake2b(scope, digest_size=8).hexdigest()
         self._strange: set[Path] = set()
 
+    def usable(self) -> bool:
+        """Whether a spool can be opened now; it tries."""
+        try:
+            self.new().close()
+        except StoreUnavailableError:
+            return False
+        return True
+
     def new(self, *, refused: bool = False) -> Spool:
         """A spool of this process: for records that wait, or for ``refused`` ones.
 

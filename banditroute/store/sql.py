@@ -6,9 +6,9 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, exists, func, insert, select, update
@@ -28,14 +28,15 @@ from banditroute.records import (
 from banditroute.store import forking, schema, tables
 from banditroute.store.base import START, Fold, Revise
 from banditroute.store.codec import preference_row, spec_json, to_spec
-from banditroute.store.database import Database
 from banditroute.store.erasure import erase
 from banditroute.store.ledger import Ledger
-from banditroute.store.reader import LogReader, read_router
+from banditroute.store.opened import Entrance, Opened
+from banditroute.store.reader import read_router
 from banditroute.store.shape import fitted
+from banditroute.store.spools import Spools
 from banditroute.store.standing import write_arm
 from banditroute.store.url import database_at
-from banditroute.store.writer import Writer, refused
+from banditroute.store.writer import refused
 
 _log = logging.getLogger("banditroute")
 
@@ -55,17 +56,25 @@ class SqlStore:
     Args:
         url: ``sqlite:///routing.db`` or ``postgresql+psycopg://user@host/database``.
         patience: How long a transaction waits for others [s]; by default what suits the database.
+        spool: A directory on local disk where records wait while the database is away; without one they are
+            refused then.
         worker: Gives this worker's name, at most 16 characters, another one for each call.
     """
 
     ledger: type[Ledger] = Ledger
 
     def __init__(
-        self, url: str, *, patience: float | None = None, worker: Callable[[], str] = _new_worker
+        self,
+        url: str,
+        *,
+        patience: float | None = None,
+        spool: Path | None = None,
+        worker: Callable[[], str] = _new_worker,
     ) -> None:
         self._database = database_at(url, patience=patience)
+        self._spool = spool
         self._worker = worker
-        self._opened: _Opened | None = None
+        self._opened: Opened | None = None
         self._forked = False
         self._starting = threading.Lock()
 
@@ -86,28 +95,46 @@ class SqlStore:
         if self._opened is not None:
             raise StoreError("the store is open already; open another one for another router")
 
-        def create(connection: Connection) -> tuple[str, int, bool]:
+        def find(connection: Connection) -> Entrance:
             self._database.lock_schema(connection)
             version = schema.found_version(connection)
             if version is None:
                 schema.create(connection)
             else:
                 schema.check_version(version)
-            return schema.store_id(connection), *_found_or_created(connection, spec, arms, preferences, secret)
+            router = _found_or_created(connection, spec, arms, preferences, secret)
+            return Entrance(schema.store_id(connection), *router)
 
+        directory = self._spool
+        spools = None if directory is None else Spools(directory, tenant=spec.tenant, router=spec.name)
+
+        def begin() -> Opened:
+            enter = partial(self._database.write, "store not opened", find)
+            return Opened(self._database, enter, self.ledger, self._worker(), fold, revise, spools)
+
+        self._begin = begin
+        opened = begin()
         try:
-            store_id, router_id, created = self._database.write("store not opened", create)
-            self._begin = partial(_Opened.begin, self._database, self.ledger, store_id, router_id, fold, revise)
-            opened = self._begin(self._worker())
-            if not created:
-                opened.catch_up()
-            with self._database.read("store not opened") as connection:
-                stored = read_router(connection, router_id, with_snapshot=True)
+            stored = self._stored(opened, spec)
+        except StoreUnavailableError as error:
+            if spools is None or not spools.usable():
+                opened.close()
+                raise
+            _log.warning("router %r begins without its store, and reads it when it is there: %s", spec.name, error)
+            stored = StoredRouter(spec, secret, tuple(arms), preferences, None, START, created=False, revision=-1)
         except BaseException:
-            self._database.dispose()
+            opened.close()
             raise
         self._start(opened)
-        return replace(stored, spec=replace(stored.spec, policy=spec.policy), created=created)
+        return stored
+
+    def _stored(self, opened: Opened, spec: RouterSpec) -> StoredRouter:
+        at = opened.entrance
+        if not at.created:
+            opened.catch_up()
+        with self._database.read("store not opened") as connection:
+            stored = read_router(connection, at.router_id, with_snapshot=True)
+        return replace(stored, spec=replace(stored.spec, policy=spec.policy), created=at.created)
 
     def append(self, records: Sequence[LogRecord]) -> "Future[ReceiptStatus]":
         """Queue records; see :meth:`banditroute.store.Store.append`."""
@@ -159,7 +186,7 @@ class SqlStore:
         opened = self._now_open()
         opened.flush()
         self._database.write(
-            "decisions not erased", lambda connection: erase(connection, opened.router_id, bodies)
+            "decisions not erased", lambda connection: erase(connection, opened.entrance.router_id, bodies)
         )
 
     def health(self) -> dict[str, Any]:
@@ -168,10 +195,11 @@ class SqlStore:
         opened = self._in_this_process()
         if opened is None:
             return facts
-        facts |= opened.ledger.health()
+        facts |= opened.health()
         try:
+            router_id = opened.entrance.router_id
             with self._database.read("health not known") as connection:
-                facts |= _waiting(connection, opened.router_id)
+                facts |= _waiting(connection, router_id)
         except StoreError as error:
             return facts | {"last_error": str(error)}
         if not facts["pending"]:
@@ -193,74 +221,29 @@ class SqlStore:
         if in_child:
             # What the parent's thread holds and has queued is the parent's; here it must not even be closed.
             self._finalizer.detach()
+            if self._opened is not None:
+                self._opened.abandon()
             self._starting = threading.Lock()
             self._forked = True
 
-    def _start(self, opened: "_Opened") -> None:
+    def _start(self, opened: Opened) -> None:
         self._opened = opened
         self._finalizer = weakref.finalize(self, opened.close)
         forking.watch(self)
 
-    def _in_this_process(self) -> "_Opened | None":
+    def _in_this_process(self) -> Opened | None:
         if self._forked:
             with self._starting:
                 if self._forked:
-                    self._start(self._begin(self._worker()))
+                    self._start(self._begin())
                     self._forked = False
         return self._opened
 
-    def _now_open(self) -> "_Opened":
+    def _now_open(self) -> Opened:
         opened = self._in_this_process()
         if opened is None:
             raise StoreUnavailableError("the store is not open; call open() first", code="store.closed")
         return opened
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """A store that is open: the worker's thread, and its ways to write and to read."""
-
-    database: Database
-    router_id: int
-    ledger: Ledger
-    writer: Writer
-    reader: LogReader
-
-    @classmethod
-    def begin(
-        cls,
-        database: Database,
-        kind: type[Ledger],
-        store_id: str,
-        router_id: int,
-        fold: Fold,
-        revise: Revise,
-        worker: str,
-    ) -> "_Opened":
-        ledger = kind(database, store_id, router_id, worker, fold, revise)
-        writer = Writer(ledger, None if database.one_writer else ledger.fold)
-        return cls(database, router_id, ledger, writer, LogReader(database, router_id, worker))
-
-    def catch_up(self) -> None:
-        """Fold what dead workers left behind; nothing that is wrong with it keeps a router from opening."""
-        try:
-            self.ledger.fold(wait=True)
-        except StoreError as error:
-            _log.error("what was left behind was not folded: %s", error)
-
-    def flush(self) -> None:
-        self.writer.flush()
-        if not self.database.one_writer:
-            # What is durable is settled; a database that is away gives the numbers when it is back.
-            with suppress(StoreUnavailableError):
-                self.ledger.fold(wait=True)
-
-    def close(self) -> None:
-        self.writer.close()
-        if not self.database.one_writer:
-            with suppress(StoreError):
-                self.ledger.fold(wait=True)
-        self.database.dispose()
 
 
 def _found_or_created(

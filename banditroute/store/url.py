@@ -1,5 +1,7 @@
 """Which database a store URL names."""
 
+import hashlib
+import os
 from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
@@ -36,6 +38,21 @@ def database_at(url: str, *, patience: float | None = None) -> Database:
             f"store URL names the database {parsed.drivername!r:.40}; sqlite and postgresql+psycopg are supported"
         )
     return Sqlite(_path(parsed), patience=patience)
+
+
+def default_spool(url: str) -> Path | None:
+    """Where records wait while the database at ``url`` is away; None where a SQLite file could not be either."""
+    database = database_at(url)
+    if isinstance(database, Sqlite):
+        return database.path.with_name(f"{database.path.name}.spool") if database.path.parent.is_dir() else None
+    if place := os.environ.get("BANDITROUTE_SPOOL"):
+        return Path(place)
+    state = os.environ.get("XDG_STATE_HOME")
+    home = Path(state) if state else Path.home() / ".local" / "state"
+    # Two databases must not read each other's spools; the digest tells nobody where they are.
+    parsed = make_url(url)
+    named = f"{parsed.host}:{parsed.port}/{parsed.database}{sorted(parsed.query.items())}"
+    return home / "banditroute" / hashlib.blake2b(named.encode(), digest_size=8).hexdigest()
 
 
 def _path(url: URL) -> Path:

@@ -148,7 +148,7 @@ def test_rotten_sums_are_made_anew(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, blob: str
 ) -> None:
     """From the log, and those of the other arms move on; whether the checksum tells or only the fold does."""
-    monkeypatch.setattr("banditroute.testing.stores.summing", careful)
+    monkeypatch.setattr("banditroute.testing.records.summing", careful)
     store = opened(path)
     append(store, ONE, TWO, feedback_of(ONE, 1), feedback_of(TWO, 2))
     store.close()

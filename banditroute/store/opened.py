@@ -1,0 +1,151 @@
+"""A store that is open: the worker's thread, its spool, and its ways to write and to read."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from banditroute.errors import StoreError, StoreUnavailableError
+from banditroute.records import LogRecord
+from banditroute.store.base import Fold, Revise
+from banditroute.store.database import Database
+from banditroute.store.fates import Commit, Fates
+from banditroute.store.ledger import Ledger
+from banditroute.store.reader import LogReader
+from banditroute.store.spooling import SpoolingCommit
+from banditroute.store.spools import Spools
+from banditroute.store.writer import Writer
+
+_log = logging.getLogger("banditroute")
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """Where a router's log is: which store, which router of it, and whether it was created just now."""
+
+    store_id: str
+    router_id: int
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Entered:
+    entrance: Entrance
+    ledger: Ledger
+    reader: LogReader
+
+
+class Opened:
+    """One worker of one router; the database may not be there yet, or not any more.
+
+    Args:
+        database: Where the log is.
+        enter: Finds or creates the router there; raises StoreUnavailableError as long as it cannot.
+        ledger: The ledger's class.
+        worker: This worker's name.
+        fold, revise: As in :meth:`~banditroute.store.Store.open`.
+        spools: Where records wait while the database is away; without it they are refused.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        enter: Callable[[], Entrance],
+        ledger: type[Ledger],
+        worker: str,
+        fold: Fold,
+        revise: Revise,
+        spools: Spools | None,
+    ) -> None:
+        self.database = database
+        self._enter = enter
+        self._ledger = ledger
+        self._worker = worker
+        self._fold, self._revise = fold, revise
+        self._entering = threading.Lock()
+        self._entered: _Entered | None = None
+        self._spooling = None if spools is None else SpoolingCommit(self._commit, spools)
+        commit: Commit = self._commit if self._spooling is None else self._spooling
+        self.writer = Writer(commit, self._tick)
+
+    @property
+    def entrance(self) -> Entrance:
+        """Where the log is; raises StoreUnavailableError while the database is away."""
+        return self._inside().entrance
+
+    @property
+    def reader(self) -> LogReader:
+        """The log; raises StoreUnavailableError while the database is away."""
+        return self._inside().reader
+
+    def catch_up(self) -> None:
+        """Bring in what dead workers left behind; nothing that is wrong with it keeps a router from opening."""
+        try:
+            if self._spooling is not None:
+                self._spooling.replay()
+            self._inside().ledger.fold(wait=True)
+        except StoreError as error:
+            _log.error("what was left behind was not folded: %s", error)
+
+    def flush(self) -> None:
+        """Wait until all that was appended is settled and, if the database is there, in the journal."""
+        self.writer.flush()
+        # What is durable is settled; a database that is away gives the numbers when it is back.
+        with suppress(StoreUnavailableError):
+            self._fold_rest()
+
+    def health(self) -> dict[str, Any]:
+        """What this worker saw of the database, and what waits for it."""
+        facts: dict[str, Any] = {}
+        if self._entered is not None:
+            facts |= self._entered.ledger.health()
+        if self._spooling is not None:
+            facts |= {
+                "state": self._spooling.state,
+                "spooled": self._spooling.waiting,
+                "spool_bytes": self._spooling.spool_bytes,
+                "dropped": self._spooling.dropped,
+                "set_aside": self._spooling.set_aside,
+            }
+            if self._spooling.last_error:
+                facts["last_error"] = self._spooling.last_error
+        return facts
+
+    def close(self) -> None:
+        """Settle what is queued and let go of the database."""
+        self.writer.close()
+        if self._spooling is not None:
+            self._spooling.close()
+        with suppress(StoreError):
+            self._fold_rest()
+        self.database.dispose()
+
+    def abandon(self) -> None:
+        """Let go of the spool in a forked child, whose parent goes on with it."""
+        if self._spooling is not None:
+            self._spooling.abandon()
+
+    def _commit(self, records: Sequence[LogRecord]) -> Fates:
+        return self._inside().ledger(records)
+
+    def _tick(self) -> None:
+        if self._spooling is not None:
+            self._spooling.tick()
+        if self._entered is not None and not self.database.one_writer:
+            self._entered.ledger.fold()
+
+    def _fold_rest(self) -> None:
+        if not self.database.one_writer:
+            self._inside().ledger.fold(wait=True)
+
+    def _inside(self) -> _Entered:
+        with self._entering:
+            if self._entered is None:
+                at = self._enter()
+                ledger = self._ledger(
+                    self.database, at.store_id, at.router_id, self._worker, self._fold, self._revise
+                )
+                self._entered = _Entered(at, ledger, LogReader(self.database, at.router_id, self._worker))
+            return self._entered
