@@ -2,7 +2,7 @@
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from banditroute.intake import Intake
 from banditroute.objectives import Objectives, Preferences
 from banditroute.outbox import Outbox
 from banditroute.records import ArmRecord, Explanation, RouterSpec, StoredRouter
-from banditroute.state import State
+from banditroute.state import Ledger, State
 from banditroute.state.prices import effective_us
 from banditroute.state.roster import new_arm_record
 from banditroute.store import Store
@@ -31,6 +31,7 @@ class Operations(ABC):
     _state: State
     _terms: Terms
     _outbox: Outbox
+    _ledger: Ledger
     _store: Store
     _intake: Intake
     _ids: DecisionIds
@@ -111,6 +112,32 @@ class Operations(ABC):
                 self._fix_dimension(stored.spec)
             return True
 
+    def forget(self, *, source: str | None = None, decisions: Collection[str] = ()) -> int:
+        """Take what a source said, or what came of some decisions, out of everything that was learned.
+
+        Exactly: what is believed afterwards is, bit for bit, what it would be had it never been said. Of
+        ``decisions`` the log forgets features, expectations and outcomes as well, so that nothing personal is
+        left. Returns how many outcomes were taken out.
+
+        Raises:
+            InvalidArgumentError: if neither is given.
+            InvalidDecisionIdError: for an id that this router never issued; then nothing is forgotten.
+            StoreError: if it is not on stable storage.
+        """
+        if source is None and not decisions:
+            raise InvalidArgumentError("forget needs a source or decisions")
+        bodies = [self._ids.body(decision_id) for decision_id in decisions]
+        self.sync()
+        forgotten = self._intake.forget(bodies, source=None)
+        if source is not None:
+            forgotten += self._intake.forget(list(self._store.told_by(source)), source=source)
+        self.flush()
+        if bodies:
+            self._store.erase(bodies)
+            with self._lock:
+                self._ledger.drop(bodies)
+        return forgotten
+
     def why(self, decision_id: str) -> Explanation:
         """What was known when a decision was made, and what came of it.
 
@@ -141,6 +168,14 @@ class Operations(ABC):
         """SHA-256 of everything learned: equal on any machine that learned the same, in any order."""
         with self._lock:
             return self._state.digest()
+
+    @abstractmethod
+    def sync(self) -> None:
+        """Make everything durable, and read what other workers wrote."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Wait until everything so far is on stable storage."""
 
     @abstractmethod
     def _fix_dimension(self, spec: RouterSpec) -> None:

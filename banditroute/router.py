@@ -21,7 +21,7 @@ from banditroute.barrier import Barrier
 from banditroute.changes import Changes
 from banditroute.choice import Chooser, Prediction
 from banditroute.controllers import Controller
-from banditroute.errors import InvalidArgumentError, StoreError, StoreUnavailableError
+from banditroute.errors import StoreError, StoreUnavailableError
 from banditroute.identity import DecisionIds, IdSource, check_seed, new_secret, random_body
 from banditroute.intake import Intake
 from banditroute.journal import Journal
@@ -331,32 +331,6 @@ class Router(Operations):
         return self._intake.take(
             decision_id, ReportRecord(body, outcomes, served_arm, source, amend, self._now_us())
         )
-
-    def forget(self, *, source: str | None = None, decisions: Collection[str] = ()) -> int:
-        """Take what a source said, or what came of some decisions, out of everything that was learned.
-
-        Exactly: what is believed afterwards is, bit for bit, what it would be had it never been said. Of
-        ``decisions`` the log forgets features, expectations and outcomes as well, so that nothing personal is
-        left. Returns how many outcomes were taken out.
-
-        Raises:
-            InvalidArgumentError: if neither is given.
-            InvalidDecisionIdError: for an id that this router never issued; then nothing is forgotten.
-            StoreError: if it is not on stable storage.
-        """
-        if source is None and not decisions:
-            raise InvalidArgumentError("forget needs a source or decisions")
-        bodies = [self._ids.body(decision_id) for decision_id in decisions]
-        self.sync()
-        forgotten = self._intake.forget(bodies, source=None)
-        if source is not None:
-            forgotten += self._intake.forget(list(self._store.told_by(source)), source=source)
-        self.flush()
-        if bodies:
-            self._store.erase(bodies)
-            with self._lock:
-                self._ledger.drop(bodies)
-        return forgotten
 
     # -------------------------------------------------------------------------------------- opening and closing
 

@@ -95,8 +95,11 @@ class SqlStore:
         if self._opened is not None:
             raise StoreError("the store is open already; open another one for another router")
 
+        # Nothing that lives as long as the writer may hold on to the store, which closes when it is collected.
+        database, kind, worker, directory = self._database, self.ledger, self._worker, self._spool
+
         def find(connection: Connection) -> Entrance:
-            self._database.lock_schema(connection)
+            database.lock_schema(connection)
             version = schema.found_version(connection)
             if version is None:
                 schema.create(connection)
@@ -105,12 +108,11 @@ class SqlStore:
             router = _found_or_created(connection, spec, arms, preferences, secret)
             return Entrance(schema.store_id(connection), *router)
 
-        directory = self._spool
         spools = None if directory is None else Spools(directory, tenant=spec.tenant, router=spec.name)
 
         def begin() -> Opened:
-            enter = partial(self._database.write, "store not opened", find)
-            return Opened(self._database, enter, self.ledger, self._worker(), fold, revise, spools)
+            enter = partial(database.write, "store not opened", find)
+            return Opened(database, enter, kind, worker(), fold, revise, spools)
 
         self._begin = begin
         opened = begin()
