@@ -1,7 +1,7 @@
 """One choice: policy, draw, evidence, and the barrier behind which no fault reaches the caller."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -11,13 +11,11 @@ from banditroute.controllers import controlled
 from banditroute.errors import InvalidArgumentError
 from banditroute.identity import BODY_BYTES, IdSource, random_body, uniform
 from banditroute.policies import Policy
-from banditroute.records import DecisionRecord, Request, Situation
+from banditroute.records import DecisionRecord, Prediction, Request, Situation
 from banditroute.state import State, cost_ceilings
 
 EPOCH_REQUESTS = 65_536
 _ROUNDING = 1e-9
-
-Prediction: TypeAlias = tuple[FloatArray, FloatArray]
 
 
 class Chooser:
@@ -39,24 +37,26 @@ class Chooser:
     ) -> DecisionRecord:
         """Choose an arm, ``ahead`` places behind the last recorded decision; whatever breaks, the answer comes."""
         with self._barrier:
-            mean, width = predict()
+            prediction = predict()
             excluded = dict(request.excluded)
             if request.max_cost_usd is not None:
-                excluded |= self._too_dear(request.max_cost_usd, request, mean, width)
-            situation = self._situation(excluded, request, mean, width)
+                excluded |= self._too_dear(request.max_cost_usd, request, prediction)
+            situation = self._situation(excluded, request, prediction)
             probabilities = self._probabilities(situation)
             effects = {c.name: c.effects(situation) for c in self._state.controllers}
             modes = (effect["mode"] for effect in effects.values() if "mode" in effect)
             body = _checked(self._ids())
             draw = uniform(self._seed, body if request.key is None else request.key.encode())
+            chosen = _drawn(probabilities, draw)
+            prediction.sharpen([chosen])
             cause = "only" if len(excluded) == len(probabilities) - 1 else "policy"
             return DecisionRecord(
                 **self._terms(row, request, ahead),
                 body=body,
-                arm=situation.arms[_drawn(probabilities, draw)],
+                arm=situation.arms[chosen],
                 probabilities=probabilities,
-                mean=mean,
-                width=width,
+                mean=prediction.mean,
+                width=prediction.at_most,
                 excluded=excluded,
                 mode=next(modes, "live"),
                 cause=cause,
@@ -99,15 +99,12 @@ class Chooser:
             "cohort": request.cohort,
         }
 
-    def _situation(
-        self, excluded: Mapping[str, str], request: Request, mean: FloatArray, width: FloatArray
-    ) -> Situation:
+    def _situation(self, excluded: Mapping[str, str], request: Request, prediction: Prediction) -> Situation:
         roster = self._state.roster
         return Situation(
             arms=roster.names,
             eligible=roster.eligible(excluded),
-            mean=mean,
-            width=width,
+            prediction=prediction,
             weights=request.weights,
             plays=self._state.plays,
             objectives=self._state.objectives,
@@ -123,9 +120,9 @@ class Chooser:
             raise ValueError(f"policy {self._policy!r} gave arms a chance that are not eligible")
         return probabilities
 
-    def _too_dear(self, limit: float, request: Request, mean: FloatArray, width: FloatArray) -> Mapping[str, str]:
+    def _too_dear(self, limit: float, request: Request, prediction: Prediction) -> Mapping[str, str]:
         ceilings = cost_ceilings(
-            self._state, mean, width, prompt_tokens=request.prompt_tokens, now_us=request.now_us
+            self._state, prediction, prompt_tokens=request.prompt_tokens, now_us=request.now_us
         )
         return {
             name: f"may cost {ceiling:.2g} USD" if np.isfinite(ceiling) else "its cost is not known"

@@ -19,7 +19,7 @@ from banditroute.arrays import Context, FloatArray, RowArray
 from banditroute.awaited import Awaited
 from banditroute.barrier import Barrier
 from banditroute.changes import Changes
-from banditroute.choice import Chooser, Prediction
+from banditroute.choice import Chooser
 from banditroute.controllers import Controller
 from banditroute.errors import StoreError, StoreUnavailableError
 from banditroute.identity import DecisionIds, IdSource, check_seed, new_secret, random_body
@@ -34,6 +34,7 @@ from banditroute.pulse import Pulse
 from banditroute.records import (
     Decision,
     DecisionRecord,
+    Prediction,
     PreferencesRecord,
     Receipt,
     ReportRecord,
@@ -263,10 +264,10 @@ class Router(Operations):
         with self._lock:
             request = self._terms.request(allowed, preferences, None, max_cost_usd, None, now_us=self._now_us())
             rows = self._on_grid(values)
-            batch = cache(lambda: self._state.predict(rows, request.now_us))
+            batch = cache(lambda: self._state.predict_many(rows, request.now_us))
 
             def predicted(i: int) -> Callable[[], Prediction]:
-                return lambda: (batch()[0][i], batch()[1][i])
+                return lambda: Prediction.known(batch()[0][i], batch()[1][i])
 
             chosen = [self._chooser.choose(row, request, predicted(i), ahead=i) for i, row in enumerate(rows)]
             return [self._record(evidence) for evidence in chosen]

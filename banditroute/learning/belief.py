@@ -1,6 +1,7 @@
 """What a router believes of its arms: one group posterior for each objective group, over exact sums."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import sqrt
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from banditroute.errors import SnapshotCorruptError
 from banditroute.learning.group import GroupBelief
 from banditroute.learning.statistics import Statistics
 from banditroute.objectives import Objectives
-from banditroute.records import StateKey
+from banditroute.records import LazyPrediction, Prediction, StateKey
 
 REFRESH_EVERY = 4096
 LIVE_EPOCHS = 32
@@ -35,8 +36,10 @@ class Belief:
             for group, positions in objectives.groups.items()
         }
         self._objectives = len(objectives)
+        self._ridge = ridge
+        self._first = next(iter(self._groups.values()))
         # A group of all objectives has nothing to be put together.
-        self._whole = next(iter(self._groups.values())) if len(self._groups) == 1 else None
+        self._is_whole = len(self._groups) == 1
         self._arms: dict[str, int] = {}
         self._epoch = 0
         self.statistics = Statistics(self._dimension, self._sizes)
@@ -48,17 +51,56 @@ class Belief:
         for group in self._groups.values():
             group.add_arm(prior)
 
-    def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Scaled mean and one standard width σ̂·‖x‖_{V⁻¹} of every arm and objective.
+    def predict(self, x: FloatArray) -> Prediction:
+        """Scaled mean and one standard width σ̂·‖x‖_{V⁻¹} of every arm and objective, for x of shape (d,).
 
-        ``x`` has shape (d,) or (requests, d); both results have shape (..., arms, objectives).
+        Valid until the next row is learned; where there are many arms and features, its widths are worked out
+        only as far as they are asked for.
         """
-        if self._whole is not None:
-            return self._whole.predict(x)
-        shape = (*x.shape[:-1], len(self._arms), self._objectives)
+        if self._first.posterior.is_large:
+            return self._predict_lazily(x)
+        if self._is_whole:
+            mean, leverages = self._first.posterior.predict(x)
+            return Prediction(mean, np.sqrt(leverages)[:, np.newaxis], self._first.noise)
+        mean = np.empty((len(self._arms), self._objectives))
+        roots = np.empty((len(self._arms), len(self._groups)))
+        for g, group in enumerate(self._groups.values()):
+            mean[:, group.columns], roots[:, g] = group.posterior.predict(x)
+        return Prediction(mean, np.sqrt(roots, out=roots), self._noise_by_group())
+
+    def _predict_lazily(self, x: FloatArray) -> Prediction:
+        mean = np.empty((len(self._arms), self._objectives))
+        for group in self._groups.values():
+            mean[:, group.columns] = group.posterior.means(x)
+        leverages = [group.posterior.leverages(x) for group in self._groups.values()]
+
+        def roots(arms: Sequence[int] | None) -> FloatArray:
+            found = np.empty((len(self._arms) if arms is None else len(arms), len(leverages)))
+            for g, work_out in enumerate(leverages):
+                found[:, g] = work_out(arms)
+            return np.sqrt(found, out=found)
+
+        # For V is at least λI.
+        limit = sqrt(float(x.dot(x)) / self._ridge)
+        return LazyPrediction(mean, limit, self._noise_by_group(), roots)
+
+    def _noise_by_group(self) -> FloatArray:
+        """σ̂ of each objective in the row of its group, 0 in the others; shape (groups, objectives)."""
+        if self._is_whole:
+            return self._first.noise
+        noise = np.zeros((len(self._groups), self._objectives))
+        for g, group in enumerate(self._groups.values()):
+            noise[g, group.columns] = group.noise
+        return noise
+
+    def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The same for each row of X, shape (requests, d), exactly: both of shape (requests, arms, objectives)."""
+        if self._is_whole:
+            return self._first.predict_many(X)
+        shape = (len(X), len(self._arms), self._objectives)
         mean, width = np.empty(shape), np.empty(shape)
         for group in self._groups.values():
-            mean[..., group.columns], width[..., group.columns] = group.predict(x)
+            mean[..., group.columns], width[..., group.columns] = group.predict_many(X)
         return mean, width
 
     def learn(

@@ -1,11 +1,13 @@
 """Many features: an arm with few rows owns only the rows C by which P = I / ridge - Cᵀ C differs from cold."""
 
+from collections.abc import Sequence
 from math import sqrt
 
 import numpy as np
 
 from banditroute.arrays import FloatArray
 from banditroute.learning.blas import routines
+from banditroute.learning.form import Leverages
 from banditroute.learning.inverse import factor_of_difference, inverted
 from banditroute.learning.triangle import Packing
 
@@ -41,22 +43,32 @@ class Factored:
 
     def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return means by one product and leverages by one small product an arm."""
-        means = self._theta_stack.dot(x).reshape(-1, self._m)
+        return self.means(x), self.leverages(x)(None)
+
+    def means(self, x: FloatArray) -> FloatArray:
+        """Return means by one product."""
+        means: FloatArray = self._theta_stack.dot(x).reshape(-1, self._m)
+        return means
+
+    def leverages(self, x: FloatArray) -> Leverages:
+        """Return what works out leverages by one small product an arm."""
         cold = float(x.dot(x)) / self._ridge
-        leverages = np.empty(len(self._inverses))
         square: FloatArray | None = None
-        for arm, inverse in enumerate(self._inverses):
+
+        def of_one(inverse: _Cold | _Dense) -> float:
+            nonlocal square
             if isinstance(inverse, _Cold):
-                if inverse.count:
-                    z = inverse.factor.dot(x)
-                    leverages[arm] = cold - z.dot(z)
-                else:
-                    leverages[arm] = cold
-            else:
-                if square is None:
-                    square = self._packing.square(x)
-                leverages[arm] = inverse.triangle.dot(square)
-        return means, leverages
+                z = inverse.factor.dot(x)
+                return cold - float(z.dot(z)) if inverse.count else cold
+            if square is None:
+                square = self._packing.square(x)
+            return float(inverse.triangle.dot(square))
+
+        def work_out(arms: Sequence[int] | None) -> FloatArray:
+            places = range(len(self._inverses)) if arms is None else arms
+            return np.array([of_one(self._inverses[arm]) for arm in places])
+
+        return work_out
 
     def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return means and leverages by one matrix product an arm."""

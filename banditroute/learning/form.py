@@ -1,8 +1,12 @@
 """What every way of holding P = V⁻¹ and Theta of many arms can do."""
 
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
 
 from banditroute.arrays import FloatArray
+
+Leverages: TypeAlias = Callable[[Sequence[int] | None], FloatArray]
+"""Numbers of some arms (None: all) → xᵀ P x of each, for one x; valid until the next row is learned."""
 
 
 class Form(Protocol):
@@ -21,12 +25,20 @@ class Form(Protocol):
         """Return Theta x, shape (N, m), and xᵀ P x, shape (N,)."""
         ...
 
+    def means(self, x: FloatArray) -> FloatArray:
+        """Return Theta x alone."""
+        ...
+
+    def leverages(self, x: FloatArray) -> Leverages:
+        """Return what works out xᵀ P x, of as few arms as are asked for."""
+        ...
+
     def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the same for each row of X: shapes (T, N, m) and (T, N)."""
         ...
 
     def observe(self, arm: int, x: FloatArray, y: FloatArray) -> FloatArray:
-        """Learn a row; return the errors (Theta x - y) / √(1 + xᵀ P x) from before, as a new array."""
+        """Learn a row; return the errors (Theta x - y) / √(1 + xᵀ P x) from before; valid until the next row."""
         ...
 
     def refactor(self, arm: int, gram: FloatArray, n: int, /) -> None:

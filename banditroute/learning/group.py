@@ -34,6 +34,7 @@ class GroupBelief:
         positions: Of the group's objectives among all.
         columns: The same, to index an array's last axis with.
         noise: σ̂ of each, scaled: a row, shape (1, m).
+        posterior: Of all arms.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class GroupBelief:
         self.columns = slice(first, last + 1) if last - first == len(self.positions) - 1 else self.positions
         self._ridge = ridge
         self._intercept = intercept
-        self._posterior = RidgePosterior(dimension, len(positions), ridge)
+        self.posterior = RidgePosterior(dimension, len(positions), ridge)
         self._declared: list[Mapping[int, float]] = []
         self._rows: list[int] = []
         # Of each arm, what the ridge cost needs besides the posterior: Σ y xᵀ and Σ y², in units of the grid.
@@ -69,12 +70,12 @@ class GroupBelief:
         self._rows.append(0)
         self._cross = np.concatenate([self._cross, np.zeros_like(self._cross, shape=(1, *self._cross.shape[1:]))])
         self._squares = np.concatenate([self._squares, np.zeros((1, len(self.positions)), dtype=np.int64)])
-        self._posterior.add_arm(self._prior(len(self._rows) - 1))
+        self.posterior.add_arm(self._prior(len(self._rows) - 1))
         self._due = self._next_due()
 
-    def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Mean and width of every arm and of this group's objectives; both of shape (..., arms, m)."""
-        means, leverages = self._posterior.predict(x) if x.ndim == 1 else self._posterior.predict_many(x)
+    def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Mean and width σ̂·‖x‖_{V⁻¹} of every arm and of this group's objectives; both (requests, arms, m)."""
+        means, leverages = self.posterior.predict_many(X)
         # The product of a column and a row takes half the time of broadcasting them.
         return means, np.sqrt(leverages)[..., np.newaxis].dot(self.noise)
 
@@ -82,7 +83,7 @@ class GroupBelief:
         """Learn one row and its values, both on the grid."""
         self._x[...], self._y[...] = row, values
         self._learning *= self._units
-        self._posterior.observe(arm, self._x, self._y)
+        self.posterior.observe(arm, self._x, self._y)
         self._rows[arm] += 1
         self._pending.append((arm, row, values))
         if len(self._pending) == self._due:
@@ -93,7 +94,7 @@ class GroupBelief:
         self._settle()
         self._pool = pooled
         self._take(arm, sums)
-        self._posterior.refresh(arm, sums, self._prior(arm))
+        self.posterior.refresh(arm, sums, self._prior(arm))
 
     def refresh(self, sums: Sequence[ExactSums], pooled: ExactSums) -> None:
         """Make everything anew from exact sums, one for each arm: a function of them and of nothing else."""
@@ -101,13 +102,13 @@ class GroupBelief:
         self._pool = pooled
         self._due = self._next_due()
         self._common = self._common_model()
-        self._posterior = RidgePosterior(self._pool.dimension, len(self.positions), self._ridge)
+        self.posterior = RidgePosterior(self._pool.dimension, len(self.positions), self._ridge)
         for arm, total in enumerate(sums):
             prior = self._prior(arm)
-            self._posterior.add_arm(prior)
+            self.posterior.add_arm(prior)
             self._take(arm, total)
             if total.n:
-                self._posterior.refresh(arm, total, prior)
+                self.posterior.refresh(arm, total, prior)
         self.noise = self._noise()
 
     def counts(self) -> FloatArray:
@@ -141,7 +142,7 @@ class GroupBelief:
     def _learn_from_all(self) -> None:
         self._settle()
         self._common = self._common_model()
-        self._posterior.reprior(np.stack([self._prior(arm) for arm in range(len(self._rows))]))
+        self.posterior.reprior(np.stack([self._prior(arm) for arm in range(len(self._rows))]))
         self.noise = self._noise()
 
     def _common_model(self) -> FloatArray:
@@ -179,7 +180,7 @@ class GroupBelief:
             if rows:
                 M = self._prior(arm)
                 B = self._cross[arm] * CROSS_UNIT
-                explained = (B + self._ridge * M) * self._posterior.coefficients(arm)
+                explained = (B + self._ridge * M) * self.posterior.coefficients(arm)
                 cost = self._squares[arm] * SQUARE_UNIT + self._ridge * (M * M).sum(axis=1) - explained.sum(axis=1)
                 costs += np.maximum(cost, 0.0)
         noise: FloatArray = np.sqrt((PRIOR_ROWS * PRIOR_NOISE**2 + costs) / (PRIOR_ROWS + sum(self._rows)))

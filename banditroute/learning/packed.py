@@ -1,5 +1,6 @@
 """Many arms: half of each P, all halves in one matrix, so that all leverages are one matrix-vector product."""
 
+from collections.abc import Sequence
 from math import sqrt
 from typing import Self
 
@@ -7,11 +8,14 @@ import numpy as np
 
 from banditroute.arrays import FloatArray
 from banditroute.learning.blas import routines
+from banditroute.learning.form import Leverages
 from banditroute.learning.inverse import inverted
 from banditroute.learning.stacked import Stacked
 from banditroute.learning.triangle import Packing
 
 _CHUNK = 256
+# Measured: from this share of the triangles on, to gather them takes longer than to read all.
+_MANY = 0.2
 
 
 class Packed:
@@ -55,8 +59,30 @@ class Packed:
 
     def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return means and leverages by two matrix-vector products."""
-        means = self._theta_stack.dot(x).reshape(self._arms, self._m)
-        return means, self._triangles.dot(self._packing.square(x))
+        return self.means(x), self._triangles.dot(self._packing.square(x))
+
+    def means(self, x: FloatArray) -> FloatArray:
+        """Return means by one matrix-vector product."""
+        means: FloatArray = self._theta_stack.dot(x).reshape(self._arms, self._m)
+        return means
+
+    def leverages(self, x: FloatArray) -> Leverages:
+        """Return what works out leverages by one matrix-vector product."""
+        square, triangles = self._packing.square(x), self._triangles
+
+        def work_out(arms: Sequence[int] | None) -> FloatArray:
+            leverages: FloatArray
+            if arms is None:
+                leverages = triangles.dot(square)
+            elif len(arms) == 1:
+                leverages = triangles[arms[0] : arms[0] + 1].dot(square)
+            elif len(arms) < _MANY * len(triangles):
+                leverages = triangles.take(arms, axis=0).dot(square)
+            else:
+                leverages = triangles.dot(square)[arms]
+            return leverages
+
+        return work_out
 
     def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return means and leverages by two matrix products, a part of X at a time."""

@@ -7,7 +7,7 @@ import numpy as np
 from banditroute.arrays import FloatArray
 from banditroute.errors import InvalidArgumentError
 from banditroute.learning.factored import Factored
-from banditroute.learning.form import Form
+from banditroute.learning.form import Form, Leverages
 from banditroute.learning.packed import Packed
 from banditroute.learning.stacked import Stacked
 from banditroute.learning.sums import MAX_DIMENSION, ExactSums
@@ -17,6 +17,8 @@ from banditroute.objectives import MAX_OBJECTIVES
 # on, reading the matrices is what takes the time, and half of each is enough; below, it is the number of calls.
 _FACTORED_FROM = 128
 _PACKED_FROM = 4096
+# From so many numbers in all inverses on, it pays to read only those of the arms that matter for the choice.
+_LAZY_FROM = 1 << 18
 
 
 class RidgePosterior:
@@ -29,6 +31,10 @@ class RidgePosterior:
     This is a cache: :meth:`refresh` makes an arm from exact sums, :meth:`observe` carries it along row by row,
     and the two agree to rounding. Its bits follow from the refreshes and observations of each arm, in their order.
     Nothing here is ever discounted or stored. Not safe for threads: the owner takes turns.
+
+    Attributes:
+        is_large: Whether :meth:`means` with the :meth:`leverages` of a few arms is worth more calls than
+            :meth:`predict`.
 
     >>> posterior = RidgePosterior(2, 1, ridge=4.0)
     >>> arm = posterior.add_arm()
@@ -55,6 +61,7 @@ class RidgePosterior:
         self._cold: list[bool] = []
         form = Factored if dimension >= _FACTORED_FROM else Stacked
         self._form: Form = form(dimension, outcomes, self.ridge)
+        self.is_large = False
 
     def __len__(self) -> int:
         """Return the number of arms N."""
@@ -69,6 +76,7 @@ class RidgePosterior:
         self._form.add(mean)
         self._priors.append(mean.copy())
         self._cold.append(True)
+        self.is_large = len(self) * self.dimension * (self.dimension + 1) // 2 >= _LAZY_FROM
         return arm
 
     def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -80,6 +88,14 @@ class RidgePosterior:
         """
         return self._form.predict(x)
 
+    def means(self, x: FloatArray) -> FloatArray:
+        """Return the means alone, shape (N, m)."""
+        return self._form.means(x)
+
+    def leverages(self, x: FloatArray) -> Leverages:
+        """Return what works out the leverages of as few arms as are asked for; none exceeds |x|² / ridge."""
+        return self._form.leverages(x)
+
     def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the same for each row of X, shape (T, d): means (T, N, m) and leverages (T, N)."""
         return self._form.predict_many(X)
@@ -88,8 +104,8 @@ class RidgePosterior:
         """Learn one row of one arm: recursive least squares.
 
         Returns:
-            The errors (Theta x - y) / √(1 + xᵀ V⁻¹ x), both from before; a new array of shape (m,). The ridge
-            cost that :meth:`refresh` returns grows by their squares.
+            The errors (Theta x - y) / √(1 + xᵀ V⁻¹ x), both from before; shape (m,), valid until the next
+            row. The ridge cost that :meth:`refresh` returns grows by their squares.
         """
         self._cold[arm] = False
         return self._form.observe(arm, x, y)

@@ -1,11 +1,13 @@
 """Few arms, few features: one block [P; Theta] an arm, all blocks in one matrix, one product to decide."""
 
+from collections.abc import Sequence
 from math import sqrt
 
 import numpy as np
 
 from banditroute.arrays import FloatArray
 from banditroute.learning.blas import routines
+from banditroute.learning.form import Leverages
 from banditroute.learning.inverse import inverted
 
 _CHUNK = 256
@@ -35,6 +37,9 @@ class Stacked:
         self._stack = self._blocks.reshape(arms * self._height, self.dimension)
         # Each block, and Fortran's view of it through which dger writes: made once, since an index is a call too.
         self._views = [(block, block.T) for block in self._blocks]
+        self._all_products = np.empty(arms * self._height)
+        self._table = self._all_products.reshape(arms, self._height)
+        self._table_of_means = self._table[:, self.dimension :]
 
     def add(self, theta: FloatArray) -> None:
         """Append a cold arm."""
@@ -49,9 +54,24 @@ class Stacked:
 
     def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return means and leverages by two matrix-vector products."""
-        products = self._stack.dot(x).reshape(self.arms, self._height)
+        self._stack.dot(x, self._all_products)
         self._context[...] = x
-        return products[:, self.dimension :].copy(), products.dot(self._padded)
+        return self._table_of_means.copy(), self._table.dot(self._padded)
+
+    def means(self, x: FloatArray) -> FloatArray:
+        """Return means by a product of the Thetas alone."""
+        means: FloatArray = self._blocks[:, self.dimension :].dot(x)
+        return means
+
+    def leverages(self, x: FloatArray) -> Leverages:
+        """Return what works out leverages; nothing is saved by asking for few."""
+
+        def work_out(arms: Sequence[int] | None) -> FloatArray:
+            blocks = self._blocks if arms is None else self._blocks[arms]
+            leverages: FloatArray = blocks[:, : self.dimension].dot(x).dot(x)
+            return leverages
+
+        return work_out
 
     def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return means and leverages by one matrix product, a part of X at a time."""
@@ -78,7 +98,7 @@ class Stacked:
         self._dscal(1.0 / sqrt(1.0 + self._inverse_products.dot(x)), products)
         # By position, which is half the price of keywords: x, y, incx, incy, a, and overwrite all three.
         self._dger(-1.0, self._inverse_products, products, 1, 1, columns, 1, 1, 1)
-        return self._theta_products.copy()
+        return self._theta_products
 
     def refactor(self, arm: int, gram: FloatArray, _n: int, /) -> None:
         """Set P from G."""

@@ -18,7 +18,6 @@ class Packing:
         # Column after column of the upper triangle is row after row of the lower.
         self.rows, self.columns = _places(dimension)
         self.diagonal = np.flatnonzero(self.rows == self.columns)
-        self._square = np.zeros(self.size)
 
     def pack(self, matrix: FloatArray) -> FloatArray:
         """Return the triangle of a symmetric matrix."""
@@ -32,9 +31,8 @@ class Packing:
         return matrix
 
     def square(self, x: FloatArray) -> FloatArray:
-        """Return s with sᵀ pack(P) = xᵀ P x: all x_i x_j, twice off the diagonal; valid until the next call."""
-        square = self._square
-        square.fill(0.0)
+        """Return s with sᵀ pack(P) = xᵀ P x: all x_i x_j, twice off the diagonal."""
+        square = np.zeros(self.size)
         self._dspr(self.dimension, 2.0, x, square, 1, 0, 0, 1)
         square[self.diagonal] = x * x
         return square

@@ -14,16 +14,21 @@ from banditroute.records import Situation
 _TIE = 1e-9
 
 
-def greedy(score: FloatArray, situation: Situation) -> FloatArray:
-    """All probability on the eligible arm of the highest score; ties share it. Shape (arms,).
+def tie(situation: Situation) -> float:
+    """How far apart two scores may lie and still be a tie: 1e-9 of the weights' sum.
 
-    Scores closer than 1e-9 of the weights' sum are a tie: matrix products handle their edge rows in another order,
-    so equal arms may differ in the last bits.
+    Matrix products handle their edge rows in another order, so equal arms may differ in the last bits.
     """
+    total: float = sum(map(abs, situation.weights.tolist()))
+    return _TIE * total
+
+
+def greedy(score: FloatArray, situation: Situation) -> FloatArray:
+    """All probability on the eligible arm of the highest score; ties share it. Shape (arms,)."""
     if np.count_nonzero(situation.eligible) < len(score):
         score = np.where(situation.eligible, score, -np.inf)
     first = score.argmax()
-    best = score >= score[first] - _TIE * sum(map(abs, situation.weights.tolist()))
+    best = score >= score[first] - tie(situation)
     count = np.count_nonzero(best)
     probabilities = np.zeros(len(score))
     if count > 1:

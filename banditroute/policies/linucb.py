@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from banditroute.arrays import FloatArray
 from banditroute.policies.checks import require_at_least_zero, require_ridge
 from banditroute.policies.exploration import (
     STANDARD_EXPLORATION,
     Exploration,
     greedy,
+    tie,
 )
 from banditroute.records import Situation
 
@@ -46,8 +49,25 @@ class LinUCB:
         require_ridge(self.ridge)
 
     def score(self, situation: Situation) -> FloatArray:
-        """Upper confidence bound of each arm's utility; shape (arms,)."""
-        return situation.utility() + self.alpha * situation.utility_width()
+        """Upper confidence bound of each arm's utility; shape (arms,).
+
+        Where widths are worked out on demand, those of the contenders are: of the eligible arm that looks best
+        with what no width exceeds, and of those that still reach its score, or a tie with it. The others cannot
+        win, and keep what no width exceeds, which makes an upper confidence bound too.
+        """
+        prediction, utility, weights = situation.prediction, situation.utility(), abs(situation.weights)
+        score: FloatArray = utility + self.alpha * prediction.weighted(weights)
+        if prediction.is_exact:
+            return score
+        hope = np.where(situation.eligible, score, -np.inf)
+        first = int(hope.argmax())
+        prediction.sharpen([first])
+        score = utility + self.alpha * prediction.weighted(weights)
+        contenders = np.flatnonzero(hope >= score[first] - tie(situation))
+        if len(contenders) > 1:
+            prediction.sharpen(contenders.tolist())
+            score = utility + self.alpha * prediction.weighted(weights)
+        return score
 
     def probabilities(self, situation: Situation) -> FloatArray:
         """All on the highest score, then burn-in and floor; shape (arms,)."""

@@ -14,6 +14,7 @@ from banditroute.records.log import (
     SpaceRecord,
     StateKey,
 )
+from banditroute.records.prediction import LazyPrediction, Prediction
 from banditroute.records.receipt import Receipt, ReceiptStatus
 from banditroute.records.request import Request
 from banditroute.records.situation import Situation
@@ -26,8 +27,10 @@ __all__ = [
     "Estimate",
     "Explanation",
     "FeedbackRecord",
+    "LazyPrediction",
     "LogRecord",
     "Position",
+    "Prediction",
     "PreferencesRecord",
     "Receipt",
     "ReceiptStatus",

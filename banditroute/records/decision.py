@@ -16,7 +16,10 @@ class Estimate:
 
     Attributes:
         mean: The expected value.
-        width: One standard width of that mean, σ̂·‖x‖ in the norm of V⁻¹; a policy's ``alpha`` multiplies it.
+        width: One standard width of that mean, σ̂·‖x‖ in the norm of V⁻¹; a policy's ``alpha`` multiplies it. With
+            so many arms and features that reading every V⁻¹ would be nearly all the time of a decision (from
+            2 MB on), only the chosen arm's is surely exact, and those that mattered to the choice. For an arm
+            that could not win whatever its width was, this is the bound σ̂·‖x‖/√λ: the width is at most that.
     """
 
     mean: float

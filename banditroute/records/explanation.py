@@ -15,7 +15,9 @@ from banditroute.records.log import DecisionRecord, FeedbackRecord
 class Explanation:
     """What was known of every arm when a decision was made, and what came of it.
 
-    ``str()`` is a table, :meth:`to_dict` holds the same as plain values, notebooks show HTML.
+    ``str()`` is a table, :meth:`to_dict` holds the same as plain values, notebooks show HTML. What stands behind ±
+    is a width as in :class:`~banditroute.records.Estimate`: with very many arms, at most that for those that could
+    not win.
     """
 
     decision_id: str

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from banditroute.arrays import BoolArray, FloatArray, IntArray
 from banditroute.objectives import Objectives
+from banditroute.records.prediction import Prediction
 from banditroute.records.request import Request
 
 
@@ -15,8 +16,8 @@ class Situation:
     Attributes:
         arms: All arms of the router; every array below follows their order.
         eligible: Which of them may be chosen; at least one. Shape (arms,).
-        mean: Expected outcome, scaled to the objectives' bounds. Shape (arms, objectives).
-        width: One standard width of that mean, in units of the noise. Shape (arms, objectives).
+        prediction: What is expected of them. :attr:`width` reads all of it; a policy that needs to know only some
+            widths exactly may ask for those.
         weights: The preferences, negative where less is better. Shape (objectives,).
         plays: How often each arm was chosen before. Shape (arms,).
         objectives: What the columns of ``mean`` and ``width`` are, with their bounds.
@@ -27,17 +28,26 @@ class Situation:
 
     arms: tuple[str, ...]
     eligible: BoolArray
-    mean: FloatArray
-    width: FloatArray
+    prediction: Prediction
     weights: FloatArray
     plays: IntArray
     objectives: Objectives
     request: Request
     penalty: FloatArray | None = None
 
+    @property
+    def mean(self) -> FloatArray:
+        """Expected outcome, scaled to the objectives' bounds; shape (arms, objectives)."""
+        return self.prediction.mean
+
+    @property
+    def width(self) -> FloatArray:
+        """One standard width of that mean, in units of the noise; shape (arms, objectives)."""
+        return self.prediction.width
+
     def utility(self) -> FloatArray:
         """Expected utility Σ_j w_j μ_j, less the penalty; shape (arms,)."""
-        utility: FloatArray = self.mean.dot(self.weights)
+        utility: FloatArray = self.prediction.mean.dot(self.weights)
         return utility if self.penalty is None else utility - self.penalty
 
     def priced(self, penalty: FloatArray) -> "Situation":
@@ -46,8 +56,7 @@ class Situation:
         return Situation(
             self.arms,
             self.eligible,
-            self.mean,
-            self.width,
+            self.prediction,
             self.weights,
             self.plays,
             self.objectives,
@@ -57,5 +66,5 @@ class Situation:
 
     def utility_width(self) -> FloatArray:
         """Σ_j |w_j| s_j, a width that holds for weights chosen after seeing results too; shape (arms,)."""
-        width: FloatArray = self.width.dot(abs(self.weights))
-        return width
+        self.prediction.complete()
+        return self.prediction.weighted(abs(self.weights))

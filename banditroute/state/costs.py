@@ -4,14 +4,13 @@ import numpy as np
 
 from banditroute.arrays import FloatArray
 from banditroute.objectives import COST
+from banditroute.records import Prediction
 from banditroute.state.state import State
 
 SAFE_DEVIATIONS = 2.0
 
 
-def cost_ceilings(
-    state: State, mean: FloatArray, width: FloatArray, *, prompt_tokens: float | None, now_us: int
-) -> FloatArray:
+def cost_ceilings(state: State, prediction: Prediction, *, prompt_tokens: float | None, now_us: int) -> FloatArray:
     """Upper bound of the predicted cost of one request, shape (arms,) [USD].
 
     By price where the prompt's length and ``Arm.max_output_tokens`` are known; else two standard deviations
@@ -26,7 +25,7 @@ def cost_ceilings(
         objective = state.objectives[j]
         factors = state.roster.price_factors(now_us)
         noise = belief.noise()[j] * (1.0 if factors is None else factors)
-        reach = mean[:, j] + SAFE_DEVIATIONS * np.hypot(width[:, j], noise)
+        reach = prediction.mean[:, j] + SAFE_DEVIATIONS * np.hypot(prediction.width[:, j], noise)
         learned = objective.bounds[0] + objective.span * reach
         ceilings = np.where(belief.counts(objective.group) > 0, learned, ceilings)
     if prompt_tokens is not None:

@@ -9,7 +9,15 @@ from banditroute.controllers import Controller, check_names
 from banditroute.errors import SnapshotCorruptError
 from banditroute.learning import Belief
 from banditroute.objectives import COST, Objectives
-from banditroute.records import DecisionRecord, FeedbackRecord, Position, RouterSpec, SnapshotRecord, StateKey
+from banditroute.records import (
+    DecisionRecord,
+    FeedbackRecord,
+    Position,
+    Prediction,
+    RouterSpec,
+    SnapshotRecord,
+    StateKey,
+)
 from banditroute.state import snapshot
 from banditroute.state.roster import Roster
 from banditroute.state.sources import Sources
@@ -90,22 +98,45 @@ class State:
             self.belief.add_arm(name, self._prior(name))
             self.plays = np.append(self.plays, 0)
 
-    def predict(self, row: RowArray, now_us: int) -> tuple[FloatArray, FloatArray]:
-        """Mean and width, scaled, dollars at today's prices; both of shape (..., arms, objectives)."""
+    def predict(self, row: RowArray, now_us: int) -> Prediction:
+        """What is expected of all arms, dollars at today's prices; valid until the next feedback is seen."""
         self._meet(len(self.roster))
-        return self._believed(row, now_us)
+        return self._predicted(row, now_us)
 
-    def _believed(self, row: RowArray, now_us: int) -> tuple[FloatArray, FloatArray]:
+    def predict_many(self, rows: RowArray, now_us: int) -> tuple[FloatArray, FloatArray]:
+        """Mean and width for each row, scaled, dollars at today's prices; both (requests, arms, objectives)."""
+        self._meet(len(self.roster))
+        return self._believed(rows, now_us)
+
+    def _predicted(self, row: RowArray, now_us: int) -> Prediction:
         assert self.belief is not None
-        mean, width = self.belief.predict(from_feature_row(row))
-        factors = self.roster.price_factors(now_us)
+        prediction = self.belief.predict(from_feature_row(row))
+        factors = self._price_factors(now_us)
         if factors is not None and self._cost is not None:
-            factors = factors[: len(self.plays)]
-            objective = self.objectives[self._cost]
-            offset = objective.bounds[0] / objective.span
-            mean[..., self._cost] = (mean[..., self._cost] + offset) * factors - offset
+            self._reprice(prediction.mean, self._cost, factors)
+            prediction.scale(self._cost, factors)
+        return prediction
+
+    def _believed(self, rows: RowArray, now_us: int) -> tuple[FloatArray, FloatArray]:
+        if rows.ndim == 1:
+            prediction = self._predicted(rows, now_us)
+            return prediction.mean, prediction.width
+        assert self.belief is not None
+        mean, width = self.belief.predict_many(from_feature_row(rows))
+        factors = self._price_factors(now_us)
+        if factors is not None and self._cost is not None:
+            self._reprice(mean, self._cost, factors)
             width[..., self._cost] *= factors
         return mean, width
+
+    def _price_factors(self, now_us: int) -> FloatArray | None:
+        factors = self.roster.price_factors(now_us)
+        return None if factors is None else factors[: len(self.plays)]
+
+    def _reprice(self, mean: FloatArray, cost: int, factors: FloatArray) -> None:
+        objective = self.objectives[cost]
+        offset = objective.bounds[0] / objective.span
+        mean[..., cost] = (mean[..., cost] + offset) * factors - offset
 
     @property
     def at_snapshot(self) -> bool:

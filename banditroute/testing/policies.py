@@ -1,5 +1,6 @@
 """What every policy keeps."""
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from banditroute.arrays import FloatArray
 from banditroute.objectives import Objective, Objectives
 from banditroute.policies import Policy
-from banditroute.records import Request, Situation
+from banditroute.records import LazyPrediction, Prediction, Request, Situation
 
 SUM_ROUNDING = 1e-12
 
@@ -23,8 +24,10 @@ def situation(seed: int, arms: int, objectives: int = 3, **changes: Any) -> Situ
     made = Situation(
         arms=tuple(f"arm {i}" for i in range(arms)),
         eligible=eligible,
-        mean=rng.random((arms, objectives)),
-        width=rng.random((arms, objectives)) * 10.0 ** rng.integers(-4, 1, size=(arms, 1)),
+        prediction=Prediction.known(
+            rng.random((arms, objectives)),
+            rng.random((arms, objectives)) * 10.0 ** rng.integers(-4, 1, size=(arms, 1)),
+        ),
         weights=weights,
         plays=rng.integers(0, 12, size=arms),
         objectives=Objectives([Objective(f"objective_{j}", bounds=(0, 1)) for j in range(objectives)]),
@@ -33,14 +36,18 @@ def situation(seed: int, arms: int, objectives: int = 3, **changes: Any) -> Situ
     return replace(made, **changes)
 
 
+def believing(given: Situation, *, mean: FloatArray | None = None, width: FloatArray | None = None) -> Situation:
+    """The same situation with other means or widths, of shape (arms, objectives)."""
+    mean = given.mean if mean is None else mean
+    return replace(given, prediction=Prediction.known(mean, given.width if width is None else width))
+
+
 def permuted(given: Situation, order: np.ndarray) -> Situation:
     """The same arms in another order."""
     return replace(
-        given,
+        believing(given, mean=given.mean[order], width=given.width[order]),
         arms=tuple(given.arms[i] for i in order),
         eligible=given.eligible[order],
-        mean=given.mean[order],
-        width=given.width[order],
         plays=given.plays[order],
     )
 
@@ -104,15 +111,31 @@ class PolicyLaws:
             moved = self.probabilities(permuted(given, order))
             np.testing.assert_allclose(moved, self.probabilities(given)[order], rtol=0, atol=1e-12)
 
+    @pytest.mark.parametrize("spread", [0.1, 1.0, 10.0])
+    def test_widths_that_are_worked_out_on_demand_change_nothing(self, spread: float) -> None:
+        """With many arms a policy sees bounds, and must ask for every width that matters to it."""
+        for seed in range(40):
+            made = self.prepared(situation(seed, 2 + seed % 12, 1 + seed % 4))
+            rng = np.random.default_rng([seed, 1])
+            roots, limit = rng.random((len(made.arms), 1)) * spread, spread * (1 + rng.random())
+            noise = rng.random((1, len(made.weights)))
+
+            def work_out(arms: Sequence[int] | None, roots: FloatArray = roots) -> FloatArray:
+                return roots.copy() if arms is None else roots[list(arms)]
+
+            mean = made.mean.round(int(rng.integers(1, 4)))
+            exact = replace(made, prediction=Prediction(mean, roots, noise))
+            lazy = replace(made, prediction=LazyPrediction(mean, limit, noise, work_out))
+            np.testing.assert_allclose(self.probabilities(lazy), self.probabilities(exact), rtol=0, atol=1e-12)
+
     def test_equal_arms_share(self) -> None:
         """Arms of which the same is known have the same chance."""
         for given in self.situations():
             count = len(given.arms)
-            same = replace(
-                given,
+            same = believing(
+                replace(given, plays=np.repeat(given.plays[:1], count)),
                 mean=np.repeat(given.mean[:1], count, axis=0),
                 width=np.repeat(given.width[:1], count, axis=0),
-                plays=np.repeat(given.plays[:1], count),
             )
             self.check_equal_arms(same, self.probabilities(same)[same.eligible])
 
@@ -147,15 +170,15 @@ class PolicyLaws:
         flat = np.zeros_like(given.mean)
         with np.errstate(all="raise", under="ignore"):
             for extreme in (
-                replace(given, width=widths),
-                replace(given, width=mixed),
-                replace(given, width=widths, mean=flat),
-                replace(given, width=mixed, mean=given.mean * 1e6),
-                replace(given, width=mixed, weights=given.weights * 1e-12),
+                believing(given, width=widths),
+                believing(given, width=mixed),
+                believing(given, width=widths, mean=flat),
+                believing(given, width=mixed, mean=given.mean * 1e6),
+                believing(replace(given, weights=given.weights * 1e-12), width=mixed),
             ):
                 self.probabilities(extreme)
 
 
 def _bytes(given: Situation) -> list[object]:
-    values = [getattr(given, field.name) for field in fields(given)]
+    values = [getattr(given, field.name) for field in fields(given)] + [given.mean, given.width]
     return [value.tobytes() if isinstance(value, np.ndarray) else value for value in values]

@@ -50,10 +50,10 @@ class Ours:
             self.learn(arm, self.prepare(x), tuple(row))
 
     def decide(self, x: Prepared) -> int:
-        """Mean and width of every arm and objective, the policy's scores, the best arm."""
-        mean, width = self._belief.predict(x[1])
+        """Mean and width of arms and objectives, as far as the policy asks; its scores, the best arm."""
+        prediction = self._belief.predict(x[1])
         situation = Situation(
-            self._names, self._eligible, mean, width, self._weights, self._plays, OBJECTIVES, self._request
+            self._names, self._eligible, prediction, self._weights, self._plays, OBJECTIVES, self._request
         )
         return int(self._policy.score(situation).argmax())
 

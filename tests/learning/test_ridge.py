@@ -63,6 +63,13 @@ def check(posterior: RidgePosterior, data: list[tuple[RowArray, IntArray]], lam:
         found, leverages = posterior.predict(context)
         np.testing.assert_allclose(many_means[t], found, rtol=1e-10, atol=1e-10)
         np.testing.assert_allclose(many_leverages[t], leverages, rtol=1e-9)
+        np.testing.assert_allclose(posterior.means(context), found, rtol=1e-10, atol=1e-10)
+        on_demand = posterior.leverages(context)
+        for arms in ([3], [1, 0], [2, 0, 3, 1], None):
+            np.testing.assert_allclose(
+                on_demand(arms), leverages if arms is None else leverages[arms], rtol=1e-10, atol=1e-12
+            )
+        assert (leverages <= context @ context / lam * (1 + 1e-12)).all()
         for arm, (rows, values) in enumerate(data):
             theta, V, _ = closed_form(*as_floats(rows, values), lam, means[arm])
             np.testing.assert_allclose(found[arm], theta @ context, rtol=1e-9, atol=1e-9)

@@ -9,6 +9,7 @@ import pytest
 from banditroute.arrays import FloatArray
 from banditroute.errors import NoEligibleArmError
 from banditroute.policies import EpsilonGreedy, Exploration, Fixed, LinTS, LinUCB, Uniform
+from banditroute.policies.exploration import greedy
 from banditroute.records import Situation
 from banditroute.testing import PolicyLaws, situation
 
@@ -101,6 +102,11 @@ def _spoils(given: Situation) -> FloatArray:
     return _uniform(given)
 
 
+def _trusting(given: Situation) -> FloatArray:
+    score = given.utility() + given.prediction.weighted(abs(given.weights))
+    return greedy(score, given)
+
+
 def _absolute(given: Situation) -> FloatArray:
     return _uniform(given) if abs(given.weights).sum() > 1e-3 else _first(given)
 
@@ -129,17 +135,21 @@ BROKEN = {
         "test_probabilities_are_a_distribution_over_the_eligible_arms",
     ),
     "spoils what it is given": (_spoils, "test_nothing_is_changed"),
+    "takes a bound for a width": (_trusting, "test_widths_that_are_worked_out_on_demand_change_nothing"),
     "the first": (_first, "test_permuting_arms_permutes_probabilities"),
     "the first of equals": (_first, "test_equal_arms_share"),
     "leaves some for nobody": (lambda given: _uniform(given) * 0.98, "test_one_eligible_arm_is_certain"),
 }
 
 
+SETTINGS = {"test_widths_that_are_worked_out_on_demand_change_nothing": (1.0,)}
+
+
 @pytest.mark.parametrize("name", BROKEN)
 def test_each_law_catches_its_breach(name: str) -> None:
     rule, law = BROKEN[name]
     with pytest.raises(AssertionError):
-        getattr(_laws_of(Broken(rule)), law)()
+        getattr(_laws_of(Broken(rule)), law)(*SETTINGS.get(law, ()))
 
 
 def test_state_is_caught() -> None:

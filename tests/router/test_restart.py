@@ -73,9 +73,10 @@ def _believed(router: Router) -> tuple[object, ...]:
     if not router.health()["decided"]:
         return ()
     assert router._state.belief is not None
-    mean, width = router._state.belief.predict(np.array([0.25, -0.5, 0.75, 1.0]))
+    found = router._state.belief.predict(np.array([0.25, -0.5, 0.75, 1.0]))
     known = len(router._state.plays)
-    return router.digest(), mean[:known].tobytes(), width[:known].tobytes(), router._state.plays.tobytes()
+    mean, width = found.mean[:known], found.width[:known]
+    return router.digest(), mean.tobytes(), width.tobytes(), router._state.plays.tobytes()
 
 
 def _differs(
