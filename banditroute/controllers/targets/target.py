@@ -1,0 +1,97 @@
+"""A constraint on what is reported of requests, kept by a price on what each arm is expected to use of it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from banditroute.arrays import FloatArray
+from banditroute.controllers.base import Choice, Predict
+from banditroute.controllers.checks import require_name
+from banditroute.controllers.memory import Memory
+from banditroute.controllers.queue import VirtualQueue
+from banditroute.records import DecisionRecord, FeedbackRecord, Situation
+
+
+class Target(ABC):
+    """Holds the average use of something at what is allowed, over all requests so far.
+
+    An arm's utility is lowered by price × what it is expected to use, and the price follows a
+    :class:`~banditroute.controllers.queue.VirtualQueue`. A request counts with what was expected of it until
+    its outcome is reported, so late feedback does not leave the price blind, and one without feedback counts
+    with that for good.
+
+    Nothing is excluded: where no arm can keep the constraint, the price is at its highest and the arms that
+    use least are chosen, however good the others are.
+
+    Args:
+        objective: What is reported.
+        allowed: What a request may use on average.
+        step, horizon: Of the price; see :class:`~banditroute.controllers.queue.VirtualQueue`.
+        name: Its name among a router's controllers.
+    """
+
+    def __init__(self, objective: str, *, allowed: float, step: float, horizon: float, name: str) -> None:
+        self.objective = require_name("objective", objective)
+        self.name = require_name("name", name)
+        self.allowed = allowed
+        self._queue = VirtualQueue(step=step, horizon=horizon)
+        self._memory: Memory[tuple[float] | tuple[float, str]] = Memory()
+
+    @abstractmethod
+    def expected(self, situation: Situation) -> FloatArray:
+        """What each arm is expected to use; shape (arms,)."""
+
+    @abstractmethod
+    def used(self, outcome: float) -> float:
+        """What a reported outcome used."""
+
+    @property
+    def price(self) -> float:
+        """What a unit costs now, in units of the preferences' sum."""
+        return self._queue.price
+
+    @property
+    def debt(self) -> float:
+        """By how much more was used so far than all requests were allowed; 0 where the target is kept."""
+        return self._queue.debt
+
+    def control(self, situation: Situation, choice: Choice) -> FloatArray:
+        """The choice where every arm costs what it uses."""
+        if not self._queue.price:
+            return choice(situation)
+        price = self._queue.price * abs(situation.weights).sum()
+        return choice(situation.priced(price * self.expected(situation)))
+
+    def effects(self, situation: Situation) -> Mapping[str, Any]:
+        """Price, debt, and what every arm is expected to use."""
+        expected = dict(zip(situation.arms, self.expected(situation).tolist(), strict=True))
+        return {**self._queue.facts(), "expected": expected}
+
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:  # noqa: ARG002  # of the protocol
+        """Take the request for what was expected of it; after a fallback, for what it was allowed."""
+        expected = record.effects.get(self.name, {}).get("expected", {}).get(record.arm, self.allowed)
+        self._memory.put(record.body, (expected,))
+        self._queue.take(expected - self.allowed)
+
+    def learned(self, record: FeedbackRecord) -> None:
+        """Put what happened in the place of what was expected; an outcome taken back is allowed for again."""
+        note = self._memory.get(record.body)
+        if note is None:
+            return
+        if self.objective in record.outcomes:
+            now: tuple[float] | tuple[float, str] = (self.used(record.outcomes[self.objective]), record.group)
+        elif record.values is None and note[1:] == (record.group,):
+            now = (self.allowed,)
+        else:
+            return
+        self._memory.put(record.body, now)
+        self._queue.correct(now[0] - note[0])
+
+    def state(self) -> Mapping[str, Any]:
+        """Price, debt, and what recent requests are taken for."""
+        return {"queue": self._queue.state(), "recent": self._memory.state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from what :meth:`state` gave."""
+        self._queue.restore(state["queue"])
+        self._memory.restore(state["recent"])
