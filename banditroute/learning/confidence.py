@@ -15,8 +15,8 @@ _SCALE_FACTOR = (sqrt(2) + 1) / 2
 def boundary(variance: float, *, scale: float, error: float) -> float:
     """How far a sum may stray from the sum of its conditional means, at all times but with chance ``error``.
 
-    u(v) = √(k₁² v ℓ(v) + k₂² c² ℓ(v)²) + k₂ c ℓ(v), with ℓ(v) = 1.4 ln ln(2 v / c²) + ln(ζ(1.4) / (α ln^1.4 2)), for
-    a sum whose terms stray by c at the most and whose observed variance is v, taken as at least c².
+    u(v) = √(k₁² v ℓ(v) + k₂² c² ℓ(v)²) + k₂ c ℓ(v), with ℓ(v) = 1.4 ln ln(2 v/c²) + ln(ζ(1.4) / (α ln^1.4 2)),
+    for a sum whose terms stray by c at the most and whose observed variance is v, taken as at least c².
 
     References:
         Howard, Ramdas, McAuliffe & Sekhon, "Time-uniform, nonparametric, nonasymptotic confidence sequences",

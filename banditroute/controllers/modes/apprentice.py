@@ -16,7 +16,7 @@ from banditroute.records import DecisionRecord, FeedbackRecord, Request, Situati
 
 
 class Apprentice(Trial):
-    """The incumbent decides all but a share of the traffic, until agreement or lift is shown; then the router does.
+    """The incumbent decides all but a share of the traffic until agreement or lift is shown, then the router.
 
     Shown is: that the router would do what the incumbent does, on average over all requests so far (lower bound
     of the overlap Σ_a min(p_a, h_a) ≥ ``agreement``); or that it does better (lower bound of the lift of the first

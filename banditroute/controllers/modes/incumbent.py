@@ -32,4 +32,5 @@ def incumbent_choice(incumbent: Incumbent, situation: Situation) -> FloatArray |
     place = situation.arms.index(name)
     if not situation.eligible[place]:
         return None
-    return (np.arange(len(situation.arms)) == place).astype(np.float64)
+    certain: FloatArray = (np.arange(len(situation.arms)) == place).astype(np.float64)
+    return certain

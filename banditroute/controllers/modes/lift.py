@@ -32,9 +32,10 @@ class Lift:
 class LiftMeasure:
     """The lift of one objective: a running mean of (p(a) − h(a)) / π(a) · (y − c) over what is reported.
 
-    p and h are the probabilities of the router and of the incumbent, π those of the mixture from which the arm was
-    drawn, and c the mean outcome before: any c that is chosen before the draw leaves the estimate without bias, and
-    this one takes away most of its variance. Where both would do the same a report says nothing, and adds nothing.
+    p and h are the probabilities of the router and of the incumbent, π those of the mixture from which the arm
+    was drawn, and c the mean outcome before: any c that is fixed before the draw leaves the estimate without
+    bias, and this one takes away most of its variance. Where both do the same, a report adds nothing. Values
+    that are taken back are kept until others come.
 
     Args:
         objective: What is reported.

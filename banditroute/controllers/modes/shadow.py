@@ -29,12 +29,12 @@ class Shadow:
         self.incumbent = checked_incumbent(incumbent)
         self.name = require_name("name", name)
         self.requests, self.agreed = 0, 0.0
-        # Of which predictions, for a controller further out may answer without asking this one; what would be done.
+        # Predictions and what would be done: a controller further out may answer without asking this one.
         self._last: tuple[FloatArray, FloatArray] | None = None
 
     @property
     def agreement(self) -> float:
-        """Share of requests for which the router would have chosen the arm that served, in expectation; 0 at first."""
+        """Chance of the router to choose the arm that served, on average over all requests; 0 at first."""
         return self.agreed / self.requests if self.requests else 0.0
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:

@@ -60,7 +60,7 @@ class Trial(ABC):
 
     @abstractmethod
     def share(self, request: Request) -> float:
-        """The incumbent's share of this request. [0, 1]"""
+        """The incumbent's share of this request. [0, 1]."""
 
     def lift(self) -> dict[str, Lift]:
         """What the router is worth against the incumbent, objective by objective, as far as is known now."""

@@ -3,8 +3,8 @@
 import numpy as np
 
 from banditroute.arrays import FloatArray
-from banditroute.controllers.checks import require_bounds, require_number
-from banditroute.controllers.targets.target import Target
+from banditroute.controllers.checks import require_bounds
+from banditroute.controllers.targets.target import STEP, Target, one_line
 from banditroute.errors import InvalidArgumentError
 from banditroute.records import Situation
 
@@ -19,7 +19,7 @@ class Average(Target):
         objective: What is reported.
         at_least, at_most: The line, in the objective's own unit; one of the two.
         bounds: Those of the objective; outcomes beyond them count as if they lay on them.
-        step, horizon, name: As of :class:`~banditroute.controllers.targets.target.Target`.
+        step, name: As of :class:`~banditroute.controllers.targets.target.Target`.
     """
 
     def __init__(
@@ -29,27 +29,20 @@ class Average(Target):
         at_least: float | None = None,
         at_most: float | None = None,
         bounds: tuple[float, float] = (0.0, 1.0),
-        step: float = 0.05,
-        horizon: float = 200.0,
+        step: float = STEP,
         name: str | None = None,
     ) -> None:
-        if (at_most is None) == (at_least is None):
-            raise InvalidArgumentError(f"{type(self).__name__} needs one of at_most and at_least")
-        which, line = ("at_most", at_most) if at_least is None else ("at_least", at_least)
+        line, self._more_is_bad = one_line(at_most, at_least)
         self.bounds = lo, hi = require_bounds("bounds", bounds)
-        if not lo <= require_number(which, line) <= hi:
-            raise InvalidArgumentError(f"{which} = {line} must lie within the bounds [{lo:g}, {hi:g}]")
-        assert line is not None
-        self._most_is_bad = at_least is None
-        super().__init__(
-            objective, allowed=self.used(line), step=step, horizon=horizon, name=name or f"{objective} average"
-        )
+        if not lo <= line <= hi:
+            raise InvalidArgumentError(f"the line {line:g} must lie within the bounds [{lo:g}, {hi:g}]")
+        super().__init__(objective, allowed=self.used(line), step=step, name=name or f"{objective} average")
 
     def used(self, outcome: float) -> float:
-        """Distance from the better bound, in units of the bounds. [0, 1]"""
+        """Distance from the better bound, in units of the bounds. [0, 1]."""
         lo, hi = self.bounds
         scaled = (min(max(outcome, lo), hi) - lo) / (hi - lo)
-        return scaled if self._most_is_bad else 1.0 - scaled
+        return scaled if self._more_is_bad else 1.0 - scaled
 
     def expected(self, situation: Situation) -> FloatArray:
         """What is believed of each arm, as a distance from the better bound; shape (arms,)."""
@@ -60,4 +53,4 @@ class Average(Target):
         believed = objective.bounds[0] + objective.span * situation.mean[:, position]
         lo, hi = self.bounds
         scaled: FloatArray = (np.clip(believed, lo, hi) - lo) / (hi - lo)
-        return scaled if self._most_is_bad else 1.0 - scaled
+        return scaled if self._more_is_bad else 1.0 - scaled

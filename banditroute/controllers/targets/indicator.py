@@ -7,8 +7,7 @@ import numpy as np
 
 from banditroute.arrays import FloatArray
 from banditroute.controllers.checks import require_inside, require_number
-from banditroute.controllers.targets.target import Target
-from banditroute.errors import InvalidArgumentError
+from banditroute.controllers.targets.target import STEP, Target, one_line
 from banditroute.records import FeedbackRecord, Situation
 
 PRIOR_REPORTS = 4.0
@@ -24,7 +23,7 @@ class Within(Target):
         objective: What is reported.
         at_most, at_least: The line, in the objective's own unit; one of the two.
         share: Of all requests that must keep to it. (0, 1)
-        step, horizon, name: As of :class:`~banditroute.controllers.targets.target.Target`.
+        step, name: As of :class:`~banditroute.controllers.targets.target.Target`.
     """
 
     def __init__(
@@ -34,25 +33,17 @@ class Within(Target):
         share: float,
         at_most: float | None = None,
         at_least: float | None = None,
-        step: float = 0.05,
-        horizon: float = 200.0,
+        step: float = STEP,
         name: str | None = None,
     ) -> None:
-        if (at_most is None) == (at_least is None):
-            raise InvalidArgumentError(f"{type(self).__name__} needs one of at_most and at_least")
-        self.line = require_number(
-            "at_most" if at_least is None else "at_least", at_most if at_least is None else at_least
-        )
-        self._sign = 1.0 if at_least is None else -1.0
+        self.line, self._above_is_bad = one_line(at_most, at_least)
         allowed = 1.0 - require_inside("share", share)
-        super().__init__(
-            objective, allowed=allowed, step=step, horizon=horizon, name=name or f"{objective} within"
-        )
+        super().__init__(objective, allowed=allowed, step=step, name=name or f"{objective} within")
         self._reports: dict[str, tuple[int, int]] = {}
 
     def used(self, outcome: float) -> float:
         """1 where the outcome is beyond the line, else 0."""
-        return float(self._sign * (outcome - self.line) > 0.0)
+        return float(outcome > self.line if self._above_is_bad else outcome < self.line)
 
     def expected(self, situation: Situation) -> FloatArray:
         """The chance of each arm to cross the line; shape (arms,)."""
@@ -87,7 +78,7 @@ class Latency(Within):
         p: Share of all requests that must be answered in time. (0, 1)
         seconds: The time that an answer may take. [s]
         objective: Under which latencies are reported [s].
-        step, horizon, name: As of :class:`Within`.
+        step, name: As of :class:`Within`.
     """
 
     def __init__(
@@ -96,8 +87,7 @@ class Latency(Within):
         p: float,
         seconds: float,
         objective: str = "latency_s",
-        step: float = 0.05,
-        horizon: float = 200.0,
+        step: float = STEP,
         name: str = "latency",
     ) -> None:
         share = require_inside("p", p)
@@ -106,6 +96,5 @@ class Latency(Within):
             at_most=require_number("seconds", seconds),
             share=share,
             step=step,
-            horizon=horizon,
             name=name,
         )

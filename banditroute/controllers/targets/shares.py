@@ -17,8 +17,8 @@ from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 class Shares:
     """Gives every arm at least, or at most, its share of all requests.
 
-    Each bound has a :class:`~banditroute.controllers.queue.VirtualQueue` of requests. Its price raises or lowers the
-    arm's utility, so that an arm that must be used is used where that costs least. Where prices are not enough, or
+    Each bound has a :class:`~banditroute.controllers.queue.VirtualQueue` of requests. Its price raises or lowers
+    the arm's utility, so that an arm that must be used is used where that costs least. Where prices are not enough, or
     where the policy does not look at them, the answer is mixed with one in which the arm that lags most behind its
     least share is certain and arms beyond their largest share are left out: more of it from ``slack`` requests of
     debt on, nothing else from twice that on. So no arm is ever more than about twice the slack from its bound,
@@ -30,7 +30,7 @@ class Shares:
         min: Arm → the least share. [0, 1]
         max: Arm → the largest share. [0, 1]
         slack: Debt from which on the answer is mixed. [requests] > 0
-        step, horizon: Of the prices; see :class:`~banditroute.controllers.queue.VirtualQueue`.
+        step: Of the prices; see :class:`~banditroute.controllers.queue.VirtualQueue`. > 0
         name: Its name among a router's controllers.
     """
 
@@ -39,17 +39,16 @@ class Shares:
         *,
         min: Mapping[str, float] | None = None,  # noqa: A002  # the words of the matter
         max: Mapping[str, float] | None = None,  # noqa: A002
-        slack: float = 3.0,
-        step: float = 0.02,
-        horizon: float = 100.0,
+        slack: float = 5.0,
+        step: float = 0.1,
         name: str = "shares",
     ) -> None:
         self.min, self.max = _checked("min", min), _checked("max", max)
         _check_together(self.min, self.max)
         self.slack = require_above_zero("slack", slack)
         self.name = require_name("name", name)
-        self._least = {arm: VirtualQueue(step=step, horizon=horizon) for arm in self.min}
-        self._most = {arm: VirtualQueue(step=step, horizon=horizon) for arm in self.max}
+        self._least = {arm: VirtualQueue(step=step) for arm in self.min}
+        self._most = {arm: VirtualQueue(step=step) for arm in self.max}
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
         """The choice at the arms' prices, mixed with a forced one where debts are large."""
@@ -82,17 +81,17 @@ class Shares:
         """Outcomes do not matter."""
 
     def state(self) -> Mapping[str, Any]:
-        """Price and debt of every bound."""
+        """The debt of every bound."""
         return {
-            "least": {arm: queue.state() for arm, queue in self._least.items()},
-            "most": {arm: queue.state() for arm, queue in self._most.items()},
+            "least": {arm: queue.debt for arm, queue in self._least.items()},
+            "most": {arm: queue.debt for arm, queue in self._most.items()},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from what :meth:`state` gave; bounds that are new since begin at nothing."""
         for queues, states in ((self._least, state["least"]), (self._most, state["most"])):
             for arm, queue in queues.items():
-                queue.restore(states.get(arm, [0.0, 0.0]))
+                queue.debt = states.get(arm, 0.0)
 
     def _price(self, arm: str) -> float:
         return (self._most[arm].price if arm in self._most else 0.0) - (
@@ -112,7 +111,8 @@ class Shares:
         """Of the arms that lag, the one that lags most; without any, the choice among those not beyond bounds."""
         lags = np.array([self._debt(self._least, arm) for arm in situation.arms]) * situation.eligible
         if lags.max() > self.slack:
-            return (np.arange(len(lags)) == lags.argmax()).astype(np.float64)
+            certain: FloatArray = (np.arange(len(lags)) == lags.argmax()).astype(np.float64)
+            return certain
         beyond = np.array([self._debt(self._most, arm) > self.slack for arm in situation.arms])
         left = situation.eligible & ~beyond
         return choice(replace(situation, eligible=left) if left.any() else situation)

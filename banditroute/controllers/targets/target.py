@@ -6,10 +6,13 @@ from typing import Any
 
 from banditroute.arrays import FloatArray
 from banditroute.controllers.base import Choice, Predict
-from banditroute.controllers.checks import require_name
+from banditroute.controllers.checks import require_name, require_number
 from banditroute.controllers.memory import Memory
 from banditroute.controllers.queue import VirtualQueue
+from banditroute.errors import InvalidArgumentError
 from banditroute.records import DecisionRecord, FeedbackRecord, Situation
+
+STEP = 0.5
 
 
 class Target(ABC):
@@ -26,15 +29,15 @@ class Target(ABC):
     Args:
         objective: What is reported.
         allowed: What a request may use on average.
-        step, horizon: Of the price; see :class:`~banditroute.controllers.queue.VirtualQueue`.
+        step: Of the price; see :class:`~banditroute.controllers.queue.VirtualQueue`. > 0
         name: Its name among a router's controllers.
     """
 
-    def __init__(self, objective: str, *, allowed: float, step: float, horizon: float, name: str) -> None:
+    def __init__(self, objective: str, *, allowed: float, step: float, name: str) -> None:
         self.objective = require_name("objective", objective)
         self.name = require_name("name", name)
         self.allowed = allowed
-        self._queue = VirtualQueue(step=step, horizon=horizon)
+        self._queue = VirtualQueue(step=step)
         self._memory: Memory[tuple[float] | tuple[float, str]] = Memory()
 
     @abstractmethod
@@ -85,13 +88,22 @@ class Target(ABC):
         else:
             return
         self._memory.put(record.body, now)
-        self._queue.correct(now[0] - note[0])
+        self._queue.take(now[0] - note[0])
 
     def state(self) -> Mapping[str, Any]:
-        """Price, debt, and what recent requests are taken for."""
-        return {"queue": self._queue.state(), "recent": self._memory.state()}
+        """The debt, and what recent requests are taken for."""
+        return {"debt": self._queue.debt, "recent": self._memory.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from what :meth:`state` gave."""
-        self._queue.restore(state["queue"])
+        self._queue.debt = state["debt"]
         self._memory.restore(state["recent"])
+
+
+def one_line(at_most: float | None, at_least: float | None) -> tuple[float, bool]:
+    """The line, and whether more than it is bad; raises InvalidArgumentError unless there is exactly one."""
+    if (at_most is None) == (at_least is None):
+        raise InvalidArgumentError(f"give one of at_most = {at_most!r} and at_least = {at_least!r}")
+    if at_least is None:
+        return require_number("at_most", at_most), True
+    return require_number("at_least", at_least), False
