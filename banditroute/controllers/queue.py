@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from banditroute.controllers.checks import require_above_zero
 
-HIGHEST_PRICE = 50.0
+HIGHEST_PRICE = 1000.0
+MOST_FORCED = 0.95
 
 
 class VirtualQueue:
@@ -41,8 +42,15 @@ class VirtualQueue:
 
     @property
     def price(self) -> float:
-        """Of one unit, in units of the preferences' sum. [0, 50]."""
+        """Of one unit, in units of the preferences' sum. [0, 1000]."""
         return min(self.step * self.debt, HIGHEST_PRICE)
+
+    def forced(self, slack: float) -> float:
+        """Part of an answer that is to be forced: 0 up to a debt of ``slack``, 0.95 from about twice that on.
+
+        Never all of it, so that what is forced can be found to be wrong.
+        """
+        return min(max((self.debt - slack) / slack, 0.0), MOST_FORCED)
 
     def take(self, excess: float) -> None:
         """A request used so much more, or less, than it was allowed."""

@@ -33,6 +33,7 @@ class Laws(ControllerLaws):
 
 class TestShares(Laws):
     __test__ = True
+
     def controller(self) -> Controller:
         return Shares(min={"arm 1": 0.3, "arm 4": 0.2}, max={"arm 0": 0.05}, slack=2.0)
 

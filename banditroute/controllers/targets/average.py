@@ -4,7 +4,7 @@ import numpy as np
 
 from banditroute.arrays import FloatArray
 from banditroute.controllers.checks import require_bounds
-from banditroute.controllers.targets.target import STEP, Target, one_line
+from banditroute.controllers.targets.target import SLACK, STEP, Target, one_line
 from banditroute.errors import InvalidArgumentError
 from banditroute.records import Situation
 
@@ -19,7 +19,7 @@ class Average(Target):
         objective: What is reported.
         at_least, at_most: The line, in the objective's own unit; one of the two.
         bounds: Those of the objective; outcomes beyond them count as if they lay on them.
-        step, name: As of :class:`~banditroute.controllers.targets.target.Target`.
+        step, slack, name: As of :class:`~banditroute.controllers.targets.target.Target`.
     """
 
     def __init__(
@@ -30,13 +30,16 @@ class Average(Target):
         at_most: float | None = None,
         bounds: tuple[float, float] = (0.0, 1.0),
         step: float = STEP,
+        slack: float = SLACK,
         name: str | None = None,
     ) -> None:
         line, self._more_is_bad = one_line(at_most, at_least)
         self.bounds = lo, hi = require_bounds("bounds", bounds)
-        if not lo <= line <= hi:
-            raise InvalidArgumentError(f"the line {line:g} must lie within the bounds [{lo:g}, {hi:g}]")
-        super().__init__(objective, allowed=self.used(line), step=step, name=name or f"{objective} average")
+        if not lo < line < hi:
+            raise InvalidArgumentError(f"the line {line:g} must lie between the bounds {lo:g} and {hi:g}")
+        super().__init__(
+            objective, allowed=self.used(line), step=step, slack=slack, name=name or f"{objective} average"
+        )
 
     def used(self, outcome: float) -> float:
         """Distance from the better bound, in units of the bounds. [0, 1]."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from banditroute.arrays import FloatArray
 from banditroute.controllers.checks import require_inside, require_number
-from banditroute.controllers.targets.target import STEP, Target, one_line
+from banditroute.controllers.targets.target import SLACK, STEP, Target, one_line
 from banditroute.records import FeedbackRecord, Situation
 
 PRIOR_REPORTS = 4.0
@@ -23,7 +23,7 @@ class Within(Target):
         objective: What is reported.
         at_most, at_least: The line, in the objective's own unit; one of the two.
         share: Of all requests that must keep to it. (0, 1)
-        step, name: As of :class:`~banditroute.controllers.targets.target.Target`.
+        step, slack, name: As of :class:`~banditroute.controllers.targets.target.Target`.
     """
 
     def __init__(
@@ -34,11 +34,12 @@ class Within(Target):
         at_most: float | None = None,
         at_least: float | None = None,
         step: float = STEP,
+        slack: float = SLACK,
         name: str | None = None,
     ) -> None:
         self.line, self._above_is_bad = one_line(at_most, at_least)
         allowed = 1.0 - require_inside("share", share)
-        super().__init__(objective, allowed=allowed, step=step, name=name or f"{objective} within")
+        super().__init__(objective, allowed=allowed, step=step, slack=slack, name=name or f"{objective} within")
         self._reports: dict[str, tuple[int, int]] = {}
 
     def used(self, outcome: float) -> float:
@@ -78,7 +79,7 @@ class Latency(Within):
         p: Share of all requests that must be answered in time. (0, 1)
         seconds: The time that an answer may take. [s]
         objective: Under which latencies are reported [s].
-        step, name: As of :class:`Within`.
+        step, slack, name: As of :class:`Within`.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Latency(Within):
         seconds: float,
         objective: str = "latency_s",
         step: float = STEP,
+        slack: float = SLACK,
         name: str = "latency",
     ) -> None:
         share = require_inside("p", p)
@@ -96,5 +98,6 @@ class Latency(Within):
             at_most=require_number("seconds", seconds),
             share=share,
             step=step,
+            slack=slack,
             name=name,
         )

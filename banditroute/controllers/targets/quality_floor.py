@@ -18,7 +18,7 @@ LOOK_AGAIN = 8
 class QualityFloor:
     """Lets an arm be tried only where, even if it fails, the quality so far stays above a share of a baseline's.
 
-    At all times, with confidence, Σ μ(served) ≥ ``at_least`` · Σ μ(baseline), both summed over all requests so far.
+    At all times, with confidence, Σ μ(served) ≥ ``at_least`` · Σ μ(baseline), over all requests so far.
     What the baseline yields beyond its share is saved up, and trials are paid from it: an arm is eligible for
     a request if the savings would cover the least that is believed of it there. Where none is left but the
     baseline, the decision is marked ``"held"``.

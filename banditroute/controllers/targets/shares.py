@@ -18,11 +18,11 @@ class Shares:
     """Gives every arm at least, or at most, its share of all requests.
 
     Each bound has a :class:`~banditroute.controllers.queue.VirtualQueue` of requests. Its price raises or lowers
-    the arm's utility, so that an arm that must be used is used where that costs least. Where prices are not enough, or
-    where the policy does not look at them, the answer is mixed with one in which the arm that lags most behind its
-    least share is certain and arms beyond their largest share are left out: more of it from ``slack`` requests of
-    debt on, nothing else from twice that on. So no arm is ever more than about twice the slack from its bound,
-    whatever the policy.
+    the arm's utility, so that an arm that must be used is used where that costs least. Where prices are not
+    enough, or the policy does not look at them, the answer is mixed with one in which the arm that lags most
+    behind its least share is certain and arms beyond their largest share are left out: more of it from ``slack``
+    requests of debt on, nearly nothing else from twice that on. So an arm is seldom more than twice the slack
+    beyond its bound, whatever the policy; where many lag at once, they wait for each other.
 
     A least share counts the requests that the arm may serve; a largest share counts all.
 
@@ -102,10 +102,10 @@ class Shares:
         return queues[arm].debt if arm in queues else 0.0
 
     def _forced(self, situation: Situation) -> float:
-        """Part of the answer that is forced: 0 at the slack, 1 at twice that."""
-        able = [arm for arm, may in zip(situation.arms, situation.eligible.tolist(), strict=True) if may]
-        debts = [max(self._debt(self._least, arm), self._debt(self._most, arm)) for arm in able]
-        return float(np.clip((max(debts) - self.slack) / self.slack, 0.0, 1.0))
+        """Part of the answer that is forced: what the largest debt of an eligible arm asks for."""
+        able = {arm for arm, may in zip(situation.arms, situation.eligible.tolist(), strict=True) if may}
+        queues = [queue for bounds in (self._least, self._most) for arm, queue in bounds.items() if arm in able]
+        return max((queue.forced(self.slack) for queue in queues), default=0.0)
 
     def _corrected(self, situation: Situation, choice: Choice) -> FloatArray:
         """Of the arms that lag, the one that lags most; without any, the choice among those not beyond bounds."""

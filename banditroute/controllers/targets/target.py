@@ -2,17 +2,19 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from banditroute.arrays import FloatArray
 from banditroute.controllers.base import Choice, Predict
-from banditroute.controllers.checks import require_name, require_number
+from banditroute.controllers.checks import require_above_zero, require_name, require_number
 from banditroute.controllers.memory import Memory
 from banditroute.controllers.queue import VirtualQueue
 from banditroute.errors import InvalidArgumentError
 from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 
-STEP = 0.5
+STEP = 0.025
+SLACK = 4.0
 
 
 class Target(ABC):
@@ -23,21 +25,26 @@ class Target(ABC):
     its outcome is reported, so late feedback does not leave the price blind, and one without feedback counts
     with that for good.
 
-    Nothing is excluded: where no arm can keep the constraint, the price is at its highest and the arms that
-    use least are chosen, however good the others are.
+    Where that is not enough, because new arms are tried at any price or the policy does not look at prices, the
+    answer is mixed with the one among arms that are expected to keep the constraint: more of it from ``slack``
+    of debt on, nearly nothing else from twice that on. Where no arm is expected to keep it, those that use least
+    take their place, however good the others are.
 
     Args:
         objective: What is reported.
-        allowed: What a request may use on average.
-        step: Of the price; see :class:`~banditroute.controllers.queue.VirtualQueue`. > 0
+        allowed: What a request may use on average. > 0
+        step: Of the price, for a debt of what one request is allowed; see
+            :class:`~banditroute.controllers.queue.VirtualQueue`. > 0
+        slack: Debt from which on the answer is mixed, in units of use. > 0
         name: Its name among a router's controllers.
     """
 
-    def __init__(self, objective: str, *, allowed: float, step: float, name: str) -> None:
+    def __init__(self, objective: str, *, allowed: float, step: float, slack: float, name: str) -> None:
         self.objective = require_name("objective", objective)
         self.name = require_name("name", name)
         self.allowed = allowed
-        self._queue = VirtualQueue(step=step)
+        self.slack = require_above_zero("slack", slack)
+        self._queue = VirtualQueue(step=require_above_zero("step", step) / allowed)
         self._memory: Memory[tuple[float] | tuple[float, str]] = Memory()
 
     @abstractmethod
@@ -59,16 +66,21 @@ class Target(ABC):
         return self._queue.debt
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
-        """The choice where every arm costs what it uses."""
-        if not self._queue.price:
+        """The choice where every arm costs what it uses, mixed with the one among those that may be afforded."""
+        if not self._queue.debt:
             return choice(situation)
-        price = self._queue.price * abs(situation.weights).sum()
-        return choice(situation.priced(price * self.expected(situation)))
+        expected, forced = self.expected(situation), self._queue.forced(self.slack)
+        priced = situation.priced(self._queue.price * abs(situation.weights).sum() * expected)
+        if not forced:
+            return choice(priced)
+        most = max(self.allowed, expected[situation.eligible].min())
+        affordable = replace(priced, eligible=situation.eligible & (expected <= most))
+        return (1.0 - forced) * choice(priced) + forced * choice(affordable)
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
-        """Price, debt, and what every arm is expected to use."""
+        """Price, debt, the part of the answer that was forced, and what every arm is expected to use."""
         expected = dict(zip(situation.arms, self.expected(situation).tolist(), strict=True))
-        return {**self._queue.facts(), "expected": expected}
+        return {**self._queue.facts(), "forced": self._queue.forced(self.slack), "expected": expected}
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:  # noqa: ARG002  # of the protocol
         """Take the request for what was expected of it; after a fallback, for what it was allowed."""
