@@ -23,6 +23,7 @@ from banditroute.controllers import (
     Shares,
     Within,
 )
+from banditroute.controllers.targets.target import SLACK
 from simulations.targets.world import Life, MakeControllers, live, workload
 
 HERE = Path(__file__).parent
@@ -92,7 +93,7 @@ def one_latency(directory: Path, case: dict[str, Any], kept: bool, seed: int) ->
 
 
 def _latency(case: dict[str, Any]) -> list[Controller]:
-    return [Latency(p=case["p"], seconds=case["seconds"])]
+    return [Latency(p=case["p"], seconds=case["seconds"], slack=case.get("slack", SLACK))]
 
 
 def best_mixture(quality: FloatArray, used: FloatArray, allowed: float) -> float:
@@ -120,7 +121,8 @@ def latency(directory: Path, over: Over) -> list[str]:
         bad = recorded.outcomes["latency_s"] > case["seconds"]
         mixture = best_mixture(recorded.outcomes["quality"], bad, 1 - case["p"])
         for kept in (True, False):
-            what = f"p = {case['p']}, {case['seconds']:g} s{late}" if kept else "the same without a target"
+            slack = f", slack {case['slack']:g}" if "slack" in case else ""
+            what = f"p = {case['p']}, {case['seconds']:g} s{late}{slack}" if kept else "the same without a target"
             found = over(what, partial(one_latency, directory, case, kept))
             whole, rest = (np.mean([each[i] for each in found]) for i in (1, 2))
             last = f"{mixture:.3f}" if kept else ""
@@ -198,8 +200,8 @@ def shares(directory: Path, over: Over) -> list[str]:
         "",
         "`zeroeval28`. Beyond it means below a least share, above a largest one.",
         *table(["share", *VIOLATIONS, "without the controller"], rows),
-        f"Quality from {AFTER + 1:,} on {quality:.3f}, without shares {free_quality:.3f}. Forced was {forced:.2%} of",
-        "the probability; the rest was done by prices.",
+        f"Quality from {AFTER + 1:,} on {quality:.3f}, without shares {free_quality:.3f}. Forced was {forced:.2%}",
+        "of the probability; the rest was done by prices.",
         "",
     ]
 
@@ -358,9 +360,9 @@ def modes(directory: Path, over: Over) -> list[str]:
     return [
         "## Modes",
         "",
-        f"`bfcl_prompt25`. A holdout of {case['share']:.0%} for {case['incumbent']}: true lift {true:+.3f}, reported",
-        f"{said:+.3f}, mean interval [{low:+.3f}, {high:+.3f}]; it holds the truth in {inside} of {len(found)} seeds",
-        "(95 % at all times at once are asked for).",
+        f"`bfcl_prompt25`. A holdout of {case['share']:.0%} for {case['incumbent']}: true lift {true:+.3f},",
+        f"reported {said:+.3f}, mean interval [{low:+.3f}, {high:+.3f}]; it holds the truth in {inside} of",
+        f"{len(found)} seeds (95 % at all times at once are asked for).",
         "",
         f"An apprentice with {learner['share']:.0%} of the traffic; the last incumbent is the best arm of all, of",
         "which the router cannot show that it does better:",
@@ -408,8 +410,8 @@ def restarts(directory: Path) -> list[str]:
     return [
         "## Restart in the middle",
         "",
-        "Closed after half of the requests and opened again on the same SQLite file, with fresh controllers; choices,",
-        "probabilities, states of controllers and everything learned, against a run that was never stopped.",
+        "Closed after half of the requests and opened again on the same SQLite file, with fresh controllers:",
+        "choices, probabilities, states of controllers and what was learned, against a run never stopped.",
         *table(["controllers", "from then on"], rows),
     ]
 
@@ -436,9 +438,9 @@ def main() -> None:
     head = [
         "# Targets, floors and modes",
         "",
-        f"Written by `python -m simulations.targets.run`. {arguments.seeds} seeds, each of which shuffles the stream;",
-        "LinUCB with its default settings, from a cold start; preferences: quality alone. Every figure counts all",
-        "requests from the first one on, burn-in and exploration floor included.",
+        f"Written by `python -m simulations.targets.run`. {arguments.seeds} seeds, each of which shuffles the",
+        "stream; LinUCB with its default settings, from a cold start; preferences: quality alone. Every figure",
+        "counts all requests from the first one on, burn-in and exploration floor included.",
         "",
     ]
     report = "\n".join([*head, *sections, *restarts(arguments.directory)])

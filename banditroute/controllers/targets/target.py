@@ -14,7 +14,7 @@ from banditroute.errors import InvalidArgumentError
 from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 
 STEP = 0.025
-SLACK = 4.0
+SLACK = 5.0
 
 
 class Target(ABC):
