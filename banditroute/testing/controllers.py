@@ -278,7 +278,7 @@ def _decision(given: Situation, number: int, *, fallback: bool) -> DecisionRecor
         probabilities=probabilities,
         mean=nothing if fallback else given.mean,
         width=nothing if fallback else given.width,
-        preferences={f"objective {i}": abs(float(weight)) for i, weight in enumerate(given.weights)},
+        preferences={f"objective_{i}": abs(float(weight)) for i, weight in enumerate(given.weights)},
         weights=given.weights,
         excluded={
             arm: "status drained" for arm, is_in in zip(given.arms, given.eligible, strict=True) if not is_in
@@ -304,7 +304,7 @@ def _feedback(decision: DecisionRecord, number: int) -> FeedbackRecord:
         epoch=decision.epoch,
         values=values,
         previous=None,
-        outcomes={f"objective {i}": value / 2**16 for i, value in enumerate(values)},
+        outcomes={f"objective_{i}": value / 2**16 for i, value in enumerate(values)},
         source=None,
         received_us=decision.created_us + 5_000_000,
     )

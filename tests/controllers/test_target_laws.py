@@ -21,7 +21,7 @@ from banditroute.controllers import (
 )
 from banditroute.policies import Uniform
 from banditroute.testing import ControllerLaws
-from banditroute.testing.controllers import check_probabilities, even, greedy, logged, softmax
+from banditroute.testing.controllers import check_probabilities, even, greedy, life, logged, softmax
 
 
 class Laws(ControllerLaws):
@@ -42,42 +42,42 @@ class TestLatency(Laws):
     __test__ = True
 
     def controller(self) -> Controller:
-        return Latency(p=0.7, seconds=2e-4, objective="objective 0")
+        return Latency(p=0.7, seconds=2e-4, objective="objective_0")
 
 
 class TestWithin(Laws):
     __test__ = True
 
     def controller(self) -> Controller:
-        return Within("objective 1", share=0.9, at_least=0.5)
+        return Within("objective_1", share=0.9, at_least=0.5)
 
 
 class TestAverage(Laws):
     __test__ = True
 
     def controller(self) -> Controller:
-        return Average("objective 0", at_least=0.8)
+        return Average("objective_0", at_least=0.8)
 
 
 class TestPerCohort(Laws):
     __test__ = True
 
     def controller(self) -> Controller:
-        return PerCohort(lambda: Latency(p=0.7, seconds=2e-4, objective="objective 0"))
+        return PerCohort(lambda: Latency(p=0.7, seconds=2e-4, objective="objective_0"))
 
 
 class TestQualityFloor(Laws):
     __test__ = True
 
     def controller(self) -> Controller:
-        return QualityFloor("arm 2", at_least=0.3, objective="objective 0")
+        return QualityFloor("arm 2", at_least=0.3, objective="objective_0")
 
 
 class TestKnownQualityFloor(Laws):
     __test__ = True
 
     def controller(self) -> Controller:
-        return QualityFloor("arm 2", at_least=0.3, known=1e-4, objective="objective 0")
+        return QualityFloor("arm 2", at_least=0.3, known=1e-4, objective="objective_0")
 
 
 class TestShadow(Laws):
@@ -98,18 +98,18 @@ class TestApprentice(Laws):
     __test__ = True
 
     def controller(self) -> Controller:
-        return Apprentice("arm 1", measures={"objective 0": (0.0, 0.001)})
+        return Apprentice("arm 1", measures={"objective_0": (0.0, 0.001)})
 
 
 class TestSoonPromoted(Laws):
     __test__ = True
 
     def controller(self) -> Controller:
-        return Apprentice("arm 1", agreement=0.01, margin=-9.0, measures={"objective 0": (0.0, 1.0)})
+        return Apprentice("arm 1", agreement=0.01, margin=-9.0, measures={"objective_0": (0.0, 1.0)})
 
     def test_it_is_promoted_in_the_lives_of_the_laws(self) -> None:
         controller = self.controller()
-        for step in self.lives()[0]:
+        for step in life(self.arms, 150):
             controller.control(step.given, even)
             told = logged(controller, step)
             controller.decided(told.decision, told.predict)
@@ -122,14 +122,14 @@ class TestHoldout(Laws):
     __test__ = True
 
     def controller(self) -> Controller:
-        return Holdout(0.2, incumbent="arm 1", measures={"objective 0": (0.0, 0.001), "objective 1": (0.0, 1.0)})
+        return Holdout(0.2, incumbent="arm 1", measures={"objective_0": (0.0, 0.001), "objective_1": (0.0, 1.0)})
 
 
 class TestHoldoutOfSessions(Laws):
     __test__ = True
 
     def controller(self) -> Controller:
-        return Holdout(0.2, incumbent="arm 1", by="session", measures={"objective 0": (0.0, 0.001)})
+        return Holdout(0.2, incumbent="arm 1", by="session", measures={"objective_0": (0.0, 0.001)})
 
 
 def everything() -> list[Controller]:
@@ -137,9 +137,9 @@ def everything() -> list[Controller]:
     return [
         Holdout(0.2, incumbent="arm 3"),
         Shares(min={"arm 1": 0.3}, max={"arm 0": 0.05}),
-        PerCohort(lambda: Average("objective 1", at_most=0.5)),
-        Latency(p=0.9, seconds=2e-4, objective="objective 0"),
-        QualityFloor("arm 2", at_least=0.3, objective="objective 0"),
+        PerCohort(lambda: Average("objective_1", at_most=0.5)),
+        Latency(p=0.9, seconds=2e-4, objective="objective_0"),
+        QualityFloor("arm 2", at_least=0.3, objective="objective_0"),
     ]
 
 

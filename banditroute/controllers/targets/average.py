@@ -38,7 +38,11 @@ class Average(Target):
         if not lo < line < hi:
             raise InvalidArgumentError(f"the line {line:g} must lie between the bounds {lo:g} and {hi:g}")
         super().__init__(
-            objective, allowed=self.used(line), step=step, slack=slack, name=name or f"{objective} average"
+            objective,
+            allowed=self.used(line),
+            step=step,
+            slack=slack,
+            name=f"{objective} average" if name is None else name,
         )
 
     def used(self, outcome: float) -> float:

@@ -39,7 +39,13 @@ class Within(Target):
     ) -> None:
         self.line, self._above_is_bad = one_line(at_most, at_least)
         allowed = 1.0 - require_inside("share", share)
-        super().__init__(objective, allowed=allowed, step=step, slack=slack, name=name or f"{objective} within")
+        super().__init__(
+            objective,
+            allowed=allowed,
+            step=step,
+            slack=slack,
+            name=f"{objective} within" if name is None else name,
+        )
         self._reports: dict[str, tuple[int, int]] = {}
 
     def used(self, outcome: float) -> float:

@@ -23,8 +23,8 @@ class QualityFloor:
     a request if the savings would cover the least that is believed of it there. Where none is left but the
     baseline, the decision is marked ``"held"``.
 
-    What was served instead of the baseline counts with what was reported, less what chance may have added to
-    it, so that no model is trusted with it; until then, with the lower bound of what was believed. What the
+    What was served counts with what was reported, less what chance may have added to it, so that no model is
+    trusted with it; until then, with the lower bound of what was believed. What, instead of others, the
     baseline would have yielded there is the upper bound of what is believed of it: with that the linear model is
     trusted. If the mean of the baseline is ``known``, all requests together are held against it instead. That
     asks for no model, but for more savings, which have to cover the chance of which requests came.
@@ -111,8 +111,8 @@ class QualityFloor:
         savings.take(record.body, record.arm, record.row, is_baseline=is_baseline, low=low, guess=guess)
         if not is_baseline:
             sums.forgone += facts["believed"][self.baseline][2]
-        if sums.others and sums.requests % LOOK_AGAIN == 0:
-            sums.forgone = sums.others * self._baseline_at_most(record, predict)
+        if sums.served_by_others and sums.requests % LOOK_AGAIN == 0:
+            sums.forgone = sums.served_by_others * self._baseline_at_most(record, predict)
 
     def learned(self, record: FeedbackRecord) -> None:
         """Count what was reported."""
@@ -153,8 +153,8 @@ class QualityFloor:
 
     def _baseline_at_most(self, record: DecisionRecord, predict: Predict) -> float:
         """Upper bound of the baseline's mean at the average of the contexts where it was not served."""
-        mean, width = predict(self._savings.average_row())
+        mean, width = predict(self._savings.average_row()[np.newaxis])
         place, column = record.arms.index(self.baseline), self._savings.sums.column
         lowest, highest = self._savings.sums.bounds
-        most = mean[place, column] + self.widths * width[place, column]
+        most = mean[0, place, column] + self.widths * width[0, place, column]
         return float(np.clip(lowest + (highest - lowest) * most, lowest, highest))
