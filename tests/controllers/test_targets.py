@@ -158,12 +158,9 @@ def test_an_average_is_kept() -> None:
     assert np.mean([d.arm == "b" for d in life.decisions]) == pytest.approx(0.8, abs=0.03)
 
 
-SHARES = {"min": {"b": 0.3, "c": 0.1}, "max": {"a": 0.45}}
-
-
 @pytest.mark.parametrize("choice", [choice_of_the_best, stubborn])
 def test_shares_hold_for_any_policy(choice: Any) -> None:
-    life = Life(Shares(**SHARES), choice)
+    life = Life(Shares(min={"b": 0.3, "c": 0.1}, max={"a": 0.45}), choice)
     for number in range(1, 1201):
         life.step(a_situation("abcd", [0.9, 0.6, 0.5, 0.4]))
         if number >= 1000:
