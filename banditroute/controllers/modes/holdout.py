@@ -19,7 +19,8 @@ class Holdout(Trial):
     by a hash that anybody can repeat: a conversation stays on one side, and the propensities are those of its
     side. The lift's interval takes requests for its units, so with long sessions it is too narrow.
 
-    Read :meth:`lift` as often as you like: its bounds hold at all times at once. It belongs outermost.
+    Read :meth:`lift` as often as you like: its bounds hold at all times at once. It belongs outermost; what the
+    incumbent does is then not constrained by the controllers within, but is seen by them.
 
     Args:
         share: Of the traffic that the incumbent decides. (0, 0.5]
