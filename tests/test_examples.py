@@ -28,6 +28,30 @@ ESSENTIAL = {
         "after 1600 requests the GPU holds: code, poems",
         "why: cache: resident code, poems, miss cost law 0.15",
     ],
+    "latency_target": [
+        "with a target: quality 0.8",
+        "why: expected to be late are",
+        "within one percent of its share: True",
+    ],
+    "shares_of_traffic": [
+        "the partner serves a quarter: True",
+        "and nearly all of that is easy: True",
+        "the old model serves at most a fiftieth: True",
+        "own at most 60 % of each cohort: True",
+    ],
+    "quality_floor": [
+        "at first nothing is saved up: trusted",
+        "in the last hundred the promising one leads: True",
+        "never below the floor: True",
+    ],
+    "begin_in_the_shadow": [
+        "shadow: 0 outcomes known at the start, old serves 100%",
+        "agreed now and then: True",
+        "apprentice: 200 outcomes known at the start",
+        "the apprentice was promoted: True",
+        "holdout: 1200 outcomes known at the start",
+        "the lift is above 0 with confidence: True",
+    ],
     "replay_a_log": ["best static mixture", "more per request than always code"],
 }
 

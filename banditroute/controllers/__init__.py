@@ -16,9 +16,13 @@ from banditroute.controllers.cache import (
     StaticCache,
     VLLMResidency,
 )
+from banditroute.controllers.modes import Apprentice, Holdout, Incumbent, Lift, Shadow
+from banditroute.controllers.targets import Average, Latency, PerCohort, QualityFloor, Shares, Within
 
 __all__ = [
     "Adapter",
+    "Apprentice",
+    "Average",
     "CachePlan",
     "CallbackResidency",
     "Choice",
@@ -26,14 +30,23 @@ __all__ = [
     "DoublingEpochs",
     "EpochCache",
     "FixedEpochs",
+    "Holdout",
+    "Incumbent",
     "LFUCache",
     "LRUCache",
+    "Latency",
     "Level",
+    "Lift",
+    "PerCohort",
     "Predict",
     "PricedCache",
+    "QualityFloor",
     "Residency",
+    "Shadow",
+    "Shares",
     "StaticCache",
     "VLLMResidency",
+    "Within",
     "check_names",
     "controlled",
 ]

@@ -49,11 +49,20 @@ def live(controller: Controller, steps: Sequence[Step], choice: Choice) -> Itera
     """Let the controller see it; bits of its probabilities, its effects and then its state, at each step."""
     for step in steps:
         bits = controller.control(step.given, choice).tobytes()
-        effects = _json(controller.effects(step.given))
-        controller.decided(step.decision, step.predict)
-        if step.feedback is not None:
-            controller.learned(step.feedback)
-        yield bits, effects, _json(controller.state())
+        told = logged(controller, step)
+        _see(controller, told)
+        yield bits, _json(told.decision.effects), _json(controller.state())
+
+
+def logged(controller: Controller, step: Step) -> Step:
+    """The step with the controller's effects on its record, as a router writes them; asked right after control.
+
+    After a fallback there are none.
+    """
+    effects = controller.effects(step.given)
+    if step.decision.mode == "fallback":
+        return step
+    return replace(step, decision=replace(step.decision, effects={controller.name: effects}))
 
 
 def softmax(given: Situation) -> FloatArray:
@@ -104,7 +113,7 @@ class ControllerLaws:
             controller = self.controller()
             for step in steps:
                 check_probabilities(controller.control(step.given, choice), step.given)
-                _see(controller, step)
+                _see(controller, logged(controller, step))
 
     def test_control_is_pure(self) -> None:
         """Asked again it says the same, and neither its state nor the situation is changed."""
@@ -118,7 +127,7 @@ class ControllerLaws:
                 assert _json(controller.effects(step.given)) == effects
                 assert _json(controller.state()) == state
                 assert repr(step.given) == given
-                _see(controller, step)
+                _see(controller, logged(controller, step))
 
     def test_effects_and_state_are_plain(self) -> None:
         """They are JSON without NaN or infinities, and the same when read from it."""
@@ -128,7 +137,7 @@ class ControllerLaws:
                 controller.control(step.given, softmax)
                 for facts in (controller.effects(step.given), controller.state()):
                     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
-                _see(controller, step)
+                _see(controller, logged(controller, step))
 
     def test_the_state_is_a_fold_of_the_records(self) -> None:
         """After any number of steps, a controller that is restored there goes on bit for bit the same."""
@@ -158,10 +167,14 @@ class ControllerLaws:
         """A replay sees records, and is never asked."""
         for steps in self.lives():
             asked, replayed = self.controller(), self.controller()
-            *_, (_, _, state) = live(asked, steps, softmax)
+            log = []
             for step in steps:
+                asked.control(step.given, softmax)
+                log.append(logged(asked, step))
+                _see(asked, log[-1])
+            for step in log:
                 _see(replayed, step)
-            assert _json(replayed.state()) == state
+            assert _json(replayed.state()) == _json(asked.state())
 
     def test_a_state_that_was_given_does_not_move(self) -> None:
         """It may be written later."""
@@ -170,7 +183,8 @@ class ControllerLaws:
         kept: list[tuple[Any, str]] = []
         for step in steps:
             kept.append((controller.state(), _json(controller.state())))
-            _see(controller, step)
+            controller.control(step.given, softmax)
+            _see(controller, logged(controller, step))
         assert [_json(state) for state, _ in kept] == [then for _, then in kept]
 
     def test_it_may_know_none_of_the_arms(self) -> None:
@@ -179,7 +193,7 @@ class ControllerLaws:
         for step in life(STRANGERS, self.steps, seed=3):
             check_probabilities(controller.control(step.given, softmax), step.given)
             _json(controller.effects(step.given))
-            _see(controller, step)
+            _see(controller, logged(controller, step))
 
     @pytest.mark.parametrize("choice", [softmax, greedy, even])
     def test_it_composes(self, choice: Choice) -> None:
@@ -189,7 +203,7 @@ class ControllerLaws:
             for step in steps:
                 for order in ([controller, other], [other, controller]):
                     check_probabilities(controlled(choice, order)(step.given), step.given)
-                _see(controller, step)
+                _see(controller, logged(controller, step))
 
 
 class Mixing:
@@ -264,7 +278,7 @@ def _decision(given: Situation, number: int, *, fallback: bool) -> DecisionRecor
         probabilities=probabilities,
         mean=nothing if fallback else given.mean,
         width=nothing if fallback else given.width,
-        preferences={f"objective {i}": abs(float(weight)) for i, weight in enumerate(given.weights)},
+        preferences={f"objective_{i}": abs(float(weight)) for i, weight in enumerate(given.weights)},
         weights=given.weights,
         excluded={
             arm: "status drained" for arm, is_in in zip(given.arms, given.eligible, strict=True) if not is_in
@@ -290,7 +304,7 @@ def _feedback(decision: DecisionRecord, number: int) -> FeedbackRecord:
         epoch=decision.epoch,
         values=values,
         previous=None,
-        outcomes={f"objective {i}": value / 2**16 for i, value in enumerate(values)},
+        outcomes={f"objective_{i}": value / 2**16 for i, value in enumerate(values)},
         source=None,
         received_us=decision.created_us + 5_000_000,
     )

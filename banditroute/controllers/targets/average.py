@@ -1,0 +1,63 @@
+"""Targets on the average of an outcome."""
+
+import numpy as np
+
+from banditroute.arrays import FloatArray
+from banditroute.controllers.checks import require_bounds
+from banditroute.controllers.targets.target import SLACK, STEP, Target, one_line
+from banditroute.errors import InvalidArgumentError
+from banditroute.records import Situation
+
+
+class Average(Target):
+    """Keeps the average of an outcome over all requests above, or below, a line.
+
+    What an arm is expected to use is what the router believes of the objective, for this request. With
+    :class:`~banditroute.controllers.PerCohort` around it, every cohort has its own average to be kept.
+
+    Args:
+        objective: What is reported.
+        at_least, at_most: The line, in the objective's own unit; one of the two.
+        bounds: Those of the objective; outcomes beyond them count as if they lay on them.
+        step, slack, name: As of :class:`~banditroute.controllers.targets.target.Target`.
+    """
+
+    def __init__(
+        self,
+        objective: str,
+        *,
+        at_least: float | None = None,
+        at_most: float | None = None,
+        bounds: tuple[float, float] = (0.0, 1.0),
+        step: float = STEP,
+        slack: float = SLACK,
+        name: str | None = None,
+    ) -> None:
+        line, self._more_is_bad = one_line(at_most, at_least)
+        self.bounds = lo, hi = require_bounds("bounds", bounds)
+        if not lo < line < hi:
+            raise InvalidArgumentError(f"the line {line:g} must lie between the bounds {lo:g} and {hi:g}")
+        super().__init__(
+            objective,
+            allowed=self.used(line),
+            step=step,
+            slack=slack,
+            name=f"{objective} average" if name is None else name,
+        )
+
+    def used(self, outcome: float) -> float:
+        """Distance from the better bound, in units of the bounds. [0, 1]."""
+        lo, hi = self.bounds
+        scaled = (min(max(outcome, lo), hi) - lo) / (hi - lo)
+        return scaled if self._more_is_bad else 1.0 - scaled
+
+    def expected(self, situation: Situation) -> FloatArray:
+        """What is believed of each arm, as a distance from the better bound; shape (arms,)."""
+        if self.objective not in situation.objectives.names:
+            return np.full(len(situation.arms), self.allowed)
+        position = situation.objectives.position(self.objective)
+        objective = situation.objectives[position]
+        believed = objective.bounds[0] + objective.span * situation.mean[:, position]
+        lo, hi = self.bounds
+        scaled: FloatArray = (np.clip(believed, lo, hi) - lo) / (hi - lo)
+        return scaled if self._more_is_bad else 1.0 - scaled

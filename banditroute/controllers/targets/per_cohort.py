@@ -1,0 +1,85 @@
+"""One controller for each kind of traffic."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from banditroute.arrays import FloatArray
+from banditroute.controllers.base import Choice, Controller, Predict
+from banditroute.controllers.memory import Memory
+from banditroute.records import DecisionRecord, FeedbackRecord, Situation
+
+MOST_COHORTS = 1000
+NO_COHORT = ""
+
+
+class PerCohort:
+    """Keeps a constraint for every cohort by itself, so that none is kept at the expense of another.
+
+    Averages over all traffic hide whom they are made of: a latency target can be met while one customer always
+    waits. ``PerCohort(lambda: Latency(p=0.95, seconds=2))`` holds it for every value of ``route(cohort=…)``, as
+    does any controller that ``make`` gives. Requests without a cohort are a cohort of their own, and so is
+    what comes after the first 1,000 cohorts.
+
+    Args:
+        make: Gives a fresh controller, the same each time.
+
+    >>> from banditroute.controllers import Average
+    >>> PerCohort(lambda: Average("quality", at_least=0.8)).name
+    'quality average'
+    """
+
+    def __init__(self, make: Callable[[], Controller]) -> None:
+        self._make = make
+        self._new = make()
+        self._of: dict[str, Controller] = {}
+        self._memory: Memory[tuple[str]] = Memory()
+
+    @property
+    def name(self) -> str:
+        """That of the controllers within."""
+        return self._new.name
+
+    def of(self, cohort: str | None) -> Controller:
+        """The controller of a cohort; a fresh one where nothing was seen of it. Only to be looked at."""
+        return self._of.get(self._known(cohort), self._new)
+
+    def control(self, situation: Situation, choice: Choice) -> FloatArray:
+        """As the controller of the request's cohort does."""
+        return self.of(situation.request.cohort).control(situation, choice)
+
+    def effects(self, situation: Situation) -> Mapping[str, Any]:
+        """Those of the controller of the request's cohort, and which cohort that is."""
+        cohort = situation.request.cohort
+        return {**self.of(cohort).effects(situation), "cohort": self._known(cohort)}
+
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:
+        """Shown to the controller of its cohort."""
+        cohort = self._known(record.cohort)
+        self._memory.put(record.body, (cohort,))
+        if cohort not in self._of:
+            self._of[cohort] = self._make()
+        self._of[cohort].decided(record, predict)
+
+    def learned(self, record: FeedbackRecord) -> None:
+        """Shown to the controller of its decision's cohort."""
+        note = self._memory.get(record.body)
+        if note is not None:
+            self._of[note[0]].learned(record)
+
+    def state(self) -> Mapping[str, Any]:
+        """That of every cohort's controller, and to which cohort recent decisions belong."""
+        cohorts = {cohort: controller.state() for cohort, controller in self._of.items()}
+        return {"cohorts": cohorts, "recent": self._memory.state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from what :meth:`state` gave."""
+        self._of = {}
+        for cohort, within in state["cohorts"].items():
+            self._of[cohort] = self._make()
+            self._of[cohort].restore(within)
+        self._memory.restore(state["recent"])
+
+    def _known(self, cohort: str | None) -> str:
+        if cohort is None or (cohort not in self._of and len(self._of) >= MOST_COHORTS):
+            return NO_COHORT
+        return cohort

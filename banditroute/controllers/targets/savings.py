@@ -1,0 +1,142 @@
+"""What a quality floor has saved up, and what it may spend."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from banditroute.arrays import RowArray
+from banditroute.controllers.memory import Memory
+from banditroute.learning.confidence import boundary
+
+Note = tuple[str, float, float, float | None, str, str]
+"""Whose sums it is in, what it counts with until its report, the guess, the report, its arm and its group."""
+
+BASELINE, OTHERS = "baseline", "others"
+
+
+@dataclass(slots=True)
+class Yield:
+    """What some requests yielded.
+
+    Attributes:
+        reports, total, variance: Of those reported: their number, what they yielded, and its squared distance from
+            what was guessed.
+        awaited: What the others count with.
+    """
+
+    reports: int = 0
+    total: float = 0.0
+    variance: float = 0.0
+    awaited: float = 0.0
+
+    def count(self, sign: int, outcome: float | None, low: float, guess: float) -> None:
+        """Take a request in, or out."""
+        if outcome is None:
+            self.awaited += sign * low
+        else:
+            self.reports += sign
+            self.total += sign * outcome
+            self.variance = max(0.0, self.variance + sign * (outcome - guess) ** 2)
+
+    def at_least(self, bounds: Sequence[float], error: float) -> float:
+        """Lower bound of the sum of what was to be expected, at all times but with chance ``error``.
+
+        Nothing yields less than its bound, which says more than chance does while reports are few.
+        """
+        lowest, highest = bounds
+        stray = boundary(self.variance, scale=highest - lowest, error=error)
+        return max(self.reports * lowest, self.total - stray) + self.awaited
+
+
+@dataclass(slots=True)
+class Sums:
+    """What a floor adds up, in units of the objective times requests.
+
+    Attributes:
+        requests: How many there were.
+        baseline, others: What was yielded where the baseline served, and where it did not.
+        served_by_others: How many requests the latter are.
+        forgone: What the baseline would have yielded there, at the most.
+        row: The sum of their contexts, on the grid.
+        column, bounds: Place and bounds of the objective.
+    """
+
+    requests: int = 0
+    baseline: Yield = field(default_factory=Yield)
+    others: Yield = field(default_factory=Yield)
+    served_by_others: int = 0
+    forgone: float = 0.0
+    row: list[int] = field(default_factory=list)
+    column: int = 0
+    bounds: list[float] = field(default_factory=lambda: [0.0, 1.0])
+
+
+class Savings:
+    """By how much the floor is surely exceeded so far.
+
+    With s the share that must be reached, the slack is (1 − s) L_b + L − s n m. L_b and L are the lower bounds of
+    what the baseline yielded, and of what others did in n requests; m is the upper bound of what the baseline
+    would have yielded at their average context. If its mean m is known, L is over all T requests, and the slack
+    L − s T m.
+    """
+
+    def __init__(self, *, at_least: float, known: float | None, error: float) -> None:
+        self.at_least, self.known, self.error = at_least, known, error
+        self.sums = Sums()
+        self._memory: Memory[Note] = Memory()
+
+    @property
+    def slack(self) -> float:
+        """In the objective's unit, times requests."""
+        sums = self.sums
+        if self.known is not None:
+            return sums.others.at_least(sums.bounds, self.error) - self.at_least * self.known * sums.requests
+        saved = (1.0 - self.at_least) * sums.baseline.at_least(sums.bounds, self.error / 2)
+        return saved + sums.others.at_least(sums.bounds, self.error / 2) - self.at_least * sums.forgone
+
+    def take(self, body: bytes, arm: str, row: RowArray, *, is_baseline: bool, low: float, guess: float) -> None:
+        """Count a request with the least that is believed of it."""
+        sums = self.sums
+        sums.requests += 1
+        whose = BASELINE if is_baseline and self.known is None else OTHERS
+        if is_baseline and self.known is not None:
+            low = self.known
+        if not is_baseline:
+            sums.served_by_others += 1
+            before = sums.row or [0] * len(row)
+            sums.row = [total + x for total, x in zip(before, row.tolist(), strict=True)]
+        self._yield(whose).count(1, None, low, guess)
+        self._memory.put(body, (whose, low, guess, None, arm, ""))
+
+    def report(self, body: bytes, arm: str, group: str, value: float | None) -> None:
+        """Put what was reported in the place of what was believed; or the other way round, if it is taken back.
+
+        What a stand-in served does not count.
+        """
+        note = self._memory.get(body)
+        if note is None or (note[4] != arm if value is not None else note[5] != group):
+            return
+        whose, low, guess, before, _, _ = note
+        self._yield(whose).count(-1, before, low, guess)
+        self._yield(whose).count(1, value, low, guess)
+        self._memory.put(body, (whose, low, guess, value, arm, "" if value is None else group))
+
+    def average_row(self) -> RowArray:
+        """Average context of the requests that another arm served, on the grid; shape (d,)."""
+        return np.rint(np.array(self.sums.row, dtype=np.float64) / self.sums.served_by_others).astype(np.int32)
+
+    def state(self) -> Mapping[str, Any]:
+        """All sums, and what recent requests are counted with."""
+        return {**asdict(self.sums), "recent": self._memory.state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from what :meth:`state` gave."""
+        sums = {name: value for name, value in state.items() if name != "recent"}
+        yields = {whose: Yield(**sums.pop(whose)) for whose in (BASELINE, OTHERS)}
+        self.sums = Sums(**{**sums, **yields, "row": list(sums["row"]), "bounds": list(sums["bounds"])})
+        self._memory.restore(state["recent"])
+
+    def _yield(self, whose: str) -> Yield:
+        return self.sums.baseline if whose == BASELINE else self.sums.others

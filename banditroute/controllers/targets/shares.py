@@ -1,0 +1,138 @@
+"""Shares of traffic: how much each arm must, or may, serve."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from banditroute.arrays import FloatArray
+from banditroute.controllers.base import Choice, Predict
+from banditroute.controllers.checks import require_above_zero, require_name
+from banditroute.controllers.queue import VirtualQueue
+from banditroute.errors import InvalidArgumentError
+from banditroute.records import DecisionRecord, FeedbackRecord, Situation
+
+
+class Shares:
+    """Gives every arm at least, or at most, its share of all requests.
+
+    Each bound has a :class:`~banditroute.controllers.queue.VirtualQueue` of requests. Its price raises or lowers
+    the arm's utility, so that an arm that must be used is used where that costs least. Where prices are not
+    enough, or the policy does not look at them, the answer is mixed with one in which the arm that lags most
+    behind its least share is certain and arms beyond their largest share are left out: more of it from ``slack``
+    requests of debt on, nearly nothing else from twice that on. So an arm is seldom more than twice the slack
+    beyond its bound, whatever the policy; where many lag at once, they wait for each other.
+
+    A least share counts the requests that the arm may serve; a largest share counts all.
+
+    Args:
+        min: Arm → the least share. [0, 1]
+        max: Arm → the largest share. [0, 1]
+        slack: Debt from which on the answer is mixed. [requests] > 0
+        step: Of the prices; see :class:`~banditroute.controllers.queue.VirtualQueue`. > 0
+        name: Its name among a router's controllers.
+    """
+
+    def __init__(
+        self,
+        *,
+        min: Mapping[str, float] | None = None,  # noqa: A002  # the words of the matter
+        max: Mapping[str, float] | None = None,  # noqa: A002
+        slack: float = 5.0,
+        step: float = 0.1,
+        name: str = "shares",
+    ) -> None:
+        self.min, self.max = _checked("min", min), _checked("max", max)
+        _check_together(self.min, self.max)
+        self.slack = require_above_zero("slack", slack)
+        self.name = require_name("name", name)
+        self._least = {arm: VirtualQueue(step=step) for arm in self.min}
+        self._most = {arm: VirtualQueue(step=step) for arm in self.max}
+
+    def control(self, situation: Situation, choice: Choice) -> FloatArray:
+        """The choice at the arms' prices, mixed with a forced one where debts are large."""
+        price = np.zeros(len(situation.arms))
+        for i, arm in enumerate(situation.arms):
+            price[i] = self._price(arm)
+        free = choice(situation.priced(price * abs(situation.weights).sum()) if price.any() else situation)
+        forced = self._forced(situation)
+        if not forced:
+            return free
+        return (1.0 - forced) * free + forced * self._corrected(situation, choice)
+
+    def effects(self, situation: Situation) -> Mapping[str, Any]:
+        """Price and debt of every bound that has any, and the part of the answer that was forced."""
+        return {
+            "least": {arm: queue.facts() for arm, queue in self._least.items() if queue.price or queue.debt},
+            "most": {arm: queue.facts() for arm, queue in self._most.items() if queue.price or queue.debt},
+            "forced": self._forced(situation),
+        }
+
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:  # noqa: ARG002  # of the protocol
+        """Count the request for every bound."""
+        for arm, queue in self._least.items():
+            if arm in record.arms and arm not in record.excluded:
+                queue.take(self.min[arm] - (arm == record.arm))
+        for arm, queue in self._most.items():
+            queue.take((arm == record.arm) - self.max[arm])
+
+    def learned(self, record: FeedbackRecord) -> None:
+        """Outcomes do not matter."""
+
+    def state(self) -> Mapping[str, Any]:
+        """The debt of every bound."""
+        return {
+            "least": {arm: queue.debt for arm, queue in self._least.items()},
+            "most": {arm: queue.debt for arm, queue in self._most.items()},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from what :meth:`state` gave; bounds that are new since begin at nothing."""
+        for queues, states in ((self._least, state["least"]), (self._most, state["most"])):
+            for arm, queue in queues.items():
+                queue.debt = states.get(arm, 0.0)
+
+    def _price(self, arm: str) -> float:
+        return (self._most[arm].price if arm in self._most else 0.0) - (
+            self._least[arm].price if arm in self._least else 0.0
+        )
+
+    def _debt(self, queues: Mapping[str, VirtualQueue], arm: str) -> float:
+        return queues[arm].debt if arm in queues else 0.0
+
+    def _forced(self, situation: Situation) -> float:
+        """Part of the answer that is forced: what the largest debt of an eligible arm asks for."""
+        able = {arm for arm, may in zip(situation.arms, situation.eligible.tolist(), strict=True) if may}
+        queues = [queue for bounds in (self._least, self._most) for arm, queue in bounds.items() if arm in able]
+        return max((queue.forced(self.slack) for queue in queues), default=0.0)
+
+    def _corrected(self, situation: Situation, choice: Choice) -> FloatArray:
+        """Of the arms that lag, the one that lags most; without any, the choice among those not beyond bounds."""
+        lags = np.array([self._debt(self._least, arm) for arm in situation.arms]) * situation.eligible
+        if lags.max() > self.slack:
+            certain: FloatArray = (np.arange(len(lags)) == lags.argmax()).astype(np.float64)
+            return certain
+        beyond = np.array([self._debt(self._most, arm) > self.slack for arm in situation.arms])
+        left = situation.eligible & ~beyond
+        return choice(replace(situation, eligible=left) if left.any() else situation)
+
+
+def _checked(name: str, shares: Mapping[str, float] | None) -> dict[str, float]:
+    found = dict(shares or {})
+    for arm, share in found.items():
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise InvalidArgumentError(f"{name} share of arm {arm!r} = {share!r:.40} must lie in [0, 1]")
+    return {arm: float(share) for arm, share in found.items()}
+
+
+def _check_together(least: Mapping[str, float], most: Mapping[str, float]) -> None:
+    if not least and not most:
+        raise InvalidArgumentError("Shares needs the share of an arm, in min or in max")
+    if sum(least.values()) > 1:
+        raise InvalidArgumentError(f"min shares sum to {sum(least.values()):g}, which is more than 1")
+    for arm in least.keys() & most.keys():
+        if least[arm] > most[arm]:
+            raise InvalidArgumentError(
+                f"min share of arm {arm!r} = {least[arm]:g} is above its max = {most[arm]:g}"
+            )

@@ -1,0 +1,49 @@
+"""Begin in the shadow of the rule that decided before, become its apprentice, go live, and keep a holdout.
+
+Each step is another constructor on the same store; nothing that was learned is learned again. Run it with
+``python -m examples.begin_in_the_shadow``.
+"""
+
+import random
+import tempfile
+
+from banditroute import Arm, Router
+from banditroute.controllers import Apprentice, Controller, Holdout, Shadow
+
+QUALITY = {"old": (0.4, 0.6), "code": (0.9, 0.2), "talk": (0.2, 0.9)}
+
+
+def serve(folder: str, controller: Controller, world: random.Random, requests: int) -> list[str]:
+    """Open the router with this controller, route requests of two kinds, and say which arms served."""
+    served = []
+    arms = [Arm(name) for name in QUALITY]
+    with Router("careful start", arms=arms, store=f"sqlite:///{folder}/r.db", controllers=[controller]) as router:
+        known = router.health()["learned"]
+        for number in range(requests):
+            kind = world.randrange(2)
+            decision = router.route([float(kind)], key=f"{controller.name} {number}")
+            served.append(decision.arm)
+            router.feedback(decision.id, quality=float(world.random() < QUALITY[decision.arm][kind]))
+        share = served.count("old") / requests
+        print(f"{controller.name}: {known} outcomes known at the start, old serves {share:.0%}")
+    return served
+
+
+def main() -> None:
+    """Shadow, apprentice, live with a holdout."""
+    world = random.Random(6)  # noqa: S311  # a small world, no secret
+    with tempfile.TemporaryDirectory() as folder:
+        shadow = Shadow("old")
+        serve(folder, shadow, world, 200)
+        print(f"the shadow only watched, and agreed now and then: {0 < shadow.agreement < 1}")
+        apprentice = Apprentice("old", share=0.4)
+        serve(folder, apprentice, world, 1000)
+        print(f"the apprentice was promoted: {apprentice.promoted}")
+        holdout = Holdout(0.2, incumbent="old")
+        serve(folder, holdout, world, 1000)
+        lift = holdout.lift()["quality"]
+        print(f"the lift is above 0 with confidence: {lift.low > 0}")
+
+
+if __name__ == "__main__":
+    main()

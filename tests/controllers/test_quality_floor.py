@@ -1,0 +1,185 @@
+"""The quality floor: savings by hand, and against worlds that mean it ill."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from banditroute.arrays import FloatArray
+from banditroute.controllers import QualityFloor
+from banditroute.errors import InvalidArgumentError
+from banditroute.learning.confidence import boundary
+from tests.controllers.lives import Life, a_situation, certain, greedy, without
+
+FLOOR: dict[str, Any] = {"at_least": 0.9, "widths": 2.0, "confidence": 0.95}
+
+
+def believed(quality: float) -> Any:
+    """What is believed of the baseline, wherever it is looked at."""
+
+    def predict(rows: Any) -> tuple[FloatArray, FloatArray]:
+        mean = np.zeros((len(rows), 2, 3))
+        mean[:, 0, 0] = quality
+        return mean, np.full(mean.shape, 0.05)
+
+    return predict
+
+
+def test_savings_by_hand() -> None:
+    """Arm a is the baseline; with widths of .05, b is believed to lie between .8 and 1."""
+    floor = QualityFloor("a", **FLOOR)
+    life = Life(floor)
+    given = a_situation("ab", [0.6, 0.9])
+    assert floor.slack == 0.0
+    # 0 + .8 ≥ .9 · .7: covered from the first request on.
+    first = life.step(given)
+    assert first.arm == "b"
+    assert floor.slack == pytest.approx(0.8 - 0.9 * 0.7)
+    life.report(first, quality=1.0)
+    assert floor.slack == pytest.approx(-0.63)  # one report is no evidence
+    # −.63 + .8 < .63: no longer.
+    held = life.step(given)
+    assert (held.arm, held.effects["quality floor"]["mode"]) == ("a", "held")
+    assert held.effects["quality floor"]["not_covered"] == ["b"]
+    assert floor.slack == pytest.approx(-0.63 + 0.1 * 0.5)
+    life.report(held, quality=0.75)
+    assert floor.slack == pytest.approx(-0.63)
+    life.report(held)
+    assert floor.slack == pytest.approx(-0.63 + 0.1 * 0.5)
+
+
+def test_many_reports_by_hand() -> None:
+    """40 of the baseline at .9 and 60 of the other at .75, of which .6 and .9 were guessed; one amended to 0."""
+    floor = QualityFloor("a", **FLOOR)
+    life = Life(floor)
+    given = a_situation("ab", [0.6, 0.9])
+    for number in range(100):
+        believe = believed(0.8)
+        record = life.step(given, arm="a" if number < 40 else "b", believed=believe)
+        life.report(record, quality=0.9 if number < 40 else 0.75)
+    life.report(record, previous=True, quality=0.0)
+    own = 40 * 0.9 - boundary(40 * 0.3**2, scale=1.0, error=0.025)
+    others = 59 * 0.75 - boundary(59 * 0.15**2 + 0.9**2, scale=1.0, error=0.025)
+    # Looked at again at the 96th request, the baseline is worth .8 + 2 · .05 at the most, later .7.
+    forgone = 56 * 0.9 + 4 * 0.7
+    assert floor.slack == pytest.approx(0.1 * own + others - 0.9 * forgone)
+
+
+def test_a_known_baseline_is_held_against_all_requests() -> None:
+    floor = QualityFloor("a", known=0.8, **FLOOR)
+    life = Life(floor)
+    given = a_situation("ab", [0.6, 0.9])
+    first = life.step(given, arm="a")
+    assert floor.slack == pytest.approx(0.8 - 0.9 * 0.8)
+    life.report(first, quality=1.0)
+    assert floor.slack == pytest.approx(-0.9 * 0.8)  # one report is no evidence
+    life.step(given, arm="b")
+    assert floor.slack == pytest.approx(0.8 - 2 * 0.9 * 0.8)
+
+
+def test_reports_of_a_stand_in_do_not_count() -> None:
+    floor = QualityFloor("a", **FLOOR)
+    life = Life(floor)
+    record = life.step(a_situation("ab", [0.6, 0.9]))
+    before = floor.state()
+    feedback = life.report(record, latency_s=1.0)
+    assert floor.state() == before
+    floor.learned(
+        type(feedback)(
+            **{f: getattr(feedback, f) for f in feedback.__slots__} | {"arm": "c", "outcomes": {"quality": 1.0}}
+        )
+    )
+    assert floor.state() == before
+
+
+def test_it_does_not_apply_without_its_baseline() -> None:
+    floor = QualityFloor("a", **FLOOR)
+    life = Life(floor)
+    given = without(a_situation("abc", [0.9, 0.1, 0.2]), "a")
+    assert life.step(given).arm == "c"
+    assert floor.slack == 0.0
+    assert life.step(a_situation("bc", [0.1, 0.2])).arm == "c"
+
+
+def test_from_time_to_time_the_baseline_is_judged_anew() -> None:
+    """At the eighth request: what it would have yielded is the upper bound of what is believed by then."""
+    floor = QualityFloor("a", **FLOOR)
+    life = Life(floor)
+    given = a_situation("ab", [0.6, 0.9])
+    for number in range(8):
+        life.step(given, arm="b" if number < 3 else "a", believed=believed(0.2))
+    assert floor.state()["forgone"] == pytest.approx(3 * (0.2 + 2 * 0.05))
+    assert floor.slack == pytest.approx(0.1 * 5 * 0.5 + 3 * 0.8 - 0.9 * 3 * 0.3)
+
+
+def lived(floor: Any, promise: float, truth: float, *, seed: int, requests: int = 500) -> tuple[float, float]:
+    """The least surplus over the floor in expectation, and the share of b: believed to be worth ``promise``."""
+    rng = np.random.default_rng(seed)
+    life = Life(floor)
+    surplus, least, others = 0.0, 0.0, 0
+    for _ in range(requests):
+        given = a_situation("ab", [0.8, promise])
+        given.width[:, 0] = [0.01, 0.5]
+        record = life.step(given, believed=believed(0.8))
+        mean = {"a": 0.8, "b": truth}[record.arm]
+        others += record.arm == "b"
+        surplus += mean - 0.9 * 0.8
+        least = min(least, surplus)
+        life.report(record, quality=float(rng.random() < mean))
+    return least, others / requests
+
+
+@pytest.mark.parametrize("truth", [0.0, 0.3, 0.6])
+def test_the_floor_holds_whatever_was_promised(truth: float) -> None:
+    """b looks best and is not: the mean yielded so far never falls below 90 % of the baseline's."""
+    for seed in range(6):
+        least, share = lived(QualityFloor("a", **FLOOR), 0.99, truth, seed=seed)
+        assert least >= -1e-9
+        assert 0 < share < 0.5
+
+
+def test_control_without_a_floor_it_is_broken() -> None:
+    least, share = lived(QualityFloor("a", at_least=1e-6), 0.99, 0.3, seed=0)
+    assert least < -100
+    assert share > 0.9
+
+
+def test_what_is_better_takes_over() -> None:
+    _, share = lived(QualityFloor("a", **FLOOR), 0.99, 0.97, seed=0, requests=1500)
+    assert share > 0.5
+
+
+def test_a_known_baseline_lets_others_in_with_time() -> None:
+    """Without any model of the baseline: what is believed of it is wrong here, and does not matter."""
+    floor = QualityFloor("a", at_least=0.7, known=0.8)
+    least, share = lived(floor, 0.99, 0.9, seed=0, requests=1500)
+    assert least >= -1e-9
+    assert share > 0.3
+
+
+def test_the_choice_is_among_those_that_are_covered() -> None:
+    def even(given: Any) -> FloatArray:
+        chances: FloatArray = given.eligible / given.eligible.sum()
+        return chances
+
+    floor = QualityFloor("a", **FLOOR)
+    given = a_situation("abc", [0.6, 0.9, 0.3])
+    assert floor.control(given, even).tolist() == [0.5, 0.5, 0.0]
+    assert floor.effects(given)["not_covered"] == ["c"]
+    assert "mode" not in floor.effects(given)
+    assert floor.control(a_situation("a", [0.6]), greedy).tolist() == [1.0]
+    assert certain(given, "a").tolist() == [1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"at_least": 1.0}, "at_least = 1.0 must lie in"),
+        ({"at_least": 0.9, "known": 0.0}, "known = 0.0 must be a finite number above 0"),
+        ({"at_least": 0.9, "confidence": 2}, "confidence = 2 must lie in"),
+        ({"at_least": 0.9, "widths": -1.0}, "widths = -1.0 must be a finite number above 0"),
+    ],
+)
+def test_wrong_settings_are_refused(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=words):
+        QualityFloor("a", **settings)

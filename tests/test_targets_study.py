@@ -1,0 +1,55 @@
+"""The study of targets: its measures by hand, and its runs on a small world."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from banditroute import Objective
+from banditroute.controllers import Controller, Latency, Shares
+from banditroute.simulator import Workload
+from simulations.targets.run import best_mixture, beyond
+from simulations.targets.world import live
+
+LATENCY = Objective("latency_s", goal="min", bounds=(0, 10))
+
+
+def test_by_how_much_a_share_is_exceeded() -> None:
+    broken = np.zeros(2000)
+    broken[:150] = 1.0
+    broken[1000:1200] = 1.0
+    after, worst, later = beyond(broken, 0.1)
+    assert after == pytest.approx(5.0)
+    assert worst == pytest.approx(100 * (350 / 1200 - 0.1))
+    assert later == pytest.approx(10.0)
+
+
+def test_the_best_mixture_by_hand() -> None:
+    """A third of the good arm, which breaks the constraint always, is allowed."""
+    quality = np.array([[1.0, 0.4], [0.8, 0.4]])
+    used = np.array([[1.0, 0.0], [1.0, 0.0]])
+    assert best_mixture(quality, used, 1 / 3) == pytest.approx(0.9 / 3 + 0.4 * 2 / 3)
+
+
+def a_workload() -> Workload:
+    rng = np.random.default_rng(2)
+    outcomes = {"quality": rng.random((150, 3)), "latency_s": rng.random((150, 3)) * 4}
+    return Workload(("a", "b", "c"), rng.normal(size=(150, 2)).clip(-3, 3), outcomes)
+
+
+def controllers() -> list[Controller]:
+    return [Shares(min={"c": 0.4}), Latency(p=0.8, seconds=2.0)]
+
+
+def test_a_run_that_is_stopped_is_the_same_run() -> None:
+    run = partial(live, a_workload(), 3, controllers, [Objective("quality"), LATENCY], delay=5)
+    whole, stopped, other = run(), run(restart_at=80), run(cohorts=["x"] * 150)
+    assert whole.chosen.tolist() == stopped.chosen.tolist() == other.chosen.tolist()
+    assert whole.probabilities.tobytes() == stopped.probabilities.tobytes()
+    assert [c.state() for c in whole.controllers] == [c.state() for c in stopped.controllers]
+    assert whole.digest == stopped.digest
+
+
+def test_control_another_seed_is_another_run() -> None:
+    one, other = (live(a_workload(), seed, controllers, [Objective("quality"), LATENCY]) for seed in (3, 4))
+    assert one.chosen.tolist() != other.chosen.tolist()
