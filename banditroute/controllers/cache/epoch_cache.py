@@ -17,6 +17,9 @@ from banditroute.controllers.cache.residency import Residency
 from banditroute.errors import InvalidArgumentError
 from banditroute.records import DecisionRecord, Situation
 
+# Multiples of the golden ratio fall evenly into [0, 1) and in step with no period of the requests.
+_GOLDEN = 0.6180339887498949
+
 
 class EpochCache(PricedCache):
     """Chooses an adapter for each request, and which adapters to hold for each epoch.
@@ -71,8 +74,9 @@ class EpochCache(PricedCache):
         self.optimism = float(optimism)
         self.host_capacity = float(host_capacity)
         self._on_host: frozenset[str] = frozenset()
+        self._told: tuple[Mapping[str, Any], bool, Mapping[str, Any]] | None = None
         self._rows: deque[RowArray] = deque(maxlen=window)
-        self._begin(0)
+        self._begin(0, 0)
 
     def level(self, arm: str) -> Level:
         """GPU, host or disk."""
@@ -81,28 +85,33 @@ class EpochCache(PricedCache):
         return Level.HOST if arm in self._on_host else Level.DISK
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
-        """The choice of the cache-aware index, mixed with this epoch's forced exploration."""
-        probabilities = super().control(situation, choice)
-        share = self._forced_share
-        return (1 - share) * probabilities + share * choice(situation) if share else probabilities
+        """The choice of the cache-aware index; of the index without prices where this request is forced."""
+        return choice(situation) if self._forced else super().control(situation, choice)
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
-        """Residents, prices, epoch and the share of forced exploration."""
-        return {**super().effects(situation), "epoch": self.epoch, "forced_share": self._forced_share}
+        """Residents, prices, epoch, and whether this request is forced (then no price was charged)."""
+        shown = super().effects(situation)
+        if self._told is None or self._told[0] is not shown or self._told[1] is not self._forced:
+            self._told = shown, self._forced, {**shown, "epoch": self.epoch, "forced": self._forced}
+        return self._told[2]
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
         """Remember the context; at the end of the epoch choose the next residents by what is believed then."""
         self._rows.append(record.row)
-        self._seen += 1
-        if self._seen >= self.epochs.length(self.epoch):
+        if self._seen + 1 >= self._length:
             self._place(record, predict)
-            self._begin(self.epoch + 1)
+            self._begin(self.epoch + 1, 0)
+        else:
+            self._seen += 1
+            self._forced = self._share > 0 and (self._seen + 1) * _GOLDEN % 1.0 < self._share
 
-    def _begin(self, epoch: int) -> None:
+    def _begin(self, epoch: int, seen: int) -> None:
         self.epoch = epoch
-        self._seen = 0
-        self._rows.clear()
-        self._forced_share = self.epochs.forced_share(epoch, len(self.adapters))
+        self._seen = seen
+        self._told = None
+        self._length = self.epochs.length(epoch)
+        self._share = self.epochs.forced_share(epoch, len(self.adapters))
+        self._forced = (seen + 1) * _GOLDEN % 1.0 < self._share
 
     def _place(self, record: DecisionRecord, predict: Predict) -> None:
         # Retired and draining arms serve nobody, whatever the caller of this request allowed.
@@ -113,7 +122,11 @@ class EpochCache(PricedCache):
         places = [record.arms.index(arm) for arm in names]
         others = [i for i, arm in enumerate(record.arms) if arm not in self.adapters and arm not in gone]
         mean, width = predict(np.stack(self._rows))
-        utilities = (mean @ record.weights + self.optimism * (width @ np.abs(record.weights))).T
+        bonus = width @ np.abs(record.weights)
+        if getattr(self, "mode", "") == "bar":
+            rows = np.stack(self._rows)
+            bonus = predict(np.round(rows.mean(axis=0)).astype(rows.dtype))[1] @ np.abs(record.weights)
+        utilities = (mean @ record.weights + self.optimism * bonus).T
         values = utilities[places]
         sizes = np.array([self.adapters[arm].size for arm in names])
         miss = self._prices_from(names, Level.HOST if self.host_capacity else Level.DISK)
@@ -150,6 +163,6 @@ class EpochCache(PricedCache):
         """Continue from what :meth:`state` gave."""
         super().restore(state)
         self._on_host = frozenset(state["on_host"])
-        self._begin(state["epoch"])
-        self._seen = state["seen"]
+        self._begin(state["epoch"], state["seen"])
+        self._rows.clear()
         self._rows.extend(np.frombuffer(base64.b64decode(text), "<i4") for text in state["rows"])

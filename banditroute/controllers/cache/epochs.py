@@ -1,7 +1,7 @@
 """When an epoch ends, and how much of it is forced exploration."""
 
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import sqrt
 from typing import Protocol
 
 from banditroute.errors import InvalidArgumentError
@@ -57,6 +57,7 @@ class DoublingEpochs:
 
     first: int = 64
     forced: float = 0.5
+    repeats: int = 1
 
     def __post_init__(self) -> None:
         _require_count("first", self.first)
@@ -65,12 +66,12 @@ class DoublingEpochs:
 
     def length(self, epoch: int) -> int:
         """First · 2^epoch."""
-        return self.first << epoch
+        return self.first << epoch // self.repeats
 
     def forced_share(self, epoch: int, arms: int) -> float:
         """The share is N ⌈c √(L/N)⌉ / L."""
         length = self.length(epoch)
-        return min(1.0, arms * ceil(self.forced * sqrt(length / arms)) / length)
+        return min(1.0, self.forced * sqrt(arms / length))
 
 
 def _require_count(name: str, value: int) -> None:
