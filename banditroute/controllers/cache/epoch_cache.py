@@ -3,7 +3,7 @@
 import base64
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from banditroute.controllers.cache.epochs import DoublingEpochs, Epochs
 from banditroute.controllers.cache.placement import best_set
 from banditroute.controllers.cache.priced import PricedCache
 from banditroute.controllers.cache.residency import Residency
-from banditroute.errors import InvalidArgumentError
+from banditroute.errors import InvalidArgumentError, SnapshotCorruptError
 from banditroute.records import DecisionRecord, Situation
 
 # Multiples of the golden ratio fall evenly into [0, 1) and in step with no period of the requests.
@@ -25,8 +25,12 @@ class EpochCache(PricedCache):
     """Chooses an adapter for each request, and which adapters to hold for each epoch.
 
     Within an epoch the residents are fixed and the index prices absent arms by their loading (a miss is served
-    from a transient slot). At its end the next residents are chosen for the contexts just seen, by the facility
+    from a transient slot). At its end the next residents are chosen for the contexts seen last, by the facility
     location of :mod:`~banditroute.controllers.cache.placement`, loading included.
+
+    Forced requests are evenly spread over an epoch, by their number alone, and are decided without prices. So the
+    policy is asked once for each request, and whatever stands between this controller and the policy is obeyed. A
+    batch of ``route_many`` shares one number.
 
     With :class:`~banditroute.controllers.FixedEpochs` this is POLAR, with
     :class:`~banditroute.controllers.DoublingEpochs` POLAR+. Only the abstract of the paper is public: this is a
@@ -39,7 +43,8 @@ class EpochCache(PricedCache):
         epochs: Their lengths and their forced exploration.
         optimism: Which multiple of its width is added to an arm's mean when residents are chosen. ≥ 0
         host_capacity: Of the host memory below the GPU, in the same unit; 0 for a single tier.
-        window: How many contexts of an epoch, its last ones, are looked at.
+        window: How many contexts, the last ones, are looked at when residents are chosen: of several epochs where
+            those are short. The more, the surer the choice; the fewer, the sooner it follows a shift.
         residency: Evidence of where adapters lie; by default the controller's own plan.
         initial: Residents to begin with; by default the first that fit.
 
@@ -122,11 +127,7 @@ class EpochCache(PricedCache):
         places = [record.arms.index(arm) for arm in names]
         others = [i for i, arm in enumerate(record.arms) if arm not in self.adapters and arm not in gone]
         mean, width = predict(np.stack(self._rows))
-        bonus = width @ np.abs(record.weights)
-        if getattr(self, "mode", "") == "bar":
-            rows = np.stack(self._rows)
-            bonus = predict(np.round(rows.mean(axis=0)).astype(rows.dtype))[1] @ np.abs(record.weights)
-        utilities = (mean @ record.weights + self.optimism * bonus).T
+        utilities = (mean @ record.weights + self.optimism * (width @ np.abs(record.weights))).T
         values = utilities[places]
         sizes = np.array([self.adapters[arm].size for arm in names])
         miss = self._prices_from(names, Level.HOST if self.host_capacity else Level.DISK)
@@ -134,6 +135,12 @@ class EpochCache(PricedCache):
         ready = utilities[others].max(axis=0, initial=-np.inf)
         floor = np.maximum(ready, (values - miss[:, np.newaxis]).max(axis=0))
         chosen = best_set(values, floor, self._per_window(load), sizes, self.capacity)
+        room = self.capacity - sizes[chosen].sum()
+        # Who gains nothing is not loaded, but is not evicted for nothing either.
+        for i in (names.index(arm) for arm in self._resident if arm in names):
+            if not chosen[i] and sizes[i] <= room:
+                chosen[i] = True
+                room -= sizes[i]
         if self.host_capacity:
             from_disk = self._prices_from(names, Level.DISK)[:, np.newaxis]
             served = np.maximum(values[chosen].max(axis=0, initial=-np.inf), ready)
@@ -161,8 +168,30 @@ class EpochCache(PricedCache):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from what :meth:`state` gave."""
+        on_host = self._checked(state.get("on_host"), self.host_capacity)
+        epoch, seen, rows = (state.get(name) for name in ("epoch", "seen", "rows"))
+        if not (_is_count(epoch) and _is_count(seen) and seen < self.epochs.length(epoch)):
+            raise SnapshotCorruptError(f"state of {self.name!r} has seen {seen!r} requests of epoch {epoch!r}")
+        read = _rows(rows)
+        if read is None or len(read) > (self._rows.maxlen or 0):
+            raise SnapshotCorruptError(f"state of {self.name!r} has no window of rows that fits its settings")
         super().restore(state)
-        self._on_host = frozenset(state["on_host"])
-        self._begin(state["epoch"], state["seen"])
+        self._on_host = frozenset(on_host)
+        self._begin(epoch, seen)
         self._rows.clear()
-        self._rows.extend(np.frombuffer(base64.b64decode(text), "<i4") for text in state["rows"])
+        self._rows.extend(read)
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _rows(texts: object) -> list[RowArray] | None:
+    """Rows of one length from their base64, or None."""
+    if not isinstance(texts, list):
+        return None
+    try:
+        rows = [np.frombuffer(base64.b64decode(text, validate=True), "<i4") for text in texts]
+    except (ValueError, TypeError):
+        return None
+    return rows if len({len(row) for row in rows}) <= 1 else None
