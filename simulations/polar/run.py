@@ -80,8 +80,8 @@ def stationary(workers: Workers, seeds: int, horizon: int) -> list[str]:
         f"N = 15, K = 5, d = 16, {seeds} seeds; {horizon:,} requests, the baselines the first {compared:,} of",
         "them, after which net utilities are compared. Bounds to show, not baselines to beat:",
         f"{oracle:.4f} is what the best fixed resident set with known means earns (the oracle, against which",
-        f"regret is counted), {clairvoyant:.4f} what Belady's clairvoyant cache does, each request going to its best",
-        "adapter.",
+        f"regret is counted), {clairvoyant:.4f} what Belady's clairvoyant cache does, each request going to its",
+        "best adapter.",
         *table(
             [
                 "controller",
@@ -121,8 +121,8 @@ def in_adapters(workers: Workers) -> list[str]:
         "## More adapters",
         "",
         f"POLAR+; the same K = {slots}, d = 16 and {topics} topics throughout, as in the rate d√(NT) + √(KT)",
-        f"that the abstract gives: only how many adapters there are differs. {horizon:,} requests, {seeds} seeds. Each",
-        "adapter must be tried at least once, which is linear in N and weighs on short streams.",
+        f"that the abstract gives: only how many adapters there are differs. {horizon:,} requests, {seeds} seeds.",
+        "Each adapter must be tried at least once, which is linear in N and weighs on short streams.",
         *table(["N", *counts], [["regret", *(f"{value:,.0f}" for value in last)]]),
         "",
         f"Exponent in N: {slope(np.array(counts), np.array(last)):.2f}.",
