@@ -12,7 +12,7 @@ from banditroute.identity import uniform
 from banditroute.learning.group import GroupBelief
 from banditroute.objectives import Objective, Objectives
 from banditroute.policies import Policy
-from banditroute.records import DecisionRecord, Situation
+from banditroute.records import DecisionRecord, Request, Situation
 
 OBJECTIVES = Objectives([Objective("utility")])
 WEIGHTS = OBJECTIVES.weights({"utility": 1.0})
@@ -93,7 +93,7 @@ def play(scene: Scene, controller: PricedCache, policy: Policy, seed: int) -> Ep
     for t, x in enumerate(from_feature_row(rows)):
         mean, width = belief.predict(x)
         probabilities = controller.control(
-            Situation(names, everyone, mean, width, WEIGHTS, plays), policy.probabilities
+            Situation(names, everyone, mean, width, WEIGHTS, plays, OBJECTIVES, _REQUEST), policy.probabilities
         )
         arm = _drawn(probabilities, seed, t)
         plays[arm] += 1
@@ -121,6 +121,15 @@ def _drawn(probabilities: FloatArray, seed: int, number: int) -> int:
     return int(probabilities.cumsum().searchsorted(draw * probabilities.sum(), side="right"))
 
 
+_REQUEST = Request(
+    preferences={"utility": 1.0},
+    weights=WEIGHTS,
+    excluded={},
+    prompt_tokens=None,
+    max_cost_usd=None,
+    key=None,
+    now_us=0,
+)
 _UNUSED: Mapping[str, Any] = {
     "learned": 0,
     "mean": np.zeros((0, 1)),

@@ -3,7 +3,7 @@
 import argparse
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
 
@@ -252,17 +252,22 @@ def main() -> None:
         "reconstruction, so no published figure stands beside it.",
         "",
     ]
-    lines += stationary(workers, arguments.seeds, arguments.horizon)
-    lines += in_adapters(workers)
-    lines += shifted(workers, max(2, arguments.seeds // 2))
-    lines += adversarial(workers, max(2, arguments.seeds // 2))
-    lines += placement()
-    lines += ["", "## Overhead", "", route_ratio()]
+    half = max(2, arguments.seeds // 2)
+    sections: list[Callable[[], list[str]]] = [
+        lambda: stationary(workers, arguments.seeds, arguments.horizon),
+        lambda: adversarial(workers, half),
+        lambda: in_adapters(workers),
+        lambda: shifted(workers, half),
+        placement,
+        lambda: ["", "## Overhead", "", route_ratio()],
+    ]
     if arguments.data is not None:
-        lines += table_rows(workers, arguments.data)
-        lines += trace_rows(arguments.data)
-    (HERE / "RESULTS.md").write_text("\n".join(lines) + "\n", "utf-8")
-    print("\n".join(lines))
+        sections.insert(1, lambda: table_rows(workers, arguments.data))
+        sections.append(lambda: trace_rows(arguments.data))
+    for section in sections:
+        lines += section()
+        # After each, so that a run that is stopped has not been for nothing.
+        (HERE / "RESULTS.md").write_text("\n".join(lines) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
