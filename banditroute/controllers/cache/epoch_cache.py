@@ -79,7 +79,7 @@ class EpochCache(PricedCache):
         self.optimism = float(optimism)
         self.host_capacity = float(host_capacity)
         self._on_host: frozenset[str] = frozenset()
-        self._told: tuple[Mapping[str, Any], bool, Mapping[str, Any]] | None = None
+        self._told: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
         self._rows: deque[RowArray] = deque(maxlen=window)
         self._begin(0, 0)
 
@@ -94,11 +94,13 @@ class EpochCache(PricedCache):
         return choice(situation) if self._forced else super().control(situation, choice)
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
-        """Residents, prices, epoch, and whether this request is forced (then no price was charged)."""
+        """Residents, prices that were charged, epoch, and whether this request was forced (then at no price)."""
+        if self._forced:
+            return {"resident": [*self._resident], "miss_cost": {}, "epoch": self.epoch, "forced": True}
         shown = super().effects(situation)
-        if self._told is None or self._told[0] is not shown or self._told[1] is not self._forced:
-            self._told = shown, self._forced, {**shown, "epoch": self.epoch, "forced": self._forced}
-        return self._told[2]
+        if self._told is None or self._told[0] is not shown:
+            self._told = shown, {**shown, "epoch": self.epoch, "forced": False}
+        return self._told[1]
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
         """Remember the context; at the end of the epoch choose the next residents by what is believed then."""

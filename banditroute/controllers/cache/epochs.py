@@ -51,8 +51,8 @@ class DoublingEpochs:
     In an epoch of length L a share c √(N/L) of the requests is forced: decided as if every one of the N adapters
     were resident, so that data come from where an absent adapter may be the best. (To spread them evenly over the
     adapters, as the name suggests, taught less and cost more in our worlds.) Over T requests that is O(√(N T))
-    forced requests, the order of the regret that they are there to bound. A miss is dear, and residents are chosen
-    with optimism already, so that c is small.
+    forced requests, the order of the regret that they are there to bound. A miss may be dear, and residents are
+    chosen with optimism already: the dearer a miss, the smaller c should be.
 
     Attributes:
         first: Length of epoch 0.
@@ -61,7 +61,7 @@ class DoublingEpochs:
     """
 
     first: int = 32
-    forced: float = 0.02
+    forced: float = 0.1
     repeats: int = 8
 
     def __post_init__(self) -> None:
