@@ -76,7 +76,7 @@ def serve(server: str) -> None:
         adapters,
         capacity=2,
         second_price=0.1,
-        epochs=DoublingEpochs(first=50),
+        epochs=DoublingEpochs(first=50, forced=0.5, repeats=2),
         residency=residency,
         initial=["mixed"],
     )

@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from banditroute.controllers import (
     PricedCache,
     StaticCache,
 )
+from simulations.polar.belady import belady
 from simulations.polar.episode import Episode, Scene, play
 from simulations.polar.world import World, WorldConfig
 
@@ -34,9 +35,9 @@ def world_config(**changes: Any) -> WorldConfig:
     return WorldConfig(**{**settings, "load_s": tuple(settings["load_s"])})
 
 
-def policy() -> LinUCB:
+def policy(**changes: float) -> LinUCB:
     """The same policy under every controller."""
-    return LinUCB(**CONFIG["policy"], exploration=Exploration(floor=0.0, burn_in=0))
+    return LinUCB(**{**CONFIG["policy"], **changes}, exploration=Exploration(floor=0.0, burn_in=0))
 
 
 def controller(
@@ -51,14 +52,14 @@ def controller(
         "POLAR+": lambda: EpochCache(
             adapters,
             **common,
-            epochs=DoublingEpochs(plus["first"], plus["forced"]),
+            epochs=DoublingEpochs(plus["first"], plus["forced"], plus["repeats"]),
             optimism=plus["optimism"],
             window=plus["window"],
         ),
         "POLAR+ without forcing": lambda: EpochCache(
             adapters,
             **common,
-            epochs=DoublingEpochs(plus["first"], 0.0),
+            epochs=DoublingEpochs(plus["first"], 0.0, plus["repeats"]),
             optimism=plus["optimism"],
             window=plus["window"],
         ),
@@ -80,7 +81,12 @@ def controller(
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One run; plain values, so that a process pool can carry it."""
+    """One run; plain values, so that a process pool can carry it.
+
+    Attributes:
+        requests: How many of the stream's are played; by default all.
+        topics: As many as adapters by default.
+    """
 
     name: str
     seed: int
@@ -88,11 +94,13 @@ class Task:
     scene: str = "stationary"
     adapters: int = 15
     capacity: int = 5
+    requests: int | None = None
+    topics: int | None = None
 
 
 def scene(task: Task) -> tuple[World, Scene]:
     """The world of a task, and the requests that it sends."""
-    world = World(world_config(adapters=task.adapters, capacity=task.capacity), task.seed)
+    world = World(world_config(adapters=task.adapters, capacity=task.capacity, topics=task.topics), task.seed)
     rng = np.random.default_rng([3, task.seed])
     sample = np.random.default_rng([4, task.seed])
     if task.scene == "shift":
@@ -102,13 +110,25 @@ def scene(task: Task) -> tuple[World, Scene]:
         parts = [(X[:half], None), (X[half:], flipped)]
         oracle = [world.served(x, world.best_residents(world.contexts(4_000, sample, p))) for x, p in parts]
         return world, _scene(world, X, np.concatenate(oracle))
-    if task.scene == "blocks":
-        # An order that nature would not choose: each topic in one long block, the whole of it twice.
-        topics = np.repeat(np.tile(rng.permutation(task.adapters), 2), task.horizon // (2 * task.adapters))
-        X = world.around(topics, rng)
+    if task.scene == "sorted":
+        # An order that nature would not choose: by topic within each chunk, so that no epoch tells of the next.
+        chunk = CONFIG["adversarial"]["chunk"]
+        topics = rng.choice(task.adapters, size=task.horizon, p=world.popularity)
+        X = world.around(
+            np.concatenate([np.sort(topics[i : i + chunk]) for i in range(0, task.horizon, chunk)]), rng
+        )
+        return world, _scene(world, X, world.served(X, world.best_residents(X)))
+    if task.scene == "late":
+        # The popular half of the topics, alike; later the other half: its adapters looked bad, and were not held.
+        order = np.argsort(-world.popularity)
+        half, early = (task.adapters + 1) // 2, int(CONFIG["adversarial"]["late_from"] * task.horizon)
+        first = rng.choice(order[:half], size=early)
+        X = world.around(np.concatenate([first, rng.choice(order[half:], size=task.horizon - early)]), rng)
         return world, _scene(world, X, world.served(X, world.best_residents(X)))
     X = world.contexts(task.horizon, rng)
-    return world, _scene(world, X, world.served(X, world.best_residents(world.contexts(4_000, sample))))
+    best = world.best_residents(world.contexts(4_000, sample))
+    X = X[: task.requests]
+    return world, _scene(world, X, world.served(X, best))
 
 
 def _scene(world: World, X: FloatArray, oracle: FloatArray) -> Scene:
@@ -122,19 +142,40 @@ def run(task: Task) -> Episode:
     return play(requests, made, policy(), task.seed)
 
 
-def at_checkpoints(task: Task) -> tuple[FloatArray, FloatArray, float, float, int]:
-    """Cumulative regret at the checkpoints, mean net utility, that of the oracle, and the loads.
+class Summary(NamedTuple):
+    """What one worker sends back; small, so that a hundred runs fit into memory.
 
-    What one worker sends back is small, so that a hundred runs fit into memory.
+    Attributes:
+        regret: Cumulative, at the checkpoints.
+        of_oracle: Net utility of the first 50,000 requests as a share of the oracle's.
+        compared: Mean net utility of the first requests, as many as the baselines play.
+        net, oracle, belady: Mean net utility of all that were played.
+        loads: Adapters brought to the GPU.
     """
-    episode = run(task)
+
+    regret: FloatArray
+    of_oracle: float
+    compared: float
+    net: float
+    oracle: float
+    belady: float
+    loads: int
+
+
+def at_checkpoints(task: Task) -> Summary:
+    """Play one task and sum it up."""
+    world, requests = scene(task)
+    made = controller(task.name, world.adapters, requests, world.config.capacity, world.best_by_prior(), task.seed)
+    episode = play(requests, made, policy(), task.seed)
     marks = [mark for mark in CONFIG["checkpoints"] if mark <= len(episode.net)]
-    half = min(50_000, len(episode.net))
-    ratios = np.array([episode.net[:half].sum(), episode.oracle[:half].sum()])
-    return (
+    half = slice(50_000)
+    prior = [world.names.index(name) for name in world.best_by_prior()]
+    return Summary(
         episode.regret[np.array(marks) - 1],
-        ratios,
+        float(episode.net[half].sum() / episode.oracle[half].sum()),
+        float(episode.net[: CONFIG["compared"]].mean()),
         float(episode.net.mean()),
         float(episode.oracle.mean()),
+        float(belady(requests.worth, world.miss, prior, world.config.capacity).mean()),
         episode.loads,
     )

@@ -11,7 +11,7 @@ from banditroute.controllers.cache.placement import best_set
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldConfig:
-    """What the world is made of; see ``config.toml``."""
+    """What the world is made of; see ``config.toml``. By default there are as many topics as adapters."""
 
     adapters: int
     capacity: int
@@ -23,13 +23,15 @@ class WorldConfig:
     reward_noise: float
     load_s: tuple[float, ...]
     second_price: float
+    topics: int | None = None
 
 
 class World:
     """Topics with a popularity, one expert adapter for each, and linear utilities.
 
     A request of topic k has the context c_k + noise on the unit sphere; adapter a is worth
-    base_a + specialism · ⟨c_a, x⟩ to it. Adapters that are good on average have unpopular specialities, so the
+    base_a + specialism · ⟨s_a, x⟩ to it, with s_a the centre of its own topic. Adapters that are good on average
+    have unpopular specialities, so the
     best residents are not those of the best prior quality.
 
     Attributes:
@@ -41,22 +43,26 @@ class World:
     def __init__(self, config: WorldConfig, seed: int) -> None:
         rng = np.random.default_rng([20260422, seed])
         self.config = config
-        count = config.adapters
+        count, topics = config.adapters, config.topics or config.adapters
         self.names = tuple(f"adapter-{i:02d}" for i in range(count))
-        centres = rng.normal(size=(count, config.dimension))
-        self.centres: FloatArray = centres / np.linalg.norm(centres, axis=1, keepdims=True)
-        rank = rng.permutation(count)
+        self.centres: FloatArray = _on_sphere(rng.normal(size=(topics, config.dimension)))
+        rank = rng.permutation(topics)
         popularity = 1.0 / (1.0 + rank) ** config.popularity_exponent
         self.popularity: FloatArray = popularity / popularity.sum()
+        expert_of = np.arange(count) % topics
+        # Where adapters and topics differ in number, several adapters are about one topic, each in its own way.
+        apart = 0.0 if topics == count else config.context_noise
+        jitter = np.random.default_rng([20260423, seed]).normal(size=(count, config.dimension))
+        self.specialities: FloatArray = _on_sphere(self.centres[expert_of] + apart * jitter)
         # The better the base, the less popular the speciality.
-        self.base: FloatArray = config.base + 0.1 * rank / (count - 1)
+        self.base: FloatArray = config.base + 0.1 * rank[expert_of] / (topics - 1)
         seconds = rng.choice(config.load_s, size=count)
         self.adapters = {name: Adapter(load_s=float(s)) for name, s in zip(self.names, seconds, strict=True)}
         self.miss: FloatArray = config.second_price * seconds
 
     def contexts(self, count: int, rng: np.random.Generator, popularity: FloatArray | None = None) -> FloatArray:
         """Contexts of a stationary stream; shape (count, d)."""
-        topics = rng.choice(len(self.names), size=count, p=self.popularity if popularity is None else popularity)
+        topics = rng.choice(len(self.centres), size=count, p=self.popularity if popularity is None else popularity)
         return self.around(topics, rng)
 
     def around(self, topics: IntArray, rng: np.random.Generator) -> FloatArray:
@@ -64,12 +70,11 @@ class World:
         x = self.centres[topics] + self.config.context_noise * rng.normal(
             size=(len(topics), self.config.dimension)
         )
-        unit: FloatArray = x / np.linalg.norm(x, axis=1, keepdims=True)
-        return unit
+        return _on_sphere(x)
 
     def utilities(self, X: FloatArray) -> FloatArray:
         """What each adapter is worth to each context, before noise; shape (contexts, adapters)."""
-        utilities: FloatArray = self.base + self.config.specialism * (X @ self.centres.T)
+        utilities: FloatArray = self.base + self.config.specialism * (X @ self.specialities.T)
         return utilities.clip(0.0, 1.0)
 
     def best_residents(self, X: FloatArray) -> BoolArray:
@@ -88,3 +93,8 @@ class World:
         """The adapters of the best mean quality when all topics are asked for alike."""
         every = self.utilities(self.centres).mean(axis=0)
         return tuple(self.names[i] for i in np.argsort(-every)[: self.config.capacity])
+
+
+def _on_sphere(x: FloatArray) -> FloatArray:
+    unit: FloatArray = x / np.linalg.norm(x, axis=1, keepdims=True)
+    return unit

@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from banditroute.controllers import Adapter, CallbackResidency, Level, StaticCache, VLLMResidency
+from banditroute.testing import situation
+from banditroute.testing.controllers import even
 
 LOADED = 'vllm:lora_adapter_loaded{adapter_name="%s",level="%s"} %s'
 INFO = 'vllm:lora_requests_info{max_lora="4",running_lora_adapters="%s",waiting_lora_adapters=""} %s'
@@ -99,3 +101,19 @@ def test_evidence_counts_more_than_the_plan() -> None:
     assert cache.miss_cost("d") == 0.0
     plan = cache.plan()
     assert (plan.to_load, plan.to_evict) == (("a", "c"), ("d",))
+
+
+def test_effects_show_the_evidence_that_control_saw() -> None:
+    answers = iter([{"a": Level.GPU, "b": Level.HOST}, {"a": Level.DISK, "b": Level.DISK}])
+    adapters = {name: Adapter(load_s=4.0, host_load_s=0.5) for name in ("arm 0", "arm 1")}
+    evidence = CallbackResidency(lambda: {f"arm {'ab'.index(k)}": level for k, level in next(answers).items()})
+    cache = StaticCache(adapters, capacity=1, second_price=0.25, residency=evidence)
+    given = situation(3, 2, 2)
+    cache.control(given, even)
+    assert cache.effects(given)["miss_cost"] == {"arm 1": 0.125}
+
+
+def test_without_evidence_the_plan_says_what_is_wanted_and_what_is_not() -> None:
+    adapters = {name: Adapter(load_s=4.0) for name in "abcd"}
+    plan = StaticCache(adapters, capacity=2, second_price=0.25, initial=["c", "a"]).plan()
+    assert (plan.to_load, plan.to_evict) == (("c", "a"), ("b", "d"))

@@ -31,7 +31,7 @@ def _hastened(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def a_cache(second_price: float = 0.15) -> EpochCache:
     """Short epochs, two tiers."""
-    epochs = DoublingEpochs(first=11, forced=0.4)
+    epochs = DoublingEpochs(first=11, forced=0.4, repeats=1)
     return EpochCache(ADAPTERS, capacity=1, second_price=second_price, epochs=epochs, host_capacity=1)
 
 
@@ -83,7 +83,11 @@ def test_control_a_forgotten_epoch_is_found_out(tmp_path: Path) -> None:
     world = lived(router, 203)
     router.close()
     forgetful = Forgetful(
-        ADAPTERS, capacity=1, second_price=0.15, epochs=DoublingEpochs(first=11, forced=0.4), host_capacity=1
+        ADAPTERS,
+        capacity=1,
+        second_price=0.15,
+        epochs=DoublingEpochs(first=11, forced=0.4, repeats=1),
+        host_capacity=1,
     )
     router = world.reopen(url(tmp_path / "life.db"), controllers=[forgetful])
     for number in range(203, STEPS + BEHIND):
@@ -135,7 +139,7 @@ def test_why_names_residents_and_prices() -> None:
     assert effects["miss_cost"] == {"plain": pytest.approx(0.3)}
     assert effects["epoch"] == 0
     assert json.loads(json.dumps(effects, allow_nan=False)) == effects
-    assert "cache: resident small, miss cost plain 0.3, epoch 0, forced share" in str(explanation)
+    assert "cache: resident small, miss cost plain 0.3, epoch 0, forced" in str(explanation)
 
 
 def test_why_says_the_same_after_reopening(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from banditroute.controllers.base import Predict
 from banditroute.controllers.cache.priced import PricedCache
+from banditroute.errors import SnapshotCorruptError
 from banditroute.records import DecisionRecord
 
 
@@ -59,5 +60,8 @@ class LFUCache(PricedCache):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from what :meth:`state` gave."""
+        served = state.get("served")
+        if not isinstance(served, dict) or not served.keys() <= self.adapters.keys():
+            raise SnapshotCorruptError(f"state of {self.name!r} counts {served!r}, not arms with an adapter")
         super().restore(state)
-        self._served = dict(state["served"])
+        self._served = dict(served)

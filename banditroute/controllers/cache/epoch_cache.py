@@ -3,7 +3,7 @@
 import base64
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -14,16 +14,23 @@ from banditroute.controllers.cache.epochs import DoublingEpochs, Epochs
 from banditroute.controllers.cache.placement import best_set
 from banditroute.controllers.cache.priced import PricedCache
 from banditroute.controllers.cache.residency import Residency
-from banditroute.errors import InvalidArgumentError
+from banditroute.errors import InvalidArgumentError, SnapshotCorruptError
 from banditroute.records import DecisionRecord, Situation
+
+# Multiples of the golden ratio fall evenly into [0, 1) and in step with no period of the requests.
+_GOLDEN = 0.6180339887498949
 
 
 class EpochCache(PricedCache):
     """Chooses an adapter for each request, and which adapters to hold for each epoch.
 
     Within an epoch the residents are fixed and the index prices absent arms by their loading (a miss is served
-    from a transient slot). At its end the next residents are chosen for the contexts just seen, by the facility
+    from a transient slot). At its end the next residents are chosen for the contexts seen last, by the facility
     location of :mod:`~banditroute.controllers.cache.placement`, loading included.
+
+    Forced requests are evenly spread over an epoch, by their number alone, and are decided without prices. So the
+    policy is asked once for each request, and whatever stands between this controller and the policy is obeyed. A
+    batch of ``route_many`` shares one number.
 
     With :class:`~banditroute.controllers.FixedEpochs` this is POLAR, with
     :class:`~banditroute.controllers.DoublingEpochs` POLAR+. Only the abstract of the paper is public: this is a
@@ -36,7 +43,8 @@ class EpochCache(PricedCache):
         epochs: Their lengths and their forced exploration.
         optimism: Which multiple of its width is added to an arm's mean when residents are chosen. ≥ 0
         host_capacity: Of the host memory below the GPU, in the same unit; 0 for a single tier.
-        window: How many contexts of an epoch, its last ones, are looked at.
+        window: How many contexts, the last ones, are looked at when residents are chosen: of several epochs where
+            those are short. The more, the surer the choice; the fewer, the sooner it follows a shift.
         residency: Evidence of where adapters lie; by default the controller's own plan.
         initial: Residents to begin with; by default the first that fit.
 
@@ -71,8 +79,9 @@ class EpochCache(PricedCache):
         self.optimism = float(optimism)
         self.host_capacity = float(host_capacity)
         self._on_host: frozenset[str] = frozenset()
+        self._told: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
         self._rows: deque[RowArray] = deque(maxlen=window)
-        self._begin(0)
+        self._begin(0, 0)
 
     def level(self, arm: str) -> Level:
         """GPU, host or disk."""
@@ -81,28 +90,35 @@ class EpochCache(PricedCache):
         return Level.HOST if arm in self._on_host else Level.DISK
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
-        """The choice of the cache-aware index, mixed with this epoch's forced exploration."""
-        probabilities = super().control(situation, choice)
-        share = self._forced_share
-        return (1 - share) * probabilities + share * choice(situation) if share else probabilities
+        """The choice of the cache-aware index; of the index without prices where this request is forced."""
+        return choice(situation) if self._forced else super().control(situation, choice)
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
-        """Residents, prices, epoch and the share of forced exploration."""
-        return {**super().effects(situation), "epoch": self.epoch, "forced_share": self._forced_share}
+        """Residents, prices that were charged, epoch, and whether this request was forced (then at no price)."""
+        if self._forced:
+            return {"resident": [*self._resident], "miss_cost": {}, "epoch": self.epoch, "forced": True}
+        shown = super().effects(situation)
+        if self._told is None or self._told[0] is not shown:
+            self._told = shown, {**shown, "epoch": self.epoch, "forced": False}
+        return self._told[1]
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
         """Remember the context; at the end of the epoch choose the next residents by what is believed then."""
         self._rows.append(record.row)
-        self._seen += 1
-        if self._seen >= self.epochs.length(self.epoch):
+        if self._seen + 1 >= self._length:
             self._place(record, predict)
-            self._begin(self.epoch + 1)
+            self._begin(self.epoch + 1, 0)
+        else:
+            self._seen += 1
+            self._forced = self._share > 0 and (self._seen + 1) * _GOLDEN % 1.0 < self._share
 
-    def _begin(self, epoch: int) -> None:
+    def _begin(self, epoch: int, seen: int) -> None:
         self.epoch = epoch
-        self._seen = 0
-        self._rows.clear()
-        self._forced_share = self.epochs.forced_share(epoch, len(self.adapters))
+        self._seen = seen
+        self._told = None
+        self._length = self.epochs.length(epoch)
+        self._share = self.epochs.forced_share(epoch, len(self.adapters))
+        self._forced = (seen + 1) * _GOLDEN % 1.0 < self._share
 
     def _place(self, record: DecisionRecord, predict: Predict) -> None:
         # Retired and draining arms serve nobody, whatever the caller of this request allowed.
@@ -121,6 +137,12 @@ class EpochCache(PricedCache):
         ready = utilities[others].max(axis=0, initial=-np.inf)
         floor = np.maximum(ready, (values - miss[:, np.newaxis]).max(axis=0))
         chosen = best_set(values, floor, self._per_window(load), sizes, self.capacity)
+        room = self.capacity - sizes[chosen].sum()
+        # Who gains nothing is not loaded, but is not evicted for nothing either.
+        for i in (names.index(arm) for arm in self._resident if arm in names):
+            if not chosen[i] and sizes[i] <= room:
+                chosen[i] = True
+                room -= sizes[i]
         if self.host_capacity:
             from_disk = self._prices_from(names, Level.DISK)[:, np.newaxis]
             served = np.maximum(values[chosen].max(axis=0, initial=-np.inf), ready)
@@ -148,8 +170,30 @@ class EpochCache(PricedCache):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from what :meth:`state` gave."""
+        on_host = self._checked(state.get("on_host"), self.host_capacity)
+        epoch, seen, rows = (state.get(name) for name in ("epoch", "seen", "rows"))
+        if not (_is_count(epoch) and _is_count(seen) and seen < self.epochs.length(epoch)):
+            raise SnapshotCorruptError(f"state of {self.name!r} has seen {seen!r} requests of epoch {epoch!r}")
+        read = _rows(rows)
+        if read is None or len(read) > (self._rows.maxlen or 0):
+            raise SnapshotCorruptError(f"state of {self.name!r} has no window of rows that fits its settings")
         super().restore(state)
-        self._on_host = frozenset(state["on_host"])
-        self._begin(state["epoch"])
-        self._seen = state["seen"]
-        self._rows.extend(np.frombuffer(base64.b64decode(text), "<i4") for text in state["rows"])
+        self._on_host = frozenset(on_host)
+        self._begin(epoch, seen)
+        self._rows.clear()
+        self._rows.extend(read)
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _rows(texts: object) -> list[RowArray] | None:
+    """Rows of one length from their base64, or None."""
+    if not isinstance(texts, list):
+        return None
+    try:
+        rows = [np.frombuffer(base64.b64decode(text, validate=True), "<i4") for text in texts]
+    except (ValueError, TypeError):
+        return None
+    return rows if len({len(row) for row in rows}) <= 1 else None

@@ -1,7 +1,7 @@
 """When an epoch ends, and how much of it is forced exploration."""
 
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import sqrt
 from typing import Protocol
 
 from banditroute.errors import InvalidArgumentError
@@ -43,34 +43,40 @@ class FixedEpochs:
 
 @dataclass(frozen=True, slots=True)
 class DoublingEpochs:
-    """Epochs of twice the length each time, with forced exploration, as in POLAR+.
+    """Epochs that double, with forced exploration, as in POLAR+.
 
-    In an epoch of length L, N ⌈c √(L/N)⌉ requests are forced in expectation: decided as if every one of the N
-    adapters were resident, so that the data come from where an absent adapter may be the best. (To spread them
-    evenly over the adapters, as the name suggests, taught less and cost more in our worlds.) Over T requests that
-    is O(√(N T)) forced requests, the order of the regret that they are there to bound.
+    Each length comes ``repeats`` times before it doubles: with one epoch of a length, half of all requests would
+    hang on a single choice of residents. Over T requests there are O(log T) choices all the same.
+
+    In an epoch of length L a share c √(N/L) of the requests is forced: decided as if every one of the N adapters
+    were resident, so that data come from where an absent adapter may be the best. (To spread them evenly over the
+    adapters, as the name suggests, taught less and cost more in our worlds.) Over T requests that is O(√(N T))
+    forced requests, the order of the regret that they are there to bound. A miss may be dear, and residents are
+    chosen with optimism already: the dearer a miss, the smaller c should be.
 
     Attributes:
         first: Length of epoch 0.
         forced: c. ≥ 0
+        repeats: How many epochs of a length there are.
     """
 
-    first: int = 64
-    forced: float = 0.5
+    first: int = 32
+    forced: float = 0.1
+    repeats: int = 8
 
     def __post_init__(self) -> None:
         _require_count("first", self.first)
+        _require_count("repeats", self.repeats)
         if not (isinstance(self.forced, int | float) and 0 <= self.forced < float("inf")):
             raise InvalidArgumentError(f"forced = {self.forced!r} must be a finite number, at least 0")
 
     def length(self, epoch: int) -> int:
-        """First · 2^epoch."""
-        return self.first << epoch
+        """First · 2^⌊epoch / repeats⌋."""
+        return self.first << (epoch // self.repeats)
 
     def forced_share(self, epoch: int, arms: int) -> float:
-        """The share is N ⌈c √(L/N)⌉ / L."""
-        length = self.length(epoch)
-        return min(1.0, arms * ceil(self.forced * sqrt(length / arms)) / length)
+        """The share is c √(N/L)."""
+        return min(1.0, self.forced * sqrt(arms / self.length(epoch)))
 
 
 def _require_count(name: str, value: int) -> None:

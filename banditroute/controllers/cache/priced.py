@@ -11,8 +11,11 @@ from banditroute.arrays import FloatArray
 from banditroute.controllers.base import Choice, Predict
 from banditroute.controllers.cache.adapter import Adapter, Level, checked_adapters
 from banditroute.controllers.cache.residency import Residency
-from banditroute.errors import InvalidArgumentError
+from banditroute.errors import InvalidArgumentError, SnapshotCorruptError
 from banditroute.records import DecisionRecord, FeedbackRecord, Situation
+
+# Sizes are summed in another order than when they were chosen.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +23,8 @@ class CachePlan:
     """What the application should do so that the adapters lie where they are wanted.
 
     Attributes:
-        to_load: Arms to bring to the GPU.
-        to_evict: Arms to take from it, first.
+        to_load: Arms to bring to the GPU, where they are not there yet.
+        to_evict: Arms to take from it, first, where they are there.
     """
 
     to_load: tuple[str, ...]
@@ -84,15 +87,19 @@ class PricedCache(ABC):
         return choice(situation.priced(self._miss_costs(situation.arms)))
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
-        """Residents, and the price of every absent arm."""
-        costs = self._miss_costs(situation.arms)
+        """Residents, and the price of every absent arm, as :meth:`control` saw them."""
+        costs = self._prices
+        if costs is None or self._priced_arms is not situation.arms:
+            costs = self._miss_costs(situation.arms)
         if self._shown is None:
             absent = {arm: float(cost) for arm, cost in zip(situation.arms, costs, strict=True) if cost}
             self._shown = {"resident": [*self._resident], "miss_cost": absent}
         return self._shown
 
     def plan(self) -> CachePlan:
-        """What to load and to evict, going by the evidence of residency where there is any."""
+        """What to load and to evict: by the evidence of residency, else all that is wanted and all that is not."""
+        if self._residency is None:
+            return CachePlan(self.resident, tuple(arm for arm in self.adapters if arm not in self._resident))
         levels = self._evidence()
         on_gpu = {arm for arm in self.adapters if levels.get(arm, Level.DISK) is Level.GPU}
         wanted = tuple(arm for arm in self.adapters if arm in self._resident)
@@ -113,8 +120,22 @@ class PricedCache(ABC):
         return {"resident": [*self._resident]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state` gave."""
-        self._hold(state["resident"])
+        """Continue from what :meth:`state` gave.
+
+        Raises:
+            SnapshotCorruptError: if the state is of a cache with other adapters or less capacity, or damaged;
+                nothing was changed.
+        """
+        self._hold(self._checked(state.get("resident"), self.capacity))
+
+    def _checked(self, arms: object, capacity: float) -> list[str]:
+        """Refuse arms of a state that this cache could not hold."""
+        if not (isinstance(arms, list) and all(isinstance(arm, str) and arm in self.adapters for arm in arms)):
+            raise SnapshotCorruptError(f"state of {self.name!r} holds {arms!r}, not arms with an adapter")
+        size = sum(self.adapters[arm].size for arm in arms)
+        if len(set(arms)) < len(arms) or not size <= capacity * (1 + _ROUNDING):
+            raise SnapshotCorruptError(f"state of {self.name!r} holds {arms!r}: more than fits into {capacity:g}")
+        return arms
 
     def _hold(self, arms: Iterable[str]) -> None:
         self._resident = dict.fromkeys(arms)
