@@ -16,7 +16,7 @@ from banditroute.arms import Arm
 from banditroute.arrays import Context, FloatArray, RowArray
 from banditroute.barrier import Barrier
 from banditroute.choice import Chooser, Prediction
-from banditroute.controllers import Controller
+from banditroute.controllers import Controller, Reporter
 from banditroute.identity import DecisionIds, IdSource, check_seed, new_secret, random_body
 from banditroute.learning import folder
 from banditroute.objectives import Objective, Objectives, Preferences
@@ -313,8 +313,12 @@ class Router(Operations):
             return Explanation(decision_id, entry.decision, tuple(entry.feedback.values()), self.objectives)
 
     def health(self) -> dict[str, Any]:
-        """Decisions and feedbacks so far, and what must stay 0: internal faults, records that were not stored."""
+        """Decisions and feedbacks so far; what must stay 0: internal faults, records that were not stored.
+
+        Under ``"controllers"`` stands what those that have something to say report, by their names.
+        """
         position = self._state.position
+        reporters = [each for each in self._state.controllers if isinstance(each, Reporter)]
         return {
             "decided": position.decided,
             "learned": position.learned,
@@ -322,6 +326,7 @@ class Router(Operations):
             "last_fault": self._barrier.last_fault,
             "lost": self._outbox.lost,
             "last_error": self._outbox.last_error,
+            "controllers": {each.name: dict(each.report()) for each in reporters},
         }
 
     def digest(self) -> str:

@@ -1,6 +1,16 @@
 """What constrains the choice: small state machines around any policy."""
 
-from banditroute.controllers.base import Choice, Controller, Predict, check_names, controlled
+from banditroute.controllers.base import (
+    Choice,
+    Controller,
+    Outlook,
+    Predict,
+    Reporter,
+    Shrink,
+    Watcher,
+    check_names,
+    controlled,
+)
 from banditroute.controllers.cache import (
     Adapter,
     CachePlan,
@@ -29,11 +39,15 @@ __all__ = [
     "LFUCache",
     "LRUCache",
     "Level",
+    "Outlook",
     "Predict",
     "PricedCache",
+    "Reporter",
     "Residency",
+    "Shrink",
     "StaticCache",
     "VLLMResidency",
+    "Watcher",
     "check_names",
     "controlled",
 ]
