@@ -26,6 +26,8 @@ from banditroute.controllers.cache import (
     StaticCache,
     VLLMResidency,
 )
+from banditroute.controllers.detectors import ADWIN, Detection, Detector, PageHinkley
+from banditroute.controllers.drift import Drift
 
 __all__ = [
     "Adapter",
