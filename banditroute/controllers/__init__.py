@@ -28,26 +28,40 @@ from banditroute.controllers.cache import (
 )
 from banditroute.controllers.detectors import ADWIN, Detection, Detector, PageHinkley
 from banditroute.controllers.drift import Drift
+from banditroute.controllers.health import CircuitBreaker
+from banditroute.controllers.onboarding import Onboarding
+from banditroute.controllers.session import AdapterLoad, PromptCache, Session, SwitchCost
 
 __all__ = [
+    "ADWIN",
     "Adapter",
+    "AdapterLoad",
     "CachePlan",
     "CallbackResidency",
     "Choice",
+    "CircuitBreaker",
     "Controller",
+    "Detection",
+    "Detector",
     "DoublingEpochs",
+    "Drift",
     "EpochCache",
     "FixedEpochs",
     "LFUCache",
     "LRUCache",
     "Level",
+    "Onboarding",
     "Outlook",
+    "PageHinkley",
     "Predict",
     "PricedCache",
+    "PromptCache",
     "Reporter",
     "Residency",
+    "Session",
     "Shrink",
     "StaticCache",
+    "SwitchCost",
     "VLLMResidency",
     "Watcher",
     "check_names",

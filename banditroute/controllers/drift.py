@@ -133,7 +133,7 @@ class Drift:
 
     def report(self) -> Mapping[str, Any]:
         """Number of alarms, watched arms and the last alarms: arm, objective, mean surprise, when."""
-        return {"alarms": self._count, "watched": [*self._watched], "last": [dict(each) for each in self._alarms]}
+        return {"alarms": self._count, "watched": sorted(self._watched), "last": [dict(each) for each in self._alarms]}
 
     def state(self) -> Mapping[str, Any]:
         """Residuals as base64 of int16 [2⁻⁸]; detectors are made again from them."""

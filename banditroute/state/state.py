@@ -11,7 +11,7 @@ from banditroute.learning import Belief
 from banditroute.objectives import COST, Objectives
 from banditroute.records import DecisionRecord, FeedbackRecord, Position, RouterSpec, SnapshotRecord, StateKey
 from banditroute.state import snapshot
-from banditroute.state.roster import Roster
+from banditroute.state.roster import RETIRED, Roster
 
 
 class State:
@@ -33,6 +33,7 @@ class State:
         self.position = Position()
         self.belief: Belief | None = None
         self._epoch, self._in_epoch = 0, 0
+        self._settled: set[str] = set()
         self._cost = objectives.names.index(COST) if COST in objectives.names else None
 
     def fix_dimension(self, spec: RouterSpec) -> None:
@@ -42,6 +43,7 @@ class State:
         self.plays = np.zeros(0, dtype=np.int64)
         self.position = Position()
         self._epoch, self._in_epoch = 0, 0
+        self._settled = set()
         for controller in self.controllers:
             controller.restore(self._beginnings[controller.name])
 
@@ -50,12 +52,26 @@ class State:
         self._meet(len(record.arms))
         self.position = Position(self.position.learned, record.decided)
         self.plays[self.roster.position(record.arm)] += 1
+        self._settle(record)
         if record.epoch > self._epoch:
             self._epoch, self._in_epoch = record.epoch, 0
         self._in_epoch += 1
         for controller in self.controllers:
             # Not of arms that a replay knows already, but which came later.
             controller.decided(record, lambda rows: self._believed(rows, record.created_us))
+
+    def _settle(self, record: DecisionRecord) -> None:
+        """Let successors inherit from arms that this decision is the first to know as retired.
+
+        Decisions have a place in the order of events; that arms are retired has none.
+        """
+        for arm, rule in record.excluded.items():
+            if rule == RETIRED and arm not in self._settled:
+                self._settled.add(arm)
+                left = self.roster.record(arm)
+                if left.n_eff and left.successor is not None:
+                    assert self.belief is not None
+                    self.belief.inherit(left.successor, arm, left.n_eff)
 
     def see_feedback(self, record: FeedbackRecord) -> None:
         """Learn one group of outcomes (or an amendment, or a retraction)."""
@@ -138,6 +154,7 @@ class State:
             "plays": self.plays.tolist(),
             "epoch": [self._epoch, self._in_epoch],
             "fading": self.belief.fading.state(),
+            "settled": sorted(self._settled),
             "controllers": states,
         }
         return SnapshotRecord(self.position, snapshot.encode(facts, self.belief.encode()), now_us)
@@ -155,11 +172,12 @@ class State:
             raise SnapshotCorruptError("snapshot is of a router with other arms")
         if not isinstance(states, dict) or set(states) != set(self._beginnings):
             raise SnapshotCorruptError("snapshot is of a router with other controllers")
-        if not {"epoch", "fading"} <= set(facts):
+        if not {"epoch", "fading", "settled"} <= set(facts):
             raise SnapshotCorruptError("snapshot says nothing of epochs: it is of an older version")
         self._meet(len(plays))
         self.belief.restore(sums, learned=record.position.learned, fading=facts["fading"])
         self._epoch, self._in_epoch = facts["epoch"]
+        self._settled = set(facts["settled"])
         self.plays = np.array(plays, dtype=np.int64)
         self.position = record.position
         for controller in self.controllers:
