@@ -70,8 +70,8 @@ class PageHinkley:
         Page, "Continuous inspection schemes", Biometrika 1954.
     """
 
-    delta: float = 0.2
-    threshold: float = 25.0
+    delta: float = 0.15
+    threshold: float = 28.0
 
     def __post_init__(self) -> None:
         if not (isinstance(self.delta, int | float) and 0 <= self.delta < math.inf):

@@ -1,6 +1,7 @@
 """The world changes: who no longer does what was expected of him, and what is done about it."""
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,10 +17,12 @@ from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 
 STANDARD_DETECTORS: tuple[Detector, ...] = (ADWIN(), PageHinkley())
 KEPT_ALARMS = 50
-RECENT = 16
+RECENT = 32
 
 _UNIT = 2.0**-8
 _CLIP = 3.0
+_PRIOR_ROWS = 8
+_LEAST_EFFECT = 0.25
 _WIDEST_WATCH = 0.5
 
 
@@ -133,7 +136,8 @@ class Drift:
 
     def report(self) -> Mapping[str, Any]:
         """Number of alarms, watched arms and the last alarms: arm, objective, mean surprise, when."""
-        return {"alarms": self._count, "watched": sorted(self._watched), "last": [dict(each) for each in self._alarms]}
+        last = [dict(each) for each in self._alarms]
+        return {"alarms": self._count, "watched": sorted(self._watched), "last": last}
 
     def state(self) -> Mapping[str, Any]:
         """Residuals as base64 of int16 [2⁻⁸]; detectors are made again from them."""
@@ -147,9 +151,9 @@ class Drift:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from what :meth:`state` gave."""
         self._streams = {}
-        for arm, objective, skipped, values in state["streams"]:
+        for arm, objective, *facts in state["streams"]:
             stream = _Stream(self.detectors, self.grace, self.window)
-            stream.restore(skipped, values)
+            stream.restore(*facts)
             self._streams[arm, objective] = stream
         self._alarms = [dict(each) for each in state["alarms"]]
         self._count = state["count"]
@@ -167,47 +171,64 @@ class _Stream:
 
     A detector's insides are river's own affair, so what is kept are the values that it saw, rounded before it saw
     them. To keep them few, detectors begin anew with the younger half whenever the window is full.
+
+    Noise is pooled over arms where beliefs are made, and an arm may be far quieter or louder than the others: so
+    residuals are measured once more, by what is usual in this stream.
     """
 
-    __slots__ = ("_detectors", "_grace", "_makes", "_skipped", "_values", "_window")
+    __slots__ = ("_detectors", "_doubt", "_grace", "_makes", "_seen", "_squares", "_values", "_window")
 
     def __init__(self, makes: Sequence[Detector], grace: int, window: int) -> None:
         self._makes, self._grace, self._window = makes, grace, window
-        self._skipped = 0
+        self._seen, self._squares, self._doubt = 0, 0.0, 0
         self._begin([])
 
     def alarmed_by(self, surprise: float) -> bool:
         """See a residual; outliers count for three deviations, lest a few of them look like a change."""
-        if self._skipped < self._grace:
-            self._skipped += 1
+        usual = math.sqrt((_PRIOR_ROWS + self._squares) / (_PRIOR_ROWS + self._seen))
+        clipped = min(max(surprise / usual, -_CLIP), _CLIP)
+        self._seen += 1
+        self._squares += (clipped * usual) ** 2
+        if self._seen <= self._grace:
             return False
         if len(self._values) == self._window:
             self._begin(self._values[-(self._window // 2) :])
-        value = round(min(max(surprise, -_CLIP), _CLIP) / _UNIT)
+        value = round(clipped / _UNIT)
         self._values.append(value)
-        return self._seen(value)
+        if self._detected(value):
+            self._doubt = RECENT
+        elif self._doubt:
+            self._doubt -= 1
+        return self._doubt > 0 and self._is_worse()
 
     def recent(self) -> float:
         """Mean of the last residuals."""
         last = self._values[-RECENT:]
         return sum(last) * _UNIT / len(last)
 
-    def state(self) -> tuple[int, str]:
-        """How many were skipped, and the values."""
-        return self._skipped, base64.b64encode(np.array(self._values, dtype="<i2").tobytes()).decode()
+    def _is_worse(self) -> bool:
+        """Whether the last residuals are farther from 0 than those before: learning brings them nearer."""
+        before = self._values[:-RECENT]
+        earlier = sum(before) * _UNIT / len(before) if before else 0.0
+        return abs(self.recent()) >= abs(earlier) + _LEAST_EFFECT
 
-    def restore(self, skipped: int, values: str) -> None:
+    def state(self) -> tuple[int, float, int, str]:
+        """How many were seen, their squares, for how long an alarm is in doubt, and the values."""
+        values = base64.b64encode(np.array(self._values, dtype="<i2").tobytes()).decode()
+        return self._seen, self._squares, self._doubt, values
+
+    def restore(self, seen: int, squares: float, doubt: int, values: str) -> None:
         """Continue from there."""
-        self._skipped = skipped
+        self._seen, self._squares, self._doubt = seen, squares, doubt
         self._begin(np.frombuffer(base64.b64decode(values), "<i2").tolist())
 
     def _begin(self, values: list[int]) -> None:
         self._values = values
         self._detectors = [make() for make in self._makes]
         for value in values:
-            self._seen(value)
+            self._detected(value)
 
-    def _seen(self, value: int) -> bool:
+    def _detected(self, value: int) -> bool:
         for detector in self._detectors:
             detector.update(value * _UNIT)
         return any(detector.drift_detected for detector in self._detectors)
