@@ -18,6 +18,7 @@ from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 STANDARD_DETECTORS: tuple[Detector, ...] = (ADWIN(), PageHinkley())
 KEPT_ALARMS = 50
 RECENT = 32
+LEAST_WINDOW = 4 * RECENT
 
 _UNIT = 2.0**-8
 _CLIP = 3.0
@@ -46,7 +47,7 @@ class Drift:
         halvings: h, how often the weight of the past is halved by an alarm. [1, 40]
         grace: So many outcomes of an arm are not looked at, at its beginning and after an alarm, while it is being
             learned anew. ≥ 0
-        window: How many residuals of an arm and objective are remembered, at the most. ≥ 64
+        window: How many residuals of an arm and objective are remembered, at the most. ≥ 128
         watch_share: Share of the traffic of an arm that raised an alarm. [0, 1)
         watch_requests: For how many requests after the alarm. ≥ 0
 
@@ -71,8 +72,8 @@ class Drift:
             raise InvalidArgumentError("detectors must be one or more makes of detectors, such as ADWIN()")
         if isinstance(halvings, bool) or not isinstance(halvings, int) or not 1 <= halvings <= 40:
             raise InvalidArgumentError(f"halvings = {halvings!r} must be an integer from 1 to 40")
-        if isinstance(window, bool) or not isinstance(window, int) or window < 64:
-            raise InvalidArgumentError(f"window = {window!r} must be an integer, at least 64")
+        if isinstance(window, bool) or not isinstance(window, int) or window < LEAST_WINDOW:
+            raise InvalidArgumentError(f"window = {window!r} must be an integer, at least {LEAST_WINDOW}")
         require_count("grace", grace)
         require_share("watch_share", watch_share)
         require_count("watch_requests", watch_requests)

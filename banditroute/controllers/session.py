@@ -21,8 +21,8 @@ HOLD_FROM = 0.5
 class SwitchCost(Protocol):
     """What it costs to go on with another arm."""
 
-    def of(self, situation: Situation, prefix_tokens: float) -> FloatArray:
-        """In units of utility, for each arm if it were new to the session; shape (arms,), ≥ 0.
+    def of(self, situation: Situation, incumbent: int, prefix_tokens: float) -> FloatArray:
+        """In units of utility, for each arm that takes over from that at place ``incumbent``; shape (arms,), ≥ 0.
 
         ``prefix_tokens`` is what the session has said so far, or the request's prompt where nobody counted.
         """
@@ -31,7 +31,11 @@ class SwitchCost(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PromptCache:
-    """The prefix of a conversation is billed in full again by an arm that has not seen it.
+    """Who leaves the incumbent gives up its prompt cache: the prefix would have been cheaper there.
+
+    Costs are to be learned as they are without a cache: report ``prompt_tokens`` and ``output_tokens``, of which
+    the router makes dollars at the arm's price, or dollars at that price. Then every arm is expected to bill the
+    whole prompt, and what is known better of the incumbent is tokens × price difference.
 
     Attributes:
         saving: Arm → by how much a cached prompt token is cheaper there. [USD per million tokens] ≥ 0
@@ -51,11 +55,10 @@ class PromptCache:
         if self.usd_price is not None:
             require_at_least_zero("usd_price", self.usd_price)
 
-    def of(self, situation: Situation, prefix_tokens: float) -> FloatArray:
-        """Tokens × saving × price of a dollar."""
-        usd = np.array([self.saving.get(arm, 0.0) for arm in situation.arms]) / TOKENS_PER_PRICE
-        cost: FloatArray = usd * (prefix_tokens * self._usd_price(situation))
-        return cost
+    def of(self, situation: Situation, incumbent: int, prefix_tokens: float) -> FloatArray:
+        """Tokens × the incumbent's saving × price of a dollar, for whoever takes over."""
+        usd = prefix_tokens * self.saving.get(situation.arms[incumbent], 0.0) / TOKENS_PER_PRICE
+        return np.full(len(situation.arms), usd * self._usd_price(situation))
 
     def _usd_price(self, situation: Situation) -> float:
         if self.usd_price is not None:
@@ -83,7 +86,7 @@ class AdapterLoad:
             require_at_least_zero(f"seconds of arm {arm!r}", seconds)
         require_at_least_zero("second_price", self.second_price)
 
-    def of(self, situation: Situation, prefix_tokens: float) -> FloatArray:  # noqa: ARG002  # of the protocol
+    def of(self, situation: Situation, incumbent: int, prefix_tokens: float) -> FloatArray:  # noqa: ARG002
         """Seconds × price of a second."""
         return self.second_price * np.array([self.seconds.get(arm, 0.0) for arm in situation.arms])
 
@@ -145,7 +148,7 @@ class Session:
         if incumbent is None:
             return choice(situation)
         place = situation.arms.index(incumbent)
-        penalty = self.cost.of(situation, tokens) + self.margin
+        penalty = self.cost.of(situation, place, tokens) + self.margin
         penalty[place] = 0.0
         others = zip(situation.arms, penalty.tolist(), strict=True)
         self._shown["switch_cost"] = {arm: price for arm, price in others if arm != incumbent}

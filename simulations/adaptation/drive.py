@@ -1,13 +1,13 @@
 """A router under a clock and ids that the study gives."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from banditroute import Arm, Objective, Router
+from banditroute import Arm, Objective, Price, Router
 from banditroute.arrays import FloatArray
 from banditroute.simulator import Workload
 
@@ -36,6 +36,7 @@ class Drive:
     preferences: dict[str, float]
     settings: dict[str, Any]
     seed: int = 0
+    prices: Mapping[str, Price] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
     decided: int = 0
 
@@ -43,7 +44,7 @@ class Drive:
         """A router that goes on where the last one stopped, if ``store`` is where that one kept its log."""
         return Router(
             "study",
-            arms=[Arm(name) for name in self.arms],
+            arms=[Arm(name, price=self.prices.get(name)) for name in self.arms],
             objectives=self.objectives,
             preferences=self.preferences,
             store=store,

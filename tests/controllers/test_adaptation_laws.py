@@ -21,7 +21,7 @@ class TestDrift(ControllerLaws):
 
     def controller(self) -> Controller:
         detectors = (ADWIN(delta=0.3, clock=2), PageHinkley(delta=0.1, threshold=4.0))
-        return Drift(detectors=detectors, grace=1, window=64, watch_share=0.1, watch_requests=9)
+        return Drift(detectors=detectors, grace=1, window=128, watch_share=0.1, watch_requests=9)
 
 
 class TestCircuitBreaker(ControllerLaws):
