@@ -28,6 +28,15 @@ ESSENTIAL = {
         "after 1600 requests the GPU holds: code, poems",
         "why: cache: resident code, poems, miss cost law 0.15",
     ],
+    "keep_sessions": [
+        "a hard question: large (live)",
+        "an easy one next: large (held)",
+        "leaving it would bill 8500 tokens again",
+        "the same without a session: small",
+    ],
+    "survive_outages": ["down for 200 requests: 3 failed calls", "back after 0 requests", "outage of best: 198 s"],
+    "notice_drift": ["found: quality of favourite, worse", "1/8 of what it did", "better for it: True"],
+    "welcome_arms": ["poor was ruled out: True", "v2 begins where v1 was: True", "and serves at once: True"],
     "replay_a_log": ["best static mixture", "more per request than always code"],
 }
 

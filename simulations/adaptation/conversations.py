@@ -54,15 +54,20 @@ class Caches:
         self._seen: list[dict[int, float]] = [{} for _ in range(arms)]
         self._lifetime_s = lifetime_s
 
-    def serve(self, arm: int, turn: Turn) -> int:
-        """Tokens of the prefix that are there; then all of the prompt is."""
-        seen, hits = self._seen[arm], 0
+    def hits(self, arm: int, turn: Turn) -> int:
+        """Tokens of the prompt, from its beginning, that this model still has."""
+        blocks = 0
         for block in turn.blocks:
-            if turn.arrival_s - seen.get(block, -np.inf) > self._lifetime_s:
+            if turn.arrival_s - self._seen[arm].get(block, -np.inf) > self._lifetime_s:
                 break
-            hits += 1
-        seen.update(dict.fromkeys(turn.blocks, turn.arrival_s))
-        return min(hits * BLOCK_TOKENS, turn.prompt_tokens)
+            blocks += 1
+        return min(blocks * BLOCK_TOKENS, turn.prompt_tokens)
+
+    def serve(self, arm: int, turn: Turn) -> int:
+        """The same, before all of the prompt is there."""
+        found = self.hits(arm, turn)
+        self._seen[arm].update(dict.fromkeys(turn.blocks, turn.arrival_s))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ def serve(trace: list[Turn], world: dict[str, Any], way: str, seed: int) -> Bill
             )
             arm = arms.index(decision.arm)
             price, cached = prices[decision.arm], caches.serve(arm, turn)
-            again = 0 if before in (None, decision.arm) else _reusable(caches, arms.index(before or ""), turn)
+            again = 0 if before in (None, decision.arm) else caches.hits(arms.index(before or ""), turn)
             missed = max(again - cached, 0) * price["saving"] / 1e6
             full = (price["input"] * turn.prompt_tokens + price["output"] * turn.output_tokens) / 1e6
             usd = full - cached * price["saving"] / 1e6
@@ -121,21 +126,12 @@ def serve(trace: list[Turn], world: dict[str, Any], way: str, seed: int) -> Bill
             incumbents[turn.session] = decision.arm
     means = totals / len(trace)
     score = 1 - means[0] + world["cost_weight"] * means[1] / COST_BOUND_USD
-    return Bill(*means.tolist(), score_cost=float(score))
-
-
-def _reusable(caches: Caches, arm: int, turn: Turn) -> int:
-    """What the former arm still had of the prompt; only looked at."""
-    hits = 0
-    for block in turn.blocks:
-        if turn.arrival_s - caches._seen[arm].get(block, -np.inf) > caches._lifetime_s:
-            break
-        hits += 1
-    return min(hits * BLOCK_TOKENS, turn.prompt_tokens)
+    quality_mean, usd_mean, missed_mean, switches, held = means.tolist()
+    return Bill(quality_mean, usd_mean, missed_mean, switches, held, float(score))
 
 
 def _requests(trace: list[Turn], world: dict[str, Any], seed: int) -> tuple[FloatArray, FloatArray]:
-    """Features, and how good each model's answer is: turns of a session are alike in how hard they are, not equal."""
+    """Features, and how good each model's answer is; turns of a session are alike in how hard they are."""
     rng = np.random.default_rng([5, seed])
     base = {turn.session: rng.normal() for turn in trace}
     steady = world["steadiness"]

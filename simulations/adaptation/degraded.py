@@ -1,5 +1,6 @@
 """An arm whose answers get worse in silence, and better again: what it costs, and how long it takes to see."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,11 +41,11 @@ class Phases:
         """Requests after the recovery until that share is at least half of what it was before the drop."""
         return self._crossing(2, lambda share, before: share >= before / 2)
 
-    def _crossing(self, phase: int, passes) -> float:  # type: ignore[no-untyped-def]
+    def _crossing(self, phase: int, passes: Callable[[float, float], bool]) -> float:
         third = len(self.chosen) // 3
         before = self.mean(self.chosen, 0)
         for t in range(phase * third + WINDOW, (phase + 1) * third):
-            if passes(self.chosen[t - WINDOW : t].mean(), before):
+            if passes(float(self.chosen[t - WINDOW : t].mean()), before):
                 return float(t - phase * third)
         return float("inf")
 

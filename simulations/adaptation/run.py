@@ -1,6 +1,7 @@
 """The study of what adapts: sessions, health, drift, new arms; writes ``RESULTS.md``. See the README beside."""
 
 import argparse
+import textwrap
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,6 +29,11 @@ def table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> list[str]
     head = [*head]
     lines = [f"| {' | '.join(map(str, row))} |" for row in (head, *rows)]
     return ["", lines[0], f"|{'---|' * len(head)}", *lines[1:]]
+
+
+def prose(text: str) -> list[str]:
+    """A paragraph, in lines."""
+    return ["", *textwrap.wrap(text, 110, break_long_words=False, break_on_hyphens=False)]
 
 
 def count(value: float) -> str:
@@ -62,10 +68,12 @@ def conversations(directory: Path) -> list[str]:
     head = ["way", "total cost", "quality", "USD / 1,000", "of it billed again", "requests that switch", "held"]
     return [
         "## Sessions",
-        "",
-        f"{len(trace):,} requests of the trace `mooncake_conversation` in {sessions:,} sessions, with its arrival times,",
-        "prompt lengths and prefix reuse; two models of our own making. Total cost of a request is (1 − quality) +",
-        f"{world['cost_weight']} × dollars / 0.05, billed as the models' caches really were. {world['seeds']} seeds.",
+        *prose(
+            f"{len(trace):,} requests of the trace `mooncake_conversation` in {sessions:,} sessions, with "
+            "its arrival times, prompt lengths and prefix reuse; two models of our own making. Total cost"
+            f" of a request is (1 − quality) + {world['cost_weight']} × dollars / 0.05, billed as the "
+            f"models' caches really were. {world['seeds']} seeds."
+        ),
         *table(head, rows),
         "",
         *(
@@ -104,11 +112,13 @@ def outages() -> list[str]:
     return [
         "",
         "## Outages",
-        "",
-        f"The most used arm is down; a request a second; default settings; the worst of {settings['seeds']} seeds.",
-        f"With pings the application asks an arm whose circuit is open every {settings['ping_every']} requests. To be",
-        "back within 20 requests of any recovery, one request in 20 must try the arm: of an outage of 200 that is 10",
-        "failed calls, whoever makes them. So users' requests alone cannot give both 5 failures and 20 requests.",
+        *prose(
+            "The most used arm is down; a request a second; default settings; the worst of "
+            f"{settings['seeds']} seeds. With pings the application asks an arm whose circuit is open "
+            f"every {settings['ping_every']} requests. To be back within 20 requests of any recovery, one "
+            "request in 20 must try the arm: of an outage of 200 that is 10 failed calls, whoever makes "
+            "them. So users' requests alone cannot give both 5 failures and 20 requests."
+        ),
         *table(
             [
                 "down for",
@@ -152,11 +162,12 @@ def drift() -> list[str]:
     return [
         "",
         "## Drift: alarms",
-        "",
-        "The bundled workload in random order, routed uniformly; quality as the judge gave it, or right or wrong with",
-        f"that chance; cost is watched too. One arm's quality drops by {settings['drop']} after"
-        f" {settings['drop_requests'] // 2:,} requests;",
-        "delays are plays of that arm.",
+        *prose(
+            "The bundled workload in random order, routed uniformly; quality as the judge gave it, or "
+            "right or wrong with that chance; cost is watched too. One arm's quality drops by "
+            f"{settings['drop']} after {settings['drop_requests'] // 2:,} requests; delays are plays of "
+            "that arm."
+        ),
         *table(head, rows),
     ]
 
@@ -198,12 +209,14 @@ def silent() -> list[str]:
     return [
         "",
         "## Drift: an arm that is silently worse for a while",
-        "",
-        f"The bundled workload (3,609 requests); `mistral-large` has mean quality {settings['level']} in the middle",
-        f"third. LinUCB with cost weight {settings['cost_weight']}; {settings['seeds']} seeds. Quality and shares are of the",
-        "second half of each third; recovered is the third one's over the first one's (and the least of all seeds).",
-        "The rest are medians in requests: until the first alarm after the drop, until the arm's share of 100 was",
-        "halved, and after its recovery until half of the share it had was back.",
+        *prose(
+            f"The bundled workload (3,609 requests); `mistral-large` has mean quality {settings['level']} "
+            f"in the middle third. LinUCB with cost weight {settings['cost_weight']}; {settings['seeds']} "
+            "seeds. Quality and shares are of the second half of each third; recovered is the third one's"
+            " over the first one's (and the least of all seeds). The rest are medians in requests: until "
+            "the first alarm after the drop, until the arm's share of 100 was halved, and after its "
+            "recovery until half of the share it had was back."
+        ),
         *table(head, rows),
     ]
 
@@ -238,10 +251,12 @@ def newcomers(directory: Path) -> list[str]:
     return [
         "",
         "## A new arm",
-        "",
-        "`gemini-2.5-flash` joins the three others of `paretobandit4` after 400 requests: as recorded, which is about",
-        "as good as the best of them at this weight of cost, and with its quality scaled down. Pulls are those beyond",
-        f"its share of the floor. {settings['seeds']} seeds. (Burn-in alone reaches 10 % of 50 requests.)",
+        *prose(
+            "`gemini-2.5-flash` joins the three others of `paretobandit4` after 400 requests: as "
+            "recorded, which is about as good as the best of them at this weight of cost, and with its "
+            f"quality scaled down. Pulls are those beyond its share of the floor. {settings['seeds']} "
+            "seeds. (Burn-in alone reaches 10 % of 50 requests.)"
+        ),
         *table(head, rows),
     ]
 

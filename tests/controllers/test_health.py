@@ -109,7 +109,7 @@ def test_what_was_called_before_says_nothing_of_now() -> None:
     early = ward.decide("b", 0)
     ward.call("b", 1, up=False)
     ward.hear("b", early, 2, up=True)
-    assert ward.breaker.open == ("b",)
+    assert "b" in ward.breaker.open
     tried = ward.decide("b", 12)
     ward.hear("b", early, 13, up=False)
     assert ward.chances(21)[1] == 0

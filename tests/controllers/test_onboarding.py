@@ -22,7 +22,9 @@ def given(arms: Sequence[str]) -> Situation:
     return replace(situation(4, len(arms), eligible=np.ones(len(arms), dtype=bool)), arms=tuple(arms))
 
 
-def play(onboarding: Onboarding, arms: Sequence[str], arm: str, gain: float | None = None, number: int = 0) -> None:
+def play(
+    onboarding: Onboarding, arms: Sequence[str], arm: str, gain: float | None = None, number: int = 0
+) -> None:
     """A decision for ``arm``, whose utility is then ``gain`` over what was believed of the others (0.5 ± 0.1)."""
     body = number.to_bytes(16, "big")
     decision = replace(
