@@ -1,5 +1,10 @@
 """The controllers that adapt keep the laws."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
 from banditroute.controllers import (
     ADWIN,
     AdapterLoad,
@@ -42,3 +47,35 @@ class TestSessionWithAdapters(ControllerLaws):
 class TestOnboarding(ControllerLaws):
     def controller(self) -> Controller:
         return Onboarding(pulls=3, over=11, confidence=0.6)
+
+
+class ForgetsStreams(Drift):
+    """Keeps its alarms, and nothing of what it saw."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        super().restore({**state, "streams": []})
+
+
+class ForgetsWhatItAwaits(Onboarding):
+    """Keeps its newcomers, and not what they are to be compared with."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        super().restore({**state, "awaited": {}})
+
+
+class Laws(ControllerLaws):
+    """The laws for one class."""
+
+    __test__ = False
+
+    def __init__(self, kind: type[Drift | Onboarding]) -> None:
+        self._kind = kind
+
+    def controller(self) -> Controller:
+        return self._kind()
+
+
+@pytest.mark.parametrize("kind", [ForgetsStreams, ForgetsWhatItAwaits])
+def test_control_what_a_watcher_forgets_is_found_out(kind: type[Drift | Onboarding]) -> None:
+    with pytest.raises(AssertionError):
+        Laws(kind).test_the_state_is_a_fold_of_the_records()
