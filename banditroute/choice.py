@@ -92,7 +92,7 @@ class Chooser:
             "arms": self._state.roster.names,
             "preferences": request.preferences,
             "weights": request.weights,
-            "epoch": (position.decided + ahead) // EPOCH_REQUESTS,
+            "epoch": self._state.epoch_of_next(ahead, length=EPOCH_REQUESTS),
             "key": request.key,
             "created_us": request.now_us,
             "session": request.session,

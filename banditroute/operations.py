@@ -10,6 +10,7 @@ from typing import Any
 from banditroute.arms import Arm, ArmStatus, Price
 from banditroute.barrier import Barrier
 from banditroute.changes import Changes
+from banditroute.controllers import Reporter
 from banditroute.errors import DecisionExpiredError, InvalidArgumentError
 from banditroute.identity import DecisionIds
 from banditroute.intake import Intake
@@ -82,14 +83,35 @@ class Operations(ABC):
                 raise InvalidArgumentError(f"arm {arm!r} is retired, for good")
             self._change(arm, status="draining")
 
-    def retire_arm(self, arm: str, *, successor: str | None = None) -> None:
-        """Take an arm out for good; in later ``allowed=`` lists its successor stands for it."""
+    def retire_arm(self, arm: str, *, successor: str | None = None, n_eff: int = 0) -> None:
+        """Take an arm out for good; in later ``allowed=`` lists its successor stands for it.
+
+        With ``n_eff`` the successor inherits, once a decision was made without the retired arm: it is believed to
+        do as the retired arm did, as if about that many, and at most that many, of the outcomes had been its own
+        (10 to 50 for a new version of a model). Its own outcomes soon outweigh them.
+        """
         with self._lock:
+            self._check_estate(arm, successor, n_eff)
             if successor is not None:
                 self._state.roster.position(successor)
             if successor == arm:
                 raise InvalidArgumentError(f"arm {arm!r} cannot be its own successor")
-            self._change(arm, status="retired", successor=successor)
+            self._change(arm, status="retired", successor=successor, n_eff=n_eff)
+
+    def _check_estate(self, arm: str, successor: str | None, n_eff: int) -> None:
+        if isinstance(n_eff, bool) or not isinstance(n_eff, int) or n_eff < 0:
+            raise InvalidArgumentError(f"n_eff = {n_eff!r} must be an integer, at least 0")
+        before = self._state.roster.record(arm)
+        if before.n_eff and (successor, n_eff) != (before.successor, before.n_eff):
+            raise InvalidArgumentError(f"arm {arm!r} is retired, and {before.successor!r} has inherited from it")
+        if not n_eff:
+            return
+        if successor is None:
+            raise InvalidArgumentError(f"n_eff = {n_eff} needs a successor of arm {arm!r}")
+        if before.status == "retired" and not before.n_eff:
+            raise InvalidArgumentError(f"arm {arm!r} is retired already, and left nothing behind")
+        if self._state.roster.record(successor).status == "retired":
+            raise InvalidArgumentError(f"arm {successor!r} is retired and cannot inherit")
 
     def _change(self, name: str, **changes: Any) -> None:
         self._put(replace(self._state.roster.record(name), **changes, recorded_us=self._now_us()))
@@ -152,8 +174,13 @@ class Operations(ABC):
             return Explanation(decision_id, entry.decision, tuple(entry.feedback.values()), self.objectives)
 
     def health(self) -> dict[str, Any]:
-        """Decisions and feedbacks so far, and what must stay 0: internal faults, records that were not stored."""
+        """Decisions and feedbacks so far; what must stay 0: internal faults, records that were not stored.
+
+        Under ``"controllers"`` stands what those that have something to say report, by their names; the rest is
+        how the store does.
+        """
         position = self._state.position
+        reporters = [each for each in self._state.controllers if isinstance(each, Reporter)]
         return {
             "decided": position.decided,
             "learned": position.learned,
@@ -161,6 +188,7 @@ class Operations(ABC):
             "last_fault": self._barrier.last_fault,
             "lost": self._outbox.lost,
             "last_error": self._outbox.last_error,
+            "controllers": {each.name: dict(each.report()) for each in reporters},
             **self._store.health(),
         }
 

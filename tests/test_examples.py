@@ -52,6 +52,15 @@ ESSENTIAL = {
         "holdout: 1200 outcomes known at the start",
         "the lift is above 0 with confidence: True",
     ],
+    "keep_sessions": [
+        "a hard question: large (live)",
+        "an easy one next: large (held)",
+        "leaving it would bill 8500 tokens again",
+        "the same without a session: small",
+    ],
+    "survive_outages": ["down for 200 requests: 3 failed calls", "back after 0 requests", "outage of best: 198 s"],
+    "notice_drift": ["found: quality of favourite, worse", "1/8 of what it did", "better for it: True"],
+    "welcome_arms": ["poor was ruled out: True", "v2 begins where v1 was: True", "and serves at once: True"],
     "replay_a_log": ["best static mixture", "more per request than always code"],
 }
 

@@ -1,6 +1,16 @@
 """What constrains the choice: small state machines around any policy."""
 
-from banditroute.controllers.base import Choice, Controller, Predict, check_names, controlled
+from banditroute.controllers.base import (
+    Choice,
+    Controller,
+    Outlook,
+    Predict,
+    Reporter,
+    Shrink,
+    Watcher,
+    check_names,
+    controlled,
+)
 from banditroute.controllers.cache import (
     Adapter,
     CachePlan,
@@ -16,18 +26,29 @@ from banditroute.controllers.cache import (
     StaticCache,
     VLLMResidency,
 )
+from banditroute.controllers.detectors import ADWIN, Detection, Detector, PageHinkley
+from banditroute.controllers.drift import Drift
+from banditroute.controllers.health import CircuitBreaker
 from banditroute.controllers.modes import Apprentice, Holdout, Incumbent, Lift, Shadow
+from banditroute.controllers.onboarding import Onboarding
+from banditroute.controllers.session import AdapterLoad, PromptCache, Session, SwitchCost
 from banditroute.controllers.targets import Average, Latency, PerCohort, QualityFloor, Shares, Within
 
 __all__ = [
+    "ADWIN",
     "Adapter",
+    "AdapterLoad",
     "Apprentice",
     "Average",
     "CachePlan",
     "CallbackResidency",
     "Choice",
+    "CircuitBreaker",
     "Controller",
+    "Detection",
+    "Detector",
     "DoublingEpochs",
+    "Drift",
     "EpochCache",
     "FixedEpochs",
     "Holdout",
@@ -37,15 +58,24 @@ __all__ = [
     "Latency",
     "Level",
     "Lift",
+    "Onboarding",
+    "Outlook",
+    "PageHinkley",
     "PerCohort",
     "Predict",
     "PricedCache",
+    "PromptCache",
     "QualityFloor",
+    "Reporter",
     "Residency",
+    "Session",
     "Shadow",
     "Shares",
+    "Shrink",
     "StaticCache",
+    "SwitchCost",
     "VLLMResidency",
+    "Watcher",
     "Within",
     "check_names",
     "controlled",

@@ -1,10 +1,13 @@
 """The controller protocol: a small state machine around any policy."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from banditroute.arrays import FloatArray, RowArray
+import numpy as np
+
+from banditroute.arrays import OUTCOME_UNIT, FloatArray, RowArray
 from banditroute.errors import InvalidArgumentError
 from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 
@@ -27,6 +30,8 @@ class Controller(Protocol):
     and when the log is replayed, and must use nothing else but what
     is believed at that moment (no clock, no network). :meth:`control` may look at
     the world outside, but must not change the state.
+
+    A controller may be a :class:`Watcher` and a :class:`Reporter` besides.
     """
 
     @property
@@ -60,6 +65,63 @@ class Controller(Protocol):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from what :meth:`state` gave."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outlook:
+    """What was believed of the outcomes of one feedback just before they were learned, scaled to their bounds.
+
+    Attributes:
+        names: The objectives of the group, in the order of the feedback's values.
+        positions: Their places among all objectives: the columns of a decision's ``mean`` and ``weights``.
+        mean: Expected outcomes; shape (m,).
+        deviation: Standard deviation of an outcome about its mean: noise, and what is not known yet; shape (m,).
+    """
+
+    names: tuple[str, ...]
+    positions: tuple[int, ...]
+    mean: FloatArray
+    deviation: FloatArray
+
+    def surprise(self, values: Sequence[int]) -> FloatArray:
+        """Standardised residuals (y − μ) / √(σ² + s²) of values on the grid; shape (m,)."""
+        found: FloatArray = (np.array(values) * OUTCOME_UNIT - self.mean) / self.deviation
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Shrink:
+    """A demand: what an arm showed so far in one objective group shall count for 2⁻ʰ of what it did.
+
+    The sums keep all of it; only how they are read changes, and what comes later counts in full.
+    """
+
+    arm: str
+    group: str
+    halvings: int
+
+
+@runtime_checkable
+class Watcher(Protocol):
+    """What a controller may be besides: one that compares outcomes with what was expected of them.
+
+    :meth:`watch` sees each first report, before it is learned and before :meth:`Controller.learned`, in life and
+    when the log is replayed; it is a part of the fold as they are. The state carries out what it demands, right
+    after the feedback was learned.
+    """
+
+    def watch(self, record: FeedbackRecord, outlook: Outlook) -> Sequence[Shrink]:
+        """See a feedback beside what was expected; say whose past shall count for less."""
+        ...
+
+
+@runtime_checkable
+class Reporter(Protocol):
+    """What a controller may be besides: one that has something to say to operators."""
+
+    def report(self) -> Mapping[str, Any]:
+        """How things stand, as plain values, for ``Router.health``."""
         ...
 
 

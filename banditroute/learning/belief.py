@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from math import sqrt
+from typing import Any
 
 import numpy as np
 
-from banditroute.arrays import FloatArray, RowArray
+from banditroute.arrays import FloatArray, RowArray, from_feature_row
 from banditroute.errors import SnapshotCorruptError
+from banditroute.learning.fading import Fading
 from banditroute.learning.group import GroupBelief
 from banditroute.learning.statistics import Statistics
+from banditroute.learning.sums import ExactSums
 from banditroute.objectives import Objectives
 from banditroute.records import LazyPrediction, Prediction, StateKey
 
@@ -25,6 +28,7 @@ class Belief:
 
     Attributes:
         statistics: The exact sums.
+        fading: With which weights they are read.
         learned: How many feedbacks were learned.
     """
 
@@ -43,6 +47,7 @@ class Belief:
         self._arms: dict[str, int] = {}
         self._epoch = 0
         self.statistics = Statistics(self._dimension, self._sizes)
+        self.fading = Fading()
         self.learned = 0
 
     def add_arm(self, name: str, prior: Mapping[int, float]) -> None:
@@ -116,19 +121,39 @@ class Belief:
         group, arm = self._groups[key.group], self._arms[key.arm]
         if previous is None and values is not None:
             self.statistics.add(key, row, values)
-            group.observe(arm, row, values)
+            if self.fading.halvings(key):
+                self._rebuild(key.arm, key.group)
+            else:
+                group.observe(arm, row, values)
         elif previous is not None:
             if values is None:
                 self.statistics.subtract(key, row, previous)
             else:
                 self.statistics.amend(key, row, previous, values)
-            group.rebuild(arm, self.statistics.totals(key.arm, key.group), self.statistics.pooled(key.group))
+            self._rebuild(key.arm, key.group)
         self.learned += 1
         if key.epoch > self._epoch:
             self._epoch = key.epoch
-            self.statistics.merge_epochs(before=key.epoch - LIVE_EPOCHS + 1)
+            self.statistics.merge_epochs(before=key.epoch - LIVE_EPOCHS + 1, into=self.fading.first_alike)
         if not self.learned % REFRESH_EVERY:
             self._refresh()
+
+    def outlook(self, arm: str, group: str, row: RowArray) -> tuple[FloatArray, FloatArray]:
+        """Mean and standard deviation, scaled, of what an arm's next outcomes of one group will be; shape (m,)."""
+        return self._groups[group].outlook(self._arms[arm], from_feature_row(row))
+
+    def shrink(self, arm: str, group: str, *, last: int, halvings: int) -> None:
+        """Let what an arm showed in one group, up to epoch ``last``, count for 2⁻ʰ of what it did."""
+        self.fading.halve(arm, group, last=last, times=halvings)
+        self._rebuild(arm, group)
+
+    def inherit(self, heir: str, giver: str, rows: int) -> None:
+        """Let an arm start as if about ``rows`` rows of another one, and at most those, were its own."""
+        for group in self._groups:
+            found = self.fading.total(self.statistics, giver, group).n
+            halvings = (max(-(-found // rows), 1) - 1).bit_length()
+            self.fading.bequeath(heir, giver, group, halvings=halvings)
+            self._rebuild(heir, group)
 
     @property
     def is_fresh(self) -> bool:
@@ -151,11 +176,11 @@ class Belief:
         return self.statistics.digest()
 
     def encode(self) -> bytes:
-        """The sums as bytes; only where :attr:`is_fresh` do they say everything."""
+        """The sums as bytes; with the fading, and only where :attr:`is_fresh`, they say everything."""
         return self.statistics.encode()
 
-    def restore(self, blob: bytes, *, learned: int) -> None:
-        """Continue from encoded sums.
+    def restore(self, blob: bytes, *, learned: int, fading: Mapping[str, Any]) -> None:
+        """Continue from encoded sums and the state of the fading.
 
         Raises:
             SnapshotCorruptError: if they are damaged or of another shape; nothing was changed.
@@ -167,10 +192,21 @@ class Belief:
         if strangers:
             raise SnapshotCorruptError(f"sums are of arms that this router does not have: {', '.join(strangers)}")
         self.statistics = statistics
+        self.fading.restore(fading)
         self.learned = learned
         self._epoch = max((key.epoch for key in statistics.keys), default=0)
         self._refresh()
 
+    def _rebuild(self, arm: str, group: str) -> None:
+        """Make one arm anew; costs a factorisation."""
+        self._groups[group].rebuild(self._arms[arm], self._total(arm, group), self._pooled(group))
+
     def _refresh(self) -> None:
         for name, group in self._groups.items():
-            group.refresh([self.statistics.totals(arm, name) for arm in self._arms], self.statistics.pooled(name))
+            group.refresh([self._total(arm, name) for arm in self._arms], self._pooled(name))
+
+    def _total(self, arm: str, group: str) -> ExactSums:
+        return self.fading.total(self.statistics, arm, group)
+
+    def _pooled(self, group: str) -> ExactSums:
+        return self.fading.pooled(self.statistics, group)

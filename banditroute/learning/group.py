@@ -79,6 +79,11 @@ class GroupBelief:
         # The product of a column and a row takes half the time of broadcasting them.
         return means, np.sqrt(leverages)[..., np.newaxis].dot(self.noise)
 
+    def outlook(self, arm: int, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Mean and standard deviation of one arm's next outcome, noise included; both of shape (m,)."""
+        means, leverages = self.posterior.predict(x)
+        return means[arm], self.noise[0] * np.sqrt(1.0 + leverages[arm])
+
     def observe(self, arm: int, row: RowArray, values: tuple[int, ...]) -> None:
         """Learn one row and its values, both on the grid."""
         self._x[...], self._y[...] = row, values
@@ -90,7 +95,7 @@ class GroupBelief:
             self._learn_from_all()
 
     def rebuild(self, arm: int, sums: ExactSums, pooled: ExactSums) -> None:
-        """Make one arm anew after its sums were amended."""
+        """Make one arm anew after its sums were amended, or are read otherwise."""
         self._settle()
         self._pool = pooled
         self._take(arm, sums)

@@ -2,7 +2,7 @@
 
 import hashlib
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Self
 
@@ -122,14 +122,17 @@ class Statistics:
         for key in other.keys:
             self.put(key, other._buckets[key].flushed())
 
-    def merge_epochs(self, before: int) -> None:
-        """Add every epoch below ``before`` to the base epoch of its arm and group.
+    def merge_epochs(self, before: int, *, into: Callable[[StateKey], int] = lambda _: BASE_EPOCH) -> None:
+        """Add every epoch below ``before`` to an older one of its arm and group, the base epoch by default.
 
-        Totals stay as they are. The caller determines when, by a rule that depends on nothing but the sequence
-        of decisions, so that every worker arrives at the same buckets.
+        Totals stay as they are. The caller determines when, and into which, by a rule that depends on nothing but
+        the sequence of decisions, so that every worker arrives at the same buckets.
         """
         for key in [key for key in self._buckets if BASE_EPOCH < key.epoch < before]:
-            self.put(key._replace(epoch=BASE_EPOCH), self._buckets[key].flushed())
+            target = key._replace(epoch=into(key))
+            if target == key:
+                continue
+            self.put(target, self._buckets[key].flushed())
             del self._buckets[key]
             del self._epochs[key.arm, key.group][key.epoch]
 

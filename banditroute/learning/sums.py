@@ -99,6 +99,20 @@ class ExactSums:
         twin.gram, twin.cross, twin.squares = self.gram.copy(), self.cross.copy(), self.squares.copy()
         return twin
 
+    def halved(self, times: int) -> Self:
+        """Return 2⁻ᵏ of these sums, k = ``times``, each rounded to the grid; ``n`` is rounded away from zero.
+
+        A shift of integers: the same bits anywhere. It is no linear map in the last place, so weights belong to
+        whole sums that are read, and never to sums that are stored.
+        """
+        twin = self.copy()
+        if times:
+            twin.n = -(-self.n >> times)
+            twin.gram, twin.cross, twin.squares = (
+                (part >> times) + (part >> (times - 1) & 1) for part in (self.gram, self.cross, self.squares)
+            )
+        return twin
+
     def gram_matrix(self) -> FloatArray:
         """Return G = Σ x xᵀ, shape (d, d)."""
         upper = np.zeros((self.dimension, self.dimension))

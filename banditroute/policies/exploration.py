@@ -66,11 +66,11 @@ class Exploration:
             newcomers = situation.plays < self.burn_in
             if np.count_nonzero(newcomers):
                 newcomers &= eligible
-                probabilities = _spread(probabilities, self.burn_in_share, newcomers)
-        return _spread(probabilities, self.floor, eligible) if self.floor else probabilities
+                probabilities = spread(probabilities, self.burn_in_share, newcomers)
+        return spread(probabilities, self.floor, eligible) if self.floor else probabilities
 
 
-def _spread(probabilities: FloatArray, share: float, arms: BoolArray) -> FloatArray:
+def spread(probabilities: FloatArray, share: float, arms: BoolArray) -> FloatArray:
     """Take a share of all probability and spread it evenly over some arms, if there are any."""
     count = np.count_nonzero(arms)
     if not count:

@@ -133,13 +133,23 @@ class ReportRecord:
 
 @dataclass(frozen=True, slots=True)
 class ArmRecord:
-    """An arm was added or changed; the latest record of a name counts, prices keep their history."""
+    """An arm was added or changed; the latest record of a name counts, prices keep their history.
+
+    Attributes:
+        arm: As it is now.
+        status: Whether it may serve.
+        successor: Who stands for it, once it is retired.
+        price_effective_us: From when its price counts.
+        recorded_us: By the router's clock.
+        n_eff: About how many of its rows its successor reads as if they were its own.
+    """
 
     arm: Arm
     status: ArmStatus
     successor: str | None
     price_effective_us: int
     recorded_us: int
+    n_eff: int = 0
 
 
 @dataclass(frozen=True, slots=True)

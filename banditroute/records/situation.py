@@ -64,6 +64,19 @@ class Situation:
             total,
         )
 
+    def narrowed(self, eligible: BoolArray) -> "Situation":
+        """The same situation with these arms alone eligible; shape (arms,), at least one."""
+        return Situation(
+            self.arms,
+            eligible,
+            self.prediction,
+            self.weights,
+            self.plays,
+            self.objectives,
+            self.request,
+            self.penalty,
+        )
+
     def utility_width(self) -> FloatArray:
         """Σ_j |w_j| s_j, a width that holds for weights chosen after seeing results too; shape (arms,)."""
         self.prediction.complete()

@@ -12,6 +12,7 @@ from banditroute.records import ArmRecord, StoredRouter
 from banditroute.state.prices import PriceHistory
 
 MAX_ARMS = 10_000
+RETIRED = "status retired"
 
 
 class Roster:

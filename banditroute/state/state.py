@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from banditroute.arrays import FloatArray, IntArray, RowArray, from_feature_row
-from banditroute.controllers import Controller, check_names
+from banditroute.controllers import Controller, Outlook, Shrink, Watcher, check_names
 from banditroute.errors import SnapshotCorruptError
 from banditroute.learning import Belief
 from banditroute.objectives import COST, Objectives
@@ -19,7 +19,7 @@ from banditroute.records import (
     StateKey,
 )
 from banditroute.state import snapshot
-from banditroute.state.roster import Roster
+from banditroute.state.roster import RETIRED, Roster
 from banditroute.state.sources import Sources
 
 
@@ -42,12 +42,15 @@ class State:
         self.ridge = ridge
         check_names(controllers)
         self.controllers = tuple(controllers)
+        self._watchers = tuple(each for each in self.controllers if isinstance(each, Watcher))
         self._beginnings = {controller.name: controller.state() for controller in self.controllers}
         self.roster = Roster()
         self.sources = Sources(source_caps)
         self.plays: IntArray = np.zeros(0, dtype=np.int64)
         self.position = Position()
         self.belief: Belief | None = None
+        self._epoch, self._in_epoch = 0, 0
+        self._settled: set[str] = set()
         self._cost = objectives.names.index(COST) if COST in objectives.names else None
 
     def fix_dimension(self, spec: RouterSpec) -> None:
@@ -57,6 +60,8 @@ class State:
         self.plays = np.zeros(0, dtype=np.int64)
         self.position = Position()
         self.sources.restore({})
+        self._epoch, self._in_epoch = 0, 0
+        self._settled = set()
         for controller in self.controllers:
             controller.restore(self._beginnings[controller.name])
 
@@ -65,20 +70,60 @@ class State:
         self._meet(len(record.arms))
         self.position = Position(self.position.learned, self.position.decided + 1)
         self.plays[self.roster.position(record.arm)] += 1
+        self._settle(record)
+        if record.epoch > self._epoch:
+            self._epoch, self._in_epoch = record.epoch, 0
+        self._in_epoch += 1
         for controller in self.controllers:
             # Not of arms that a replay knows already, but which came later.
             controller.decided(record, lambda rows: self._believed(rows, record.created_us))
+
+    def _settle(self, record: DecisionRecord) -> None:
+        """Let successors inherit from arms that this decision is the first to know as retired.
+
+        Decisions have a place in the order of events; that arms are retired has none.
+        """
+        for arm, rule in record.excluded.items():
+            if rule == RETIRED and arm not in self._settled:
+                self._settled.add(arm)
+                left = self.roster.record(arm)
+                if left.n_eff and left.successor is not None:
+                    assert self.belief is not None
+                    self.belief.inherit(left.successor, arm, left.n_eff)
 
     def see_feedback(self, record: FeedbackRecord) -> None:
         """Learn one group of outcomes (or an amendment, or a retraction)."""
         assert self.belief is not None
         self._meet(self.roster.position(record.arm) + 1)
+        demands = self._watched(record)
         key = StateKey(record.arm, record.group, record.epoch)
         self.belief.learn(key, record.row, record.values, record.previous)
         self.sources.see(record)
+        if demands and self._in_epoch:
+            # What is decided from now on counts in full, so it goes into sums of its own.
+            self._epoch, self._in_epoch = self._epoch + 1, 0
+        for demand in demands:
+            self.belief.shrink(demand.arm, demand.group, last=self._epoch - 1, halvings=demand.halvings)
         self.position = Position(self.position.learned + 1, self.position.decided)
         for controller in self.controllers:
             controller.learned(record)
+
+    def epoch_of_next(self, ahead: int, *, length: int) -> int:
+        """The epoch of the next decision but ``ahead``.
+
+        A new one begins after ``length`` decisions, and whenever sums are shrunk.
+        """
+        return self._epoch + (self._in_epoch + ahead) // length
+
+    def _watched(self, record: FeedbackRecord) -> list[Shrink]:
+        """What watchers demand now that they see this; a correction is no news of the arm."""
+        if not self._watchers or record.revision or record.values is None:
+            return []
+        assert self.belief is not None
+        positions = self.objectives.groups[record.group]
+        names = tuple(self.objectives.names[position] for position in positions)
+        outlook = Outlook(names, positions, *self.belief.outlook(record.arm, record.group, record.row))
+        return [demand for watcher in self._watchers for demand in watcher.watch(record, outlook)]
 
     def see(self, record: DecisionRecord | FeedbackRecord) -> None:
         """Replay one record of the log."""
@@ -147,7 +192,14 @@ class State:
         """Everything that is not in the arms' own records."""
         assert self.belief is not None
         states = {controller.name: controller.state() for controller in self.controllers}
-        facts = {"plays": self.plays.tolist(), "controllers": states, "sources": self.sources.state()}
+        facts = {
+            "plays": self.plays.tolist(),
+            "epoch": [self._epoch, self._in_epoch],
+            "fading": self.belief.fading.state(),
+            "settled": sorted(self._settled),
+            "sources": self.sources.state(),
+            "controllers": states,
+        }
         return SnapshotRecord(self.position, snapshot.encode(facts, self.belief.encode()), now_us)
 
     def restore(self, record: SnapshotRecord) -> None:
@@ -165,9 +217,13 @@ class State:
             raise SnapshotCorruptError("snapshot is of a router with other controllers")
         if not (isinstance(sources, dict) and all(isinstance(count, int) for count in sources.values())):
             raise SnapshotCorruptError("snapshot does not say how much each source has told")
+        if not {"epoch", "fading", "settled"} <= set(facts):
+            raise SnapshotCorruptError("snapshot says nothing of epochs: it is of an older version")
         self._meet(len(plays))
         self.sources.restore(sources)
-        self.belief.restore(sums, learned=record.position.learned)
+        self.belief.restore(sums, learned=record.position.learned, fading=facts["fading"])
+        self._epoch, self._in_epoch = facts["epoch"]
+        self._settled = set(facts["settled"])
         self.plays = np.array(plays, dtype=np.int64)
         self.position = record.position
         for controller in self.controllers:

@@ -100,6 +100,7 @@ def arm_row(record: ArmRecord, router_id: int) -> Row:
         "name": record.arm.name,
         "status": record.status,
         "successor": record.successor,
+        "n_eff": record.n_eff,
         "price_known": record.arm.price is not None,
         "price_effective_us": record.price_effective_us,
         "max_output_tokens": record.arm.max_output_tokens,
@@ -112,7 +113,7 @@ def to_arm(row: Any) -> ArmRecord:
     """The record of an arm's row that is joined with the price in force."""
     price = Price(input=row.input, output=row.output) if row.price_known else None
     arm = Arm(row.name, price=price, max_output_tokens=row.max_output_tokens, prior=json.loads(row.prior))
-    return ArmRecord(arm, row.status, row.successor, row.price_effective_us, row.recorded_us)
+    return ArmRecord(arm, row.status, row.successor, row.price_effective_us, row.recorded_us, row.n_eff)
 
 
 def preference_row(record: PreferencesRecord, router_id: int) -> Row:

@@ -75,6 +75,7 @@ arm = Table(
     Column("name", Text, nullable=False),
     Column("status", String(16), nullable=False),
     Column("successor", Text),
+    Column("n_eff", BigInteger, nullable=False),
     Column("price_known", Boolean, nullable=False),
     Column("price_effective_us", BigInteger, nullable=False),
     Column("max_output_tokens", BigInteger),

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from banditroute.arrays import FloatArray, RowArray
-from banditroute.controllers import Choice, Controller, Predict, controlled
+from banditroute.controllers import Choice, Controller, Outlook, Predict, Reporter, Watcher, controlled
 from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 from banditroute.testing.policies import SUM_ROUNDING, situation
 
 STRANGERS = ("stranger 0", "stranger 1", "stranger 2")
 OBJECTIVES = 2
 DIMENSION = 3
+
+_OUTLOOK = Outlook(("objective 0", "objective 1"), (0, 1), np.array([0.5, 0.5]), np.array([0.1, 0.2]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ def life(arms: Sequence[str], steps: int, *, known: int | None = None, seed: int
     for number in range(steps):
         count = known + (len(arms) - known) * number // steps
         given = replace(situation(1000 * seed + number, count, OBJECTIVES), arms=tuple(arms[:count]))
+        given.request = replace(given.request, now_us=_time_us(number), session=_session(number))
         decision = _decision(given, number, fallback=number % 11 == 7)
         late = found[number // 2].decision if number % 3 == 1 else None
         feedback = None if late is None else _feedback(late, number)
@@ -261,7 +264,21 @@ class _Believed:
 def _see(controller: Controller, step: Step) -> None:
     controller.decided(step.decision, step.predict)
     if step.feedback is not None:
+        if isinstance(controller, Watcher):
+            for demand in controller.watch(step.feedback, _OUTLOOK):
+                assert demand.arm in step.given.arms
+                assert demand.group == step.feedback.group
         controller.learned(step.feedback)
+    if isinstance(controller, Reporter):
+        _json(controller.report())
+
+
+def _time_us(number: int) -> int:
+    return 1_700_000_000_000_000 + 1_000_000 * number
+
+
+def _session(number: int) -> str | None:
+    return None if number % 5 == 0 else f"session {number % 4}"
 
 
 def _decision(given: Situation, number: int, *, fallback: bool) -> DecisionRecord:
@@ -278,6 +295,7 @@ def _decision(given: Situation, number: int, *, fallback: bool) -> DecisionRecor
         probabilities=probabilities,
         mean=nothing if fallback else given.mean,
         width=nothing if fallback else given.width,
+        session=_session(number),
         preferences={f"objective_{i}": abs(float(weight)) for i, weight in enumerate(given.weights)},
         weights=given.weights,
         excluded={
@@ -288,12 +306,13 @@ def _decision(given: Situation, number: int, *, fallback: bool) -> DecisionRecor
         cause="fallback" if fallback else "policy",
         key=None,
         effects={},
-        created_us=1_700_000_000_000_000 + 1_000_000 * number,
+        created_us=_time_us(number),
     )
 
 
 def _feedback(decision: DecisionRecord, number: int) -> FeedbackRecord:
-    values = (number % 2**16, 7)
+    # Low for half a life, then high, in outcomes that a controller of availability or of drift can make sense of.
+    values = ((7919 * number) % 2**15 + 2**15 * (number // 30 % 2), 7)
     return FeedbackRecord(
         body=decision.body,
         learned=number // 3 + 1,

@@ -107,7 +107,7 @@ class StoreLaws(SharingLaws):
         decision = a_decision(1)
         cheaper = replace(ARMS[0], arm=Arm("small", price=Price(input=0.1, output=0.4)), price_effective_us=2_000)
         added = ArmRecord(Arm("new", prior={"quality": -0.0}), "active", None, 0, 3_000)
-        retired = ArmRecord(ARMS[1].arm, "retired", "new", 0, 4_000)
+        retired = ArmRecord(ARMS[1].arm, "retired", "new", 0, 4_000, 20)
         preferences = PreferencesRecord(2, {"latency_s": 1e-300}, 5_000)
         snapshot = SnapshotRecord(Position(1, 1), b"\x00sums\xff", 6_000)
         append(store, decision, feedback_of(decision, 1), cheaper, added)

@@ -12,7 +12,7 @@ from banditroute.identity import uniform
 from banditroute.learning.group import GroupBelief
 from banditroute.objectives import Objective, Objectives
 from banditroute.policies import Policy
-from banditroute.records import DecisionRecord, Request, Situation
+from banditroute.records import DecisionRecord, Prediction, Request, Situation
 
 OBJECTIVES = Objectives([Objective("utility")])
 WEIGHTS = OBJECTIVES.weights({"utility": 1.0})
@@ -88,12 +88,13 @@ def play(scene: Scene, controller: PricedCache, policy: Policy, seed: int) -> Ep
     held = frozenset(residents)
 
     def predict(asked: RowArray) -> tuple[FloatArray, FloatArray]:
-        return belief.predict(from_feature_row(asked))
+        return belief.predict_many(from_feature_row(asked))
 
     for t, x in enumerate(from_feature_row(rows)):
-        mean, width = belief.predict(x)
+        mean, leverages = belief.posterior.predict(x)
+        prediction = Prediction(mean, np.sqrt(leverages)[:, np.newaxis], belief.noise)
         probabilities = controller.control(
-            Situation(names, everyone, mean, width, WEIGHTS, plays, OBJECTIVES, _REQUEST), policy.probabilities
+            Situation(names, everyone, prediction, WEIGHTS, plays, OBJECTIVES, _REQUEST), policy.probabilities
         )
         arm = _drawn(probabilities, seed, t)
         plays[arm] += 1

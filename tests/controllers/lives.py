@@ -9,7 +9,7 @@ from banditroute import Objective
 from banditroute.arrays import FloatArray
 from banditroute.controllers import Choice, Controller
 from banditroute.objectives import Objectives
-from banditroute.records import DecisionRecord, FeedbackRecord, Request, Situation
+from banditroute.records import DecisionRecord, FeedbackRecord, Prediction, Request, Situation
 
 OBJECTIVES = Objectives(
     [Objective("quality"), Objective("cost_usd", goal="min"), Objective("latency_s", goal="min", bounds=(0, 30))]
@@ -25,8 +25,7 @@ def a_situation(arms: str, quality: list[float] | None = None, **terms: Any) -> 
     return Situation(
         arms=tuple(arms),
         eligible=np.ones(count, dtype=bool),
-        mean=mean,
-        width=np.full((count, 3), 0.05),
+        prediction=Prediction.known(mean, np.full((count, 3), 0.05)),
         weights=WEIGHTS,
         plays=np.zeros(count, dtype=np.int64),
         objectives=OBJECTIVES,

@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("successor", sa.Text(), nullable=True),
+        sa.Column("n_eff", sa.BigInteger(), nullable=False),
         sa.Column("price_known", sa.Boolean(), nullable=False),
         sa.Column("price_effective_us", sa.BigInteger(), nullable=False),
         sa.Column("max_output_tokens", sa.BigInteger(), nullable=True),

@@ -1,0 +1,179 @@
+"""Arms that are down: known by failed calls, never by bad answers."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from banditroute.arrays import FloatArray
+from banditroute.controllers.base import Choice, Predict
+from banditroute.errors import InvalidArgumentError
+from banditroute.policies.checks import require_positive
+from banditroute.records import DecisionRecord, FeedbackRecord, Situation
+
+KEPT_OUTAGES = 50
+_AVAILABLE_FROM = 0.5
+_US = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Circuit:
+    """One arm.
+
+    Attributes:
+        failures: In a row, while closed.
+        open_since_us: When it was opened; None while closed.
+        probe_from_us: From then on one request may try the arm.
+        cool_down_us: How long it rests before the next try.
+        probe: The try of which the outcome is awaited, as hexadecimal digits; empty for none.
+    """
+
+    failures: int = 0
+    open_since_us: int | None = None
+    probe_from_us: int = 0
+    cool_down_us: int = 0
+    probe: str = ""
+
+
+class CircuitBreaker:
+    """Keeps requests from an arm whose calls fail, and tries it again after a while.
+
+    The application reports what came of the call itself under an objective of its own: 1 where the arm answered,
+    0 where the call failed (an error, a time-out), whatever the answer was worth. It needs no preference::
+
+        objectives = [Objective("quality"), Objective("available")]
+        router.feedback(decision.id, available=0)                          # the call failed
+        router.feedback(decision.id, served_arm="small", quality=0.7)      # and this one helped out
+
+    After ``failures`` failed calls in a row the circuit of the arm opens: it is not eligible. After the cool-down
+    one request may try it, if the policy wants it; if that succeeds the circuit closes, else the cool-down grows.
+    A try without an outcome is given up after another cool-down. Where every eligible arm is open, all of them may
+    serve: a guess is better than nothing.
+
+    What users' requests can find out has its price: whoever wants to know within r requests that an arm is back
+    must fail one in r of them while it is down. An application that can ask the arm itself should do so, for the
+    arms that :attr:`open` names, with a request of its own that only that arm may serve::
+
+        decision = router.route(x, allowed=[arm])
+        router.feedback(decision.id, available=ping(arm))
+
+    Such a ping closes the circuit as a try does, and puts off the next try at a user's cost.
+
+    Put it before other controllers, that they do not force what is down.
+
+    Args:
+        objective: Where availability is reported, from 0 to 1; below ½ the call failed.
+        failures: So many in a row open the circuit. ≥ 1
+        cool_down_s: Time from opening it to the first try. [s] > 0
+        growth: Factor of the cool-down after a try that failed. ≥ 1
+        longest_s: Longest cool-down. [s] ≥ cool_down_s
+    """
+
+    name = "health"
+
+    def __init__(
+        self,
+        *,
+        objective: str = "available",
+        failures: int = 3,
+        cool_down_s: float = 10.0,
+        growth: float = 2.0,
+        longest_s: float = 300.0,
+    ) -> None:
+        if isinstance(failures, bool) or not isinstance(failures, int) or failures < 1:
+            raise InvalidArgumentError(f"failures = {failures!r} must be an integer above 0")
+        require_positive("cool_down_s", cool_down_s)
+        if not (isinstance(growth, int | float) and 1 <= growth < np.inf):
+            raise InvalidArgumentError(f"growth = {growth!r} must be a finite number, at least 1")
+        if not (isinstance(longest_s, int | float) and cool_down_s <= longest_s < np.inf):
+            raise InvalidArgumentError(f"longest_s = {longest_s!r} must be finite and at least cool_down_s")
+        self.objective = objective
+        self.failures = failures
+        self.growth = float(growth)
+        self._first_us = int(cool_down_s * _US)
+        self._longest_us = int(longest_s * _US)
+        self._circuits: dict[str, _Circuit] = {}
+        self._outages: list[dict[str, Any]] = []
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """Arms that are believed to be down."""
+        return tuple(sorted(arm for arm, circuit in self._circuits.items() if circuit.open_since_us is not None))
+
+    def control(self, situation: Situation, choice: Choice) -> FloatArray:
+        """The choice among the arms that are up, or may be tried."""
+        shut = self._shut(situation)
+        if not shut:
+            return choice(situation)
+        left = situation.eligible & np.array([arm not in shut for arm in situation.arms])
+        return choice(situation.narrowed(left) if left.any() else situation)
+
+    def effects(self, situation: Situation) -> Mapping[str, Any]:
+        """Arms kept out, and arms that may be tried."""
+        shut = self._shut(situation)
+        trying = [arm for arm in self.open if arm not in shut and arm in situation.arms]
+        return {"open": shut, "half_open": trying}
+
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:  # noqa: ARG002  # of the protocol
+        """A decision for an arm that is down is a try."""
+        circuit = self._circuits.get(record.arm)
+        if circuit is not None and circuit.open_since_us is not None:
+            again_us = record.created_us + circuit.cool_down_us
+            self._circuits[record.arm] = replace(circuit, probe=record.body.hex(), probe_from_us=again_us)
+
+    def learned(self, record: FeedbackRecord) -> None:
+        """Open, close, or rest longer."""
+        if self.objective not in record.outcomes or record.values is None or record.revision:
+            return
+        circuit = self._circuits.get(record.arm, _Circuit())
+        up = record.outcomes[self.objective] >= _AVAILABLE_FROM
+        if circuit.open_since_us is None:
+            self._circuits[record.arm] = self._closed(record, circuit, up=up)
+        elif record.body.hex() == circuit.probe:
+            self._circuits[record.arm] = self._tried(record, circuit, up=up)
+
+    def report(self) -> Mapping[str, Any]:
+        """Arms that are down, and the last outages: arm, since when, until when."""
+        return {"open": [*self.open], "outages": [dict(outage) for outage in self._outages]}
+
+    def state(self) -> Mapping[str, Any]:
+        """All circuits and the last outages."""
+        return {
+            "circuits": {arm: asdict(circuit) for arm, circuit in self._circuits.items()},
+            "outages": [dict(outage) for outage in self._outages],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from what :meth:`state` gave."""
+        self._circuits = {arm: _Circuit(**facts) for arm, facts in state["circuits"].items()}
+        self._outages = [dict(outage) for outage in state["outages"]]
+
+    def _closed(self, record: FeedbackRecord, circuit: _Circuit, *, up: bool) -> _Circuit:
+        if up:
+            return _Circuit()
+        failures = circuit.failures + 1
+        if failures < self.failures:
+            return replace(circuit, failures=failures)
+        now_us = record.received_us
+        outage = {"arm": record.arm, "since_us": now_us, "until_us": None}
+        self._outages = [*self._outages, outage][-KEPT_OUTAGES:]
+        return _Circuit(failures, now_us, now_us + self._first_us, self._first_us)
+
+    def _tried(self, record: FeedbackRecord, circuit: _Circuit, *, up: bool) -> _Circuit:
+        if up:
+            self._outages = [
+                {**each, "until_us": record.received_us}
+                if (each["arm"], each["until_us"]) == (record.arm, None)
+                else each
+                for each in self._outages
+            ]
+            return _Circuit()
+        longer = min(int(circuit.cool_down_us * self.growth), self._longest_us)
+        return replace(circuit, probe="", probe_from_us=record.received_us + longer, cool_down_us=longer)
+
+    def _shut(self, situation: Situation) -> list[str]:
+        if not self._circuits:
+            return []
+        now_us = situation.request.now_us
+        return [arm for arm in self.open if now_us < self._circuits[arm].probe_from_us and arm in situation.arms]

@@ -1,0 +1,232 @@
+"""New arms: tried with a share of the traffic until enough is known of them, or enough to know better."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from banditroute.arrays import OUTCOME_UNIT, BoolArray, FloatArray
+from banditroute.controllers.base import Choice, Outlook, Predict, Shrink
+from banditroute.errors import InvalidArgumentError
+from banditroute.policies.exploration import spread
+from banditroute.records import DecisionRecord, FeedbackRecord, Situation
+
+Gate: TypeAlias = Callable[[Situation], BoolArray]
+"""Situation → which arms may be forced now, shape (arms,); pure."""
+
+MOST_FORCED = 0.5
+
+
+def mixture_bound(n: int, *, confidence: float, tuned_for: float) -> float:
+    """How far Σ zᵢ can be above 0 by chance, at any n at once, where the zᵢ have mean ≤ 0 and unit variance proxy.
+
+    Robbins' normal mixture, one-sided: √((n + ρ) 2 ln(1 + √((n + ρ)/ρ) / 2α)) with α = 1 − confidence, and with ρ
+    such that it is nearly as narrow as can be at ``tuned_for``.
+
+    References:
+        Howard, Ramdas, McAuliffe & Sekhon, "Time-uniform, nonparametric, nonasymptotic confidence sequences",
+        Annals of Statistics 2021, section 3.2.
+
+    >>> round(mixture_bound(20, confidence=0.95, tuned_for=20), 2)
+    12.43
+    """
+    log = -2 * math.log(1 - confidence)
+    rho = tuned_for / (log + math.log(log + 1))
+    ratio = math.sqrt((n + rho) / rho)
+    return math.sqrt((n + rho) * 2 * math.log(1 + ratio / (2 * (1 - confidence))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Newcomer:
+    """How it fares.
+
+    Attributes:
+        pulls: How often it was chosen.
+        compared: Of how many of these the outcomes are known.
+        total: Σ of what each gained over the best other arm, in standard deviations.
+        ruled_out: Whether that is worse than chance.
+    """
+
+    pulls: int = 0
+    compared: int = 0
+    total: float = 0.0
+    ruled_out: bool = False
+
+
+class Onboarding:
+    """Forces a new arm into a share of the traffic, spread over many requests, and stops early when it is no use.
+
+    An arm is new if it comes after the router's first decision. Optimism alone may leave it untried where widths
+    are small. So ``pulls`` requests in about ``over`` are spread over it (mixed into the probabilities, so the log
+    stays exact), unless a confidence sequence says before that it is worse than what there is: each of its
+    outcomes is compared with what was believed of the best other arm for the same request, in utility by that
+    request's preferences. What is ruled out is worse on the average; for the requests that it may be good at, the
+    policy's own optimism still speaks for it.
+
+    Args:
+        pulls: So many requests for each new arm. ≥ 1
+        over: Spread over so many. ≥ pulls
+        confidence: That an arm which is ruled out is worse. (0, 1)
+        gate: Which arms may be forced into this request, where money is short for instance; by default all.
+
+    References:
+        ParetoBandit, arXiv 2604.00136: 20 forced pulls.
+    """
+
+    name = "onboarding"
+
+    def __init__(
+        self, *, pulls: int = 20, over: int = 200, confidence: float = 0.95, gate: Gate | None = None
+    ) -> None:
+        for setting, value, least in (("pulls", pulls, 1), ("over", over, pulls)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise InvalidArgumentError(f"{setting} = {value!r} must be an integer, at least {least}")
+        if not (isinstance(confidence, int | float) and 0 < confidence < 1):
+            raise InvalidArgumentError(f"confidence = {confidence!r} must be a number between 0 and 1")
+        self.pulls = pulls
+        self.over = over
+        self.confidence = confidence
+        self.gate = gate
+        self._known: tuple[str, ...] = ()
+        self._newcomers: dict[str, _Newcomer] = {}
+        self._awaited: dict[str, _Awaited] = {}
+
+    def control(self, situation: Situation, choice: Choice) -> FloatArray:
+        """The choice, with a share for new arms."""
+        mask = self._forced(situation)
+        share = self._share(mask)
+        return spread(choice(situation), share, mask) if share else choice(situation)
+
+    def effects(self, situation: Situation) -> Mapping[str, Any]:
+        """Arms that are forced and with which share, and those that were ruled out."""
+        mask = self._forced(situation)
+        forced = [arm for arm, is_in in zip(situation.arms, mask.tolist(), strict=True) if is_in]
+        return {"forced": forced, "share": self._share(mask), "ruled_out": self._ruled_out()}
+
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:  # noqa: ARG002  # of the protocol
+        """Meet arms, count pulls, and note what a new arm will be compared with."""
+        if self._known:
+            self._newcomers |= {arm: _Newcomer() for arm in record.arms if arm not in self._known}
+        if len(record.arms) > len(self._known):
+            self._known = record.arms
+        newcomer = self._newcomers.get(record.arm)
+        if newcomer is None or self._is_over(newcomer):
+            return
+        self._newcomers[record.arm] = replace(newcomer, pulls=newcomer.pulls + 1)
+        if (awaited := _Awaited.of(record)) is not None:
+            self._awaited[record.body.hex()] = awaited
+
+    def watch(self, record: FeedbackRecord, outlook: Outlook) -> Sequence[Shrink]:
+        """Compare what a new arm did with what was believed of the best other one."""
+        body = record.body.hex()
+        awaited = self._awaited.get(body)
+        if awaited is None:
+            return ()
+        if record.arm != awaited.arm:
+            del self._awaited[body]
+            return ()
+        awaited = awaited.with_part(record, outlook)
+        if awaited.remaining:
+            self._awaited[body] = awaited
+            return ()
+        del self._awaited[body]
+        newcomer = self._newcomers[record.arm]
+        compared, total = newcomer.compared + 1, newcomer.total + awaited.gain / awaited.deviation
+        bound = mixture_bound(compared, confidence=self.confidence, tuned_for=self.pulls)
+        ruled_out = newcomer.ruled_out or total < -bound
+        self._newcomers[record.arm] = replace(newcomer, compared=compared, total=total, ruled_out=ruled_out)
+        if ruled_out:
+            self._awaited = {key: each for key, each in self._awaited.items() if each.arm != record.arm}
+        return ()
+
+    def learned(self, record: FeedbackRecord) -> None:
+        """Nothing: :meth:`watch` saw it."""
+
+    def report(self) -> Mapping[str, Any]:
+        """Of each new arm: pulls, comparisons, mean gain in standard deviations, whether it was ruled out."""
+        return {arm: asdict(newcomer) for arm, newcomer in self._newcomers.items()}
+
+    def state(self) -> Mapping[str, Any]:
+        """Arms, newcomers, and what is awaited of them."""
+        return {
+            "known": [*self._known],
+            "newcomers": {arm: asdict(newcomer) for arm, newcomer in self._newcomers.items()},
+            "awaited": {body: awaited.state() for body, awaited in self._awaited.items()},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from what :meth:`state` gave."""
+        self._known = tuple(state["known"])
+        self._newcomers = {arm: _Newcomer(**facts) for arm, facts in state["newcomers"].items()}
+        self._awaited = {body: _Awaited.restored(facts) for body, facts in state["awaited"].items()}
+
+    def _is_over(self, newcomer: _Newcomer) -> bool:
+        return newcomer.ruled_out or newcomer.pulls >= self.pulls
+
+    def _ruled_out(self) -> list[str]:
+        return sorted(arm for arm, newcomer in self._newcomers.items() if newcomer.ruled_out)
+
+    def _forced(self, situation: Situation) -> BoolArray:
+        mask = np.zeros(len(situation.arms), dtype=bool)
+        if not self._known:
+            return mask
+        for place, arm in enumerate(situation.arms):
+            # An arm that no decision knows yet is as new as can be.
+            newcomer = self._newcomers.get(arm) or (None if arm in self._known else _Newcomer())
+            mask[place] = newcomer is not None and not self._is_over(newcomer)
+        mask &= situation.eligible
+        return mask & self.gate(situation) if self.gate is not None and mask.any() else mask
+
+    def _share(self, mask: BoolArray) -> float:
+        return min(int(np.count_nonzero(mask)) * self.pulls / self.over, MOST_FORCED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Awaited:
+    """A decision for a new arm, and what is still to be reported of it.
+
+    Attributes:
+        arm: The new arm.
+        gain: Utility over that of the best other arm, of the objectives that are known so far.
+        deviation: Standard deviation of it, were objectives to err together.
+        remaining: Objective's place → (its weight, what the best other arm was believed to do there).
+    """
+
+    arm: str
+    gain: float
+    deviation: float
+    remaining: Mapping[int, tuple[float, float]]
+
+    @classmethod
+    def of(cls, record: DecisionRecord) -> "_Awaited | None":
+        if not record.mean.size:
+            return None
+        utility = record.mean @ record.weights
+        place = record.arms.index(record.arm)
+        others = [i for i, arm in enumerate(record.arms) if i != place and arm not in record.excluded]
+        if not others:
+            return None
+        best = record.mean[max(others, key=lambda i: float(utility[i]))]
+        weighed = np.flatnonzero(record.weights).tolist()
+        return cls(record.arm, 0.0, 0.0, {j: (float(record.weights[j]), float(best[j])) for j in weighed})
+
+    def with_part(self, record: FeedbackRecord, outlook: Outlook) -> "_Awaited":
+        assert record.values is not None
+        gain, deviation, remaining = self.gain, self.deviation, dict(self.remaining)
+        reported = zip(outlook.positions, record.values, outlook.deviation.tolist(), strict=True)
+        for position, value, spread_out in reported:
+            weight, best = remaining.pop(position, (0.0, 0.0))
+            gain += weight * (value * OUTCOME_UNIT - best)
+            deviation += abs(weight) * spread_out
+        return _Awaited(self.arm, gain, deviation, remaining)
+
+    def state(self) -> list[Any]:
+        rest = [[position, *facts] for position, facts in self.remaining.items()]
+        return [self.arm, self.gain, self.deviation, rest]
+
+    @classmethod
+    def restored(cls, facts: Sequence[Any]) -> "_Awaited":
+        arm, gain, deviation, rest = facts
+        return cls(arm, gain, deviation, {position: (weight, best) for position, weight, best in rest})
