@@ -9,6 +9,7 @@ from banditroute.arrays import FloatArray
 from banditroute.controllers import QualityFloor
 from banditroute.errors import InvalidArgumentError
 from banditroute.learning.confidence import boundary
+from banditroute.testing.policies import believing
 from tests.controllers.lives import Life, a_situation, certain, greedy, without
 
 FLOOR: dict[str, Any] = {"at_least": 0.9, "widths": 2.0, "confidence": 0.95}
@@ -119,7 +120,7 @@ def lived(floor: Any, promise: float, truth: float, *, seed: int, requests: int 
     surplus, least, others = 0.0, 0.0, 0
     for _ in range(requests):
         given = a_situation("ab", [0.8, promise])
-        given.width[:, 0] = [0.01, 0.5]
+        given = believing(given, width=np.array([[0.01, 0.05, 0.05], [0.5, 0.05, 0.05]]))
         record = life.step(given, believed=believed(0.8))
         mean = {"a": 0.8, "b": truth}[record.arm]
         others += record.arm == "b"
