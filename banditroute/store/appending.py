@@ -2,8 +2,19 @@
 
 import logging
 from collections.abc import Collection, Sequence
+from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, literal, null, select, union_all
+from sqlalchemy import (
+    BindParameter,
+    CompoundSelect,
+    Connection,
+    bindparam,
+    delete,
+    literal,
+    null,
+    select,
+    union_all,
+)
 
 from banditroute.errors import BanditRouteError, StoreError
 from banditroute.records import DecisionRecord, FeedbackRecord, LogRecord, ReportRecord
@@ -30,27 +41,30 @@ REPORTS_AT_ONCE = 500
 
 _log = logging.getLogger("banditroute")
 
-_ROUTER: BindParameter[int] = bindparam("router_id")
-_BODIES: BindParameter[Sequence[bytes]] = bindparam("bodies", expanding=True)
-_LOOK_UP = union_all(
-    select(tables.decision.c.body, *(null().label(name) for name in HELD_COLUMNS[1:])).where(
-        tables.decision.c.router_id == _ROUTER, tables.decision.c.body.in_(_BODIES)
-    ),
-    select(*(tables.feedback.c[name] for name in HELD_COLUMNS)).where(
-        tables.feedback.c.router_id == _ROUTER, tables.feedback.c.body.in_(_BODIES)
-    ),
-)
 _RESOLVABLE = (
     select(tables.report)
     .join(
         tables.decision,
-        (tables.decision.c.router_id == tables.report.c.router_id)
-        & (tables.decision.c.body == tables.report.c.body),
+        (tables.decision.c.body == tables.report.c.body)
+        & tables.of_router(tables.decision, tables.report.c.router_id),
     )
     .where(tables.report.c.router_id == bindparam("router_id"))
     .order_by(tables.report.c.report_id)
     .limit(literal(REPORTS_AT_ONCE))
 )
+
+
+def _look_up(database: Database) -> CompoundSelect[Any]:
+    decision, feedback = tables.decision.c, tables.feedback.c
+    router_id: BindParameter[int] = bindparam("router_id")
+    return union_all(
+        select(decision.body, *(null().label(name) for name in HELD_COLUMNS[1:])).where(
+            tables.of_router(tables.decision, router_id), database.among(decision.body, "bodies")
+        ),
+        select(*(feedback[name] for name in HELD_COLUMNS)).where(
+            tables.of_router(tables.feedback, router_id), database.among(feedback.body, "bodies")
+        ),
+    )
 
 
 class _Stored:
@@ -81,6 +95,7 @@ class Appender:
         self._router_id = router_id
         self._worker = worker
         self._revise = revise
+        self._query = _look_up(database)
         self._arms = ArmIds({})
         self._row_length: int | None = None
         self.refused_reports = 0
@@ -193,7 +208,7 @@ class Appender:
             return stored
         if not self._arms.ids:
             self._arms = arm_ids(connection, self._router_id)
-        rows = connection.execute(_LOOK_UP, {"router_id": self._router_id, "bodies": list(bodies)}).all()
+        rows = connection.execute(self._query, {"router_id": self._router_id, "bodies": list(bodies)}).all()
         if not all(row.arm_id is None or row.arm_id in self._arms.names for row in rows):
             self._arms = arm_ids(connection, self._router_id)
         for row in sorted((row for row in rows if row.revision is not None), key=_revision):

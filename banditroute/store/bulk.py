@@ -38,7 +38,7 @@ def numbering(table: Table, count: int) -> str:
 
 
 def array_insertion(table: Table, rows: Sequence[Row]) -> tuple[str, tuple[Any, ...]]:
-    """The same for PostgreSQL, which takes an array for each column: half the work of as many single rows."""
+    """The same for PostgreSQL, which takes an array for each column: a fifth of the work of single rows."""
     names = tuple(rows[0])
     return _array_statement(table, names), tuple([row[name] for row in rows] for name in names)
 
@@ -48,10 +48,10 @@ def array_numbering(table: Table, rows: Mapping[int, tuple[int, ...]]) -> tuple[
     (key,) = table.primary_key
     columns = list(zip(*rows.values(), strict=True))
     names = ("decided", "learned") if len(columns) > 1 else ("learned",)
-    numbers = ", ".join("%s::bigint[]" for _ in names)
+    numbers = ", ".join("%b::bigint[]" for _ in names)
     statement = (
         f"UPDATE {table.name} SET {', '.join(f'{name} = given.{name}' for name in names)} "  # noqa: S608
-        f"FROM unnest({numbers}, %s::bigint[]) AS given({', '.join(names)}, row) WHERE {key.name} = given.row"
+        f"FROM unnest({numbers}, %b::bigint[]) AS given({', '.join(names)}, row) WHERE {key.name} = given.row"
     )
     return statement, (*map(list, columns), list(rows))
 
@@ -61,5 +61,5 @@ def _array_statement(table: Table, names: tuple[str, ...]) -> str:
     types = [table.c[name].type.compile(_POSTGRES) for name in names]
     return (
         f"INSERT INTO {table.name} ({', '.join(names)}) "  # noqa: S608
-        f"SELECT * FROM unnest({', '.join(f'%s::{each}[]' for each in types)}) ON CONFLICT DO NOTHING"
+        f"SELECT * FROM unnest({', '.join(f'%b::{each}[]' for each in types)}) ON CONFLICT DO NOTHING"
     )

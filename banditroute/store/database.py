@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import ClassVar, Protocol, TypeVar
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Column, ColumnElement, Connection, Table
 
 from banditroute.store.codec import Row
 
@@ -64,6 +64,10 @@ class Database(Protocol):
 
     def number(self, connection: Connection, table: Table, rows: Mapping[int, tuple[int, ...]]) -> None:
         """Give each row, by its primary key, its numbers: decided and learned, or learned alone."""
+        ...
+
+    def among(self, column: Column[bytes], name: str) -> ColumnElement[bool]:
+        """Whether a column is one of the values, however many, that will be bound to ``name``."""
         ...
 
     def size(self, connection: Connection) -> int:

@@ -40,7 +40,7 @@ _PENDING = (
             _f.revision,
             _f.arrival,
         )
-        .join(tables.decision, (_d.router_id == _f.router_id) & (_d.body == _f.body))
+        .join(tables.decision, tables.with_decision)
         .where(_f.router_id == bindparam("router_id"), _f.learned.is_(None)),
     )
     .order_by("place", "kind", "revision", "arrival")

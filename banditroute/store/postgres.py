@@ -4,11 +4,26 @@ import logging
 import random
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, text
+from sqlalchemy import (
+    ARRAY,
+    URL,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    LargeBinary,
+    Table,
+    any_,
+    bindparam,
+    create_engine,
+    event,
+    text,
+)
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
@@ -16,14 +31,18 @@ from banditroute.errors import BanditRouteError, MissingDependencyError, StoreEr
 from banditroute.store.bulk import array_insertion, array_numbering
 from banditroute.store.codec import Row
 from banditroute.store.database import Raced, T
+from banditroute.store.tables import ARRIVALS_DRAWN
 
 PATIENCE = 2.0
 """How long a transaction is tried again while others are in its way, or the server restarts [s]."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
-_POOL_SIZE, _POOL_PATIENCE, _CONNECT_PATIENCE = 2, 1.0, 2
+_POOL_PATIENCE, _CONNECT_PATIENCE = 1.0, 2
+# Every query here is best answered by an index. Where the statistics are those of yesterday the planner may think
+# otherwise, and join a growing log by reading all of it.
 _SETTINGS = (
-    "-c statement_timeout=5s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s -c client_encoding=utf8"
+    "-c statement_timeout=5s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s "
+    "-c enable_hashjoin=off -c enable_mergejoin=off"
 )
 
 # Serialisation failure, deadlock, lock not available; the server is shut down, crashed or starting up.
@@ -34,7 +53,7 @@ _NOT_NOW_CLASSES = frozenset({"08", "25", "28", "40", "53", "55", "57", "58"})
 
 _SCHEMA_KEY = int.from_bytes(b"banditrt", "big")
 _TRY_LOCK, _LOCK = text("SELECT pg_try_advisory_xact_lock(:key)"), text("SELECT pg_advisory_xact_lock(:key)")
-_DRAW = text("SELECT nextval('br_arrival') FROM generate_series(1, :count)")
+_DRAW = text("SELECT nextval('br_arrival')")
 _SIZE = text("SELECT pg_database_size(current_database())")
 
 _jitter = random.SystemRandom()
@@ -55,7 +74,9 @@ class Postgres:
         self.name = f"postgresql database {url.database!r:.80}"
         self._url = url
         self._patience = PATIENCE if patience is None else patience
-        self._engine = _engine(url)
+        self._writing = _engine(url)
+        self._reading = _engine(url, pool_pre_ping=True).execution_options(postgresql_readonly=True)
+        self._arrivals: deque[int] = deque()
 
     def write(self, doing: str, work: Callable[[Connection], T]) -> T:
         """Do ``work``, again while others are in the way or the server restarts, until patience ends."""
@@ -64,7 +85,7 @@ class Postgres:
         with translated(doing):
             while True:
                 try:
-                    with self._engine.begin() as connection:
+                    with self._writing.begin() as connection:
                         return work(connection)
                 except Raced:
                     if time.monotonic() > deadline:
@@ -80,8 +101,7 @@ class Postgres:
     @contextmanager
     def read(self, doing: str) -> Iterator[Connection]:
         """A transaction that is marked as read-only."""
-        reading = self._engine.execution_options(postgresql_readonly=True)
-        with translated(doing), reading.begin() as connection:
+        with translated(doing), self._reading.begin() as connection:
             yield connection
 
     def must_exist(self) -> None:
@@ -99,8 +119,12 @@ class Postgres:
         return bool(connection.scalar(_TRY_LOCK, {"key": key}))
 
     def arrivals(self, connection: Connection, count: int) -> Sequence[int]:
-        """From a sequence: with gaps, and never twice."""
-        return connection.scalars(_DRAW, {"count": count}).all()
+        """From a sequence, a stock at a time: with gaps, and never twice."""
+        drawn = self._arrivals
+        while len(drawn) < count:
+            first = int(connection.execute(_DRAW).scalar_one())
+            drawn.extend(range(first, first + ARRIVALS_DRAWN))
+        return [drawn.popleft() for _ in range(count)]
 
     def insert(self, connection: Connection, table: Table, rows: Sequence[Row]) -> int:
         """All rows in one statement, a column at a time."""
@@ -112,6 +136,10 @@ class Postgres:
         statement, columns = array_numbering(table, rows)
         connection.exec_driver_sql(statement, columns)
 
+    def among(self, column: Column[bytes], name: str) -> ColumnElement[bool]:
+        """By one array."""
+        return column == any_(bindparam(name, type_=ARRAY(LargeBinary)))
+
     def size(self, connection: Connection) -> int:
         """As the server counts."""
         return int(connection.execute(_SIZE).scalar_one())
@@ -122,24 +150,31 @@ class Postgres:
     def after_fork(self, *, in_child: bool) -> None:
         """In the child, leave the parent's connections alone, without a word to the server."""
         if in_child:
-            self._engine.dispose(close=False)
+            self._arrivals = deque()
+            for engine in (self._writing, self._reading):
+                engine.dispose(close=False)
 
     def dispose(self) -> None:
         """Close every connection."""
-        self._engine.dispose()
+        for engine in (self._writing, self._reading):
+            engine.dispose()
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, **settings: Any) -> Engine:
+    """One connection: writing takes turns anyway, and never waits for a reader.
+
+    What reads finds out first whether its connection is alive; what writes is done again if it was not.
+    """
     options = url.query.get("options", "")
     theirs = options if isinstance(options, str) else " ".join(options)
     try:
         engine = create_engine(
             url,
-            pool_size=_POOL_SIZE,
+            pool_size=1,
             max_overflow=0,
             pool_timeout=_POOL_PATIENCE,
-            pool_pre_ping=True,
             hide_parameters=True,
+            **settings,
             connect_args={"connect_timeout": _CONNECT_PATIENCE, "options": f"{_SETTINGS} {theirs}".strip()},
         )
     except ImportError:

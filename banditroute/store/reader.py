@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, exists, func, or_, select
+from sqlalchemy import Connection, Select, Table, and_, bindparam, exists, func, or_, select
 
 from banditroute.arms import Price
 from banditroute.records import (
@@ -35,28 +35,18 @@ from banditroute.store.order import as_lived
 CHUNK = 2048
 """Rows to a query."""
 
-_DECISIONS = select(*(tables.decision.c[name] for name in DECISION_COLUMNS)).where(
-    tables.decision.c.router_id == bindparam("router_id")
-)
-_FEEDBACK = (
-    select(
-        *(tables.feedback.c[name] for name in FEEDBACK_COLUMNS),
-        tables.decision.c.features,
-        tables.decision.c.epoch,
-    )
-    .join(
-        tables.decision,
-        and_(
-            tables.decision.c.router_id == tables.feedback.c.router_id,
-            tables.decision.c.body == tables.feedback.c.body,
-        ),
-    )
-    .where(tables.feedback.c.router_id == bindparam("router_id"))
-)
+_DECISIONS = select(*(tables.decision.c[name] for name in DECISION_COLUMNS))
+_FEEDBACK = select(
+    *(tables.feedback.c[name] for name in FEEDBACK_COLUMNS),
+    tables.decision.c.features,
+    tables.decision.c.epoch,
+).join(tables.decision, tables.with_decision)
 
 
 def _slice(query: Select[Any], number: Any) -> Select[Any]:
-    return query.where(number > bindparam("behind"), number <= bindparam("up_to")).order_by(number).limit(CHUNK)
+    here = number.table.c.router_id == bindparam("router_id")
+    between = number > bindparam("behind"), number <= bindparam("up_to")
+    return query.where(here, *between).order_by(number).limit(CHUNK)
 
 
 def _of_others(query: Select[Any], worker: Any) -> Select[Any]:
@@ -67,8 +57,14 @@ _DECISION_SLICE = _slice(_DECISIONS, tables.decision.c.decided)
 _FEEDBACK_SLICE = _slice(_FEEDBACK, tables.feedback.c.learned)
 _OTHERS_DECISIONS = _of_others(_DECISION_SLICE, tables.decision.c.worker)
 _OTHERS_FEEDBACK = _of_others(_FEEDBACK_SLICE, tables.feedback.c.worker)
-_DECISION = _DECISIONS.where(tables.decision.c.body == bindparam("body"))
-_FEEDBACK_ON = _FEEDBACK.where(tables.feedback.c.body == bindparam("body")).order_by(
+
+
+def _on(query: Select[Any], table: Table) -> Select[Any]:
+    return query.where(table.c.body == bindparam("body"), tables.of_router(table, bindparam("router_id")))
+
+
+_DECISION = _on(_DECISIONS, tables.decision)
+_FEEDBACK_ON = _on(_FEEDBACK, tables.feedback).order_by(
     tables.feedback.c.learned.is_(None),
     tables.feedback.c.learned,
     tables.feedback.c.revision,

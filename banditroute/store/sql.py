@@ -293,7 +293,7 @@ def _create(connection: Connection, spec: RouterSpec, secret: bytes) -> int:
 def _waiting(connection: Connection, router_id: int) -> dict[str, int]:
     """How many rows wait for the fold, or for their decision."""
     decision, feedback, report = tables.decision.c, tables.feedback.c, tables.report.c
-    known = exists().where(decision.router_id == feedback.router_id, decision.body == feedback.body)
+    known = exists().where(tables.with_decision)
     learnable = select(func.count()).where(feedback.router_id == router_id, feedback.learned.is_(None))
     queries = (
         select(func.count()).where(decision.router_id == router_id, decision.decided.is_(None)),

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, text
+from sqlalchemy import Column, ColumnElement, Connection, Engine, Table, bindparam, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
@@ -80,6 +80,10 @@ class Sqlite:
         """At the speed of the driver."""
         statement = numbering(table, len(next(iter(rows.values()))))
         connection.exec_driver_sql(statement, [(*numbers, row) for row, numbers in rows.items()])
+
+    def among(self, column: Column[bytes], name: str) -> ColumnElement[bool]:
+        """By a list in the statement."""
+        return column.in_(bindparam(name, expanding=True))
 
     def size(self, connection: Connection) -> int:  # noqa: ARG002  (the file knows)
         """The size of the file."""

@@ -1,18 +1,23 @@
 """The tables: one set holds many routers of many tenants.
 
 Rows of decisions and feedback are appended without a number, and numbered by the fold; ``arrival`` keeps the order
-of each worker, and ``worker`` says whose row it is, NULL for feedback that was made from somebody's report.
+of each worker, and ``worker`` says whose row it is, NULL for feedback that was made from somebody's report. These
+two tables have no foreign keys: arms and routers are never removed, and every row would have to look its own up;
+and the decision of a feedback may come after it.
 
 Types are those that every database has. Times are int64 microseconds, UTC. Arrays are little-endian blobs:
 int32 features on their grid, int64 outcomes on theirs, float64 for everything that was only reported. NaN finds
 no way in: SQLite turns it into NULL, which NOT NULL refuses, and each CHECK is written so that NaN fails it.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     Double,
     ForeignKey,
     Index,
@@ -41,8 +46,13 @@ metadata = MetaData(
     }
 )
 
-arrivals = Sequence("br_arrival", metadata=metadata)
-"""Numbers decisions and feedback as they arrive, where the database has sequences; else ``br_meta`` counts."""
+ARRIVALS_DRAWN = 1_000
+
+arrivals = Sequence("br_arrival", increment=ARRIVALS_DRAWN, metadata=metadata)
+"""Numbers decisions and feedback as they arrive, where the database has sequences; else ``br_meta`` counts.
+
+A worker draws many numbers at once: they only keep its own order, and tell nothing of when a row was committed.
+"""
 
 meta = Table(
     "br_meta",
@@ -110,14 +120,14 @@ decision = Table(
     "br_decision",
     metadata,
     Column("decision_id", _Id, primary_key=True),
-    Column("router_id", _Id, ForeignKey("br_router.router_id"), nullable=False),
+    Column("router_id", _Id, nullable=False),
     Column("body", LargeBinary, nullable=False),
     # Both are given by the fold; NULL says that it was not here yet.
     Column("decided", BigInteger),
     Column("learned", BigInteger),
     Column("arrival", BigInteger, nullable=False),
     Column("worker", String(16)),
-    Column("arm_id", _Id, ForeignKey("br_arm.arm_id"), nullable=False),
+    Column("arm_id", _Id, nullable=False),
     Column("propensity", Double, nullable=False),
     Column("features", LargeBinary, nullable=False),
     Column("arm_ids", LargeBinary, nullable=False),
@@ -135,7 +145,7 @@ decision = Table(
     Column("cohort", Text),
     Column("effects", Text, nullable=False),
     Column("created_us", BigInteger, nullable=False),
-    UniqueConstraint("router_id", "body"),
+    UniqueConstraint("body", "router_id"),
     UniqueConstraint("router_id", "decided"),
     CheckConstraint("length(body) = 16", name="body"),
     CheckConstraint("decided >= 1 AND learned >= 0 AND (decided IS NULL) = (learned IS NULL)", name="numbers"),
@@ -152,15 +162,14 @@ feedback = Table(
     "br_feedback",
     metadata,
     Column("feedback_id", _Id, primary_key=True),
-    Column("router_id", _Id, ForeignKey("br_router.router_id"), nullable=False),
-    # No foreign key: the decision of another process may arrive later; such feedback waits, not yet learned.
+    Column("router_id", _Id, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("objective_group", String(64), nullable=False),
     Column("revision", Integer, nullable=False),
     Column("learned", BigInteger),
     Column("arrival", BigInteger, nullable=False),
     Column("worker", String(16)),
-    Column("arm_id", _Id, ForeignKey("br_arm.arm_id"), nullable=False),
+    Column("arm_id", _Id, nullable=False),
     Column("grid_values", LargeBinary),
     Column("grid_previous", LargeBinary),
     Column("outcomes", Text, nullable=False),
@@ -168,7 +177,7 @@ feedback = Table(
     Column("kind", String(16), nullable=False),
     Column("source", Text),
     Column("received_us", BigInteger, nullable=False),
-    UniqueConstraint("router_id", "body", "objective_group", "revision"),
+    UniqueConstraint("body", "router_id", "objective_group", "revision"),
     UniqueConstraint("router_id", "learned"),
     CheckConstraint("length(body) = 16", name="body"),
     CheckConstraint("learned >= 1", name="learned"),
@@ -199,6 +208,20 @@ report = Table(
     CheckConstraint("length(body) = 16", name="body"),
     CheckConstraint("length(payload) = 16", name="payload"),
 )
+
+
+def of_router(table: Table, router_id: Any) -> ColumnElement[bool]:
+    """Whether rows that were found by their body, which is all but unique, are those of a router.
+
+    The sum hides the column from planners: one whose statistics are older than the router takes it for empty, and
+    would rather read all of its log than look the bodies up.
+    """
+    here: ColumnElement[bool] = table.c.router_id + 0 == router_id
+    return here
+
+
+with_decision = (decision.c.body == feedback.c.body) & of_router(decision, feedback.c.router_id)
+"""How feedback is joined with its decision."""
 
 state = Table(
     "br_state",

@@ -16,7 +16,7 @@ ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     """Create them."""
     if op.get_bind().dialect.supports_sequences:
-        op.execute(sa.schema.CreateSequence(sa.Sequence("br_arrival")))
+        op.execute(sa.schema.CreateSequence(sa.Sequence("br_arrival", increment=1_000)))
     op.create_table(
         "br_meta",
         sa.Column("name", sa.String(length=64), nullable=False),
@@ -126,10 +126,8 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("length(body) = 16", name=op.f("ck_br_decision_body")),
         sa.CheckConstraint("propensity > 0 AND propensity <= 1", name=op.f("ck_br_decision_propensity")),
-        sa.ForeignKeyConstraint(["arm_id"], ["br_arm.arm_id"], name=op.f("fk_br_decision_arm_id")),
-        sa.ForeignKeyConstraint(["router_id"], ["br_router.router_id"], name=op.f("fk_br_decision_router_id")),
         sa.PrimaryKeyConstraint("decision_id", name=op.f("pk_br_decision")),
-        sa.UniqueConstraint("router_id", "body", name=op.f("uq_br_decision_router_id_body")),
+        sa.UniqueConstraint("body", "router_id", name=op.f("uq_br_decision_body_router_id")),
         sa.UniqueConstraint("router_id", "decided", name=op.f("uq_br_decision_router_id_decided")),
     )
     op.create_index(
@@ -165,15 +163,13 @@ def upgrade() -> None:
         sa.CheckConstraint("length(body) = 16", name=op.f("ck_br_feedback_body")),
         sa.CheckConstraint("length(payload) = 16", name=op.f("ck_br_feedback_payload")),
         sa.CheckConstraint("revision >= 0", name=op.f("ck_br_feedback_revision")),
-        sa.ForeignKeyConstraint(["arm_id"], ["br_arm.arm_id"], name=op.f("fk_br_feedback_arm_id")),
-        sa.ForeignKeyConstraint(["router_id"], ["br_router.router_id"], name=op.f("fk_br_feedback_router_id")),
         sa.PrimaryKeyConstraint("feedback_id", name=op.f("pk_br_feedback")),
         sa.UniqueConstraint(
-            "router_id",
             "body",
+            "router_id",
             "objective_group",
             "revision",
-            name=op.f("uq_br_feedback_router_id_body_objective_group_revision"),
+            name=op.f("uq_br_feedback_body_router_id_objective_group_revision"),
         ),
         sa.UniqueConstraint("router_id", "learned", name=op.f("uq_br_feedback_router_id_learned")),
     )
