@@ -72,6 +72,7 @@ class Operations(ABC):
     def retire_arm(self, arm: str, *, successor: str | None = None) -> None:
         """Take an arm out for good; in later ``allowed=`` lists its successor stands for it."""
         with self._lock:
+            self._state.roster.position(arm)
             if successor is not None:
                 self._state.roster.position(successor)
             if successor == arm:

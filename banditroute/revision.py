@@ -7,6 +7,8 @@ from banditroute.outcomes import Outcome
 from banditroute.records import FeedbackRecord
 from banditroute.state import Entry
 
+MAX_SOURCE = 200
+
 
 def revisions(
     entry: Entry,
@@ -24,11 +26,14 @@ def revisions(
     The records are numbered from ``learned`` + 1 on.
 
     Raises:
-        InvalidArgumentError: for a source that is no string.
+        InvalidArgumentError: for a source that is no short printable string, or an ``amend`` that is no bool.
         FeedbackConflictError: if other values are known and ``amend`` is false.
     """
-    if not (source is None or isinstance(source, str)):
-        raise InvalidArgumentError(f"source = {source!r:.80} must be a string")
+    if not (source is None or (isinstance(source, str) and len(source) <= MAX_SOURCE and source.isprintable())):
+        # Who reported may be a person: it is not repeated.
+        raise InvalidArgumentError(f"source must be a string of at most {MAX_SOURCE} printable characters")
+    if not isinstance(amend, bool):
+        raise InvalidArgumentError(f"amend = {amend!r:.40} must be True or False")
     decision = entry.decision
     before = entry.feedback.get(outcome.group)
     first = FeedbackRecord(

@@ -68,7 +68,9 @@ def _looked_at(path: Path, acknowledged: set[int]) -> Damage:
     decided = [record.decided for record in events if isinstance(record, DecisionRecord)]
     found = Damage(len(acknowledged), lost=len(acknowledged - set(learned)))
     whole = range(1, end.learned + 1)
-    found.holes = len(set(whole) ^ set(learned)) + len(learned) - len(set(learned)) + len(set(decided) ^ set(learned))
+    found.holes = (
+        len(set(whole) ^ set(learned)) + len(learned) - len(set(learned)) + len(set(decided) ^ set(learned))
+    )
     database = sqlite3.connect(path)
     try:
         found.corrupt = int(database.execute("PRAGMA integrity_check").fetchone() != ("ok",))

@@ -93,7 +93,9 @@ class RankOne:
     """
 
     id: ClassVar[str] = "N1"
-    does: ClassVar[str] = "rank-one updates without refactoring, 5 families of features × 3 forms, γ = 1, against 80 bits"
+    does: ClassVar[str] = (
+        "rank-one updates without refactoring, 5 families of features × 3 forms, γ = 1, against 80 bits"
+    )
     asks: ClassVar[str] = "leverage error ≤ 1e-6, 0 non-positive, unseen direction 1/√λ ± 1e-9"
     control: ClassVar[str] = "`P - outer(v / den, v)` under γ = 0.999: widths ≤ 0; the symmetric form keeps them"
 

@@ -68,7 +68,10 @@ class PowerCuts:
                     with disk.cut():
                         synced = synced_image(disk, place / f"synced-{number}")
                         torn = torn_image(disk, place / f"torn-{number}", moments)
-                        after_cut, after_tearing = damage(synced, disk.acknowledged), damage(torn, disk.acknowledged)
+                        after_cut, after_tearing = (
+                            damage(synced, disk.acknowledged),
+                            damage(torn, disk.acknowledged),
+                        )
                     cuts.synced += after_cut
                     cuts.torn += after_tearing
                     cuts.losing += bool(after_cut.lost)

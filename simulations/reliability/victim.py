@@ -127,4 +127,6 @@ def _acknowledge(acks: int, number: int) -> Callable[[Future[Any]], None]:
 
 
 if __name__ == "__main__":
-    append_for_ever(sys.argv[1], int(sys.argv[2]), {s.__name__: s for s in (FullStore, NormalStore, OffStore)}[sys.argv[3]])
+    append_for_ever(
+        sys.argv[1], int(sys.argv[2]), {s.__name__: s for s in (FullStore, NormalStore, OffStore)}[sys.argv[3]]
+    )
