@@ -295,7 +295,7 @@ def test_what_may_be_personal_is_not_repeated(key: str) -> None:
 
 
 def test_the_widest_prices_leave_finite_numbers() -> None:
-    router = a_router(arms=[Arm("small", price=Price(input=1e-9, output=0)), Arm("large")])
+    router = a_router(arms=[Arm(name, price=Price(input=1e-9, output=0)) for name in ("small", "large", "plain")])
     lived(router, 20)
     router.set_price("small", Price(input=1e9, output=1e9))
     router.route(a_vector(1), max_cost_usd=float("inf"), prompt_tokens=10)
