@@ -1,5 +1,6 @@
 """Connections to a SQLite file: one engine that writes, one that only reads."""
 
+import logging
 import random
 import sqlite3
 import time
@@ -13,6 +14,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlch
 from sqlalchemy.pool import QueuePool
 
 from banditroute.errors import BanditRouteError, StoreError, StoreUnavailableError
+
+_LOG_NAME = "banditroute"
 
 LOCK_PATIENCE = 5.0
 """How long a transaction waits for another process's [s]."""
@@ -66,7 +69,11 @@ def _engine(uri: str, *, timeout: float) -> Engine:
         # isolation_level=None: the driver starts no transactions of its own.
         return sqlite3.connect(uri, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False)
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, hide_parameters=True)
+    engine = create_engine(
+        "sqlite://", creator=connect, poolclass=QueuePool, hide_parameters=True, logging_name=_LOG_NAME
+    )
+    # At DEBUG SQLAlchemy logs every row that it reads, secrets too, whether parameters are hidden or not.
+    engine.logger.addFilter(_not_a_row)
 
     @event.listens_for(engine, "connect")
     def _protect(connection: sqlite3.Connection, _record: object) -> None:
@@ -74,6 +81,10 @@ def _engine(uri: str, *, timeout: float) -> Engine:
         connection.execute("PRAGMA trusted_schema = OFF")
 
     return engine
+
+
+def _not_a_row(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.DEBUG
 
 
 def _patiently(attempt: Any, patience: float) -> Any:

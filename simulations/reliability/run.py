@@ -38,15 +38,15 @@ def chosen(plan: Sequence[Row], nightly: Sequence[Row], *, only: Collection[str]
 def run(row: Row) -> Result:
     """Measure one row in a directory of its own; a row that breaks is a row that failed."""
     began = time.monotonic()
-    finding, reason = None, ""
+    finding, reason, broke = None, "", False
     with tempfile.TemporaryDirectory(prefix=f"reliability-{row.id}-") as place, progress_bar(row.id) as tick:
         try:
             finding = row.measure(Path(place), tick)
         except NotHere as missing:
             reason = str(missing)
         except Exception as error:  # noqa: BLE001  (the other rows are still to be run)
-            reason = f"broke: {type(error).__name__}: {error}"
-    return Result(row, finding, " ".join(reason.split()), time.monotonic() - began)
+            reason, broke = f"{type(error).__name__}: {error}", True
+    return Result(row, finding, " ".join(reason.split()), time.monotonic() - began, broke)
 
 
 def report(results: Sequence[Result], *, command: str) -> str:

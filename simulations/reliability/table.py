@@ -17,12 +17,14 @@ class Result:
         finding: What it measured; None if it could not be run to its end.
         reason: Why not.
         seconds: How long it took.
+        broke: Whether it ended by an error of its own.
     """
 
     row: Row
     finding: Finding | None
     reason: str
     seconds: float
+    broke: bool = False
 
     @property
     def passed(self) -> bool:
@@ -32,9 +34,9 @@ class Result:
     @property
     def verdict(self) -> str:
         """In one or two words."""
-        if self.finding is None:
+        if self.finding is None and not self.broke:
             return "not run"
-        if not self.finding.holds:
+        if self.finding is None or not self.finding.holds:
             return "FAILED"
         return "passed" if self.finding.caught else "control NOT caught"
 
