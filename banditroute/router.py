@@ -278,7 +278,8 @@ class Router(Operations):
             # What a request cost is what its arm cost when it was decided, whenever the feedback comes.
             reported = outcomes_by_group(self.objectives, outcomes, arm, roster.price(arm, decided_us))
             factor = roster.price_factor(arm, decided_us)
-            now_us = self._now_us()
+            # The clock may have been set back since: nothing is reported before it was decided.
+            now_us = max(self._now_us(), decided_us)
             records: list[FeedbackRecord] = []
             for outcome in reported:
                 values = outcome.on_grid(self.objectives, price_factor=factor)

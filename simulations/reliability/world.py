@@ -1,10 +1,10 @@
 """A small world to route in: requests, late and amended feedback, arms and prices that change; all from a seed."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -71,18 +71,32 @@ def a_vector(number: int) -> FloatArray:
     return np.random.default_rng(number).uniform(-1, 1, FEATURES)
 
 
+Event: TypeAlias = Callable[[Router], None]
+
+NEW_PRICE = 100
+EVENTS: Mapping[int, Event] = {
+    60: lambda router: router.add_arm(Arm("new", price=Price(input=1, output=2), prior={"quality": 0.6})),
+    NEW_PRICE: lambda router: router.set_price("large", Price(input=1.0, output=4.0)),
+    130: lambda router: setattr(router, "preferences", {"quality": 1.0, "cost_usd": 0.1, "latency_s": 0.2}),
+    160: lambda router: router.drain_arm("plain"),
+    230: lambda router: router.retire_arm("plain", successor="new"),
+}
+
+
 @dataclass
 class World:
     """Drives a router step by step; a step is a function of its number and of the steps before it.
 
     Attributes:
         ids: Of all decisions.
+        events: Number of a step → what else happens before it.
         chosen: Arm, propensity and predictions of each, as bytes where they are floats.
     """
 
     clock: Clock = field(default_factory=Clock)
     ids: list[str] = field(default_factory=list)
     chosen: list[tuple[object, ...]] = field(default_factory=list)
+    events: Mapping[int, Event] = field(default_factory=lambda: EVENTS)
 
     def open(self, store: str | Store | None = None, **changes: Any) -> Router:
         """A router over what is stored, which goes on where this world stands."""
@@ -95,7 +109,7 @@ class World:
     def step(self, router: Router, number: int) -> None:
         """One request, and whatever else happens with it."""
         self.clock.now += 1.0
-        if event := EVENTS.get(number):
+        if event := self.events.get(number):
             event(router)
         decision = router.route(a_vector(number))
         self.ids.append(decision.id)
@@ -112,10 +126,3 @@ class World:
             router.feedback(self.ids[late], amend=True, source="judge", quality=float(rng.random()))
 
 
-EVENTS: dict[int, Callable[[Router], None]] = {
-    60: lambda router: router.add_arm(Arm("new", price=Price(input=1, output=2), prior={"quality": 0.6})),
-    100: lambda router: router.set_price("large", Price(input=1.0, output=4.0)),
-    130: lambda router: setattr(router, "preferences", {"quality": 1.0, "cost_usd": 0.1, "latency_s": 0.2}),
-    160: lambda router: router.drain_arm("plain"),
-    230: lambda router: router.retire_arm("plain", successor="new"),
-}
