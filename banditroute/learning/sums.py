@@ -118,7 +118,7 @@ class ExactSums:
     def are_of_rows(self) -> bool:
         """Whether rows can have these sums, as far as they show it without being factored.
 
-        Counts and squares are not negative, and no product Σ y x is beyond √(Σ y² Σ x²), as Cauchy and Schwarz say.
+        Counts and squares are not negative, and no Σ y x is beyond √(Σ y² Σ x²), as Cauchy and Schwarz say.
         """
         diagonal = self.gram[upper_triangle(self.dimension) % (self.dimension + 1) == 0]
         if self.n < 0 or min(int(diagonal.min()), int(self.squares.min())) < 0:

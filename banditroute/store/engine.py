@@ -73,7 +73,7 @@ def _engine(uri: str, *, timeout: float) -> Engine:
         "sqlite://", creator=connect, poolclass=QueuePool, hide_parameters=True, logging_name=_LOG_NAME
     )
     # At DEBUG SQLAlchemy logs every row that it reads, secrets too, whether parameters are hidden or not.
-    engine.logger.addFilter(_not_a_row)
+    logging.getLogger(f"sqlalchemy.engine.Engine.{_LOG_NAME}").addFilter(_not_a_row)
 
     @event.listens_for(engine, "connect")
     def _protect(connection: sqlite3.Connection, _record: object) -> None:

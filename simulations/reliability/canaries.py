@@ -81,7 +81,9 @@ class Canaries:
     """A canary in every place for something secret or personal, through every path that fails."""
 
     id: ClassVar[str] = "S1"
-    does: ClassVar[str] = "password, secret, e-mail and prompt canaries through failing paths, all loggers at DEBUG"
+    does: ClassVar[str] = (
+        "password, secret, e-mail and prompt canaries through failing paths, all loggers at DEBUG"
+    )
     asks: ClassVar[str] = "0 in logs, errors, output; 0 in the database but what was accepted"
     control: ClassVar[str] = "`hide_parameters=False` leaks"
 

@@ -19,7 +19,9 @@ class Clocks:
 
     id: ClassVar[str] = "C1"
     does: ClassVar[str] = "the clock jumps by ± 1 h and ± 10 y, in two orders, against a steady one"
-    asks: ClassVar[str] = "choices, order, epochs, digest unchanged; reopened equal; no feedback older than its decision"
+    asks: ClassVar[str] = (
+        "choices, order, epochs, digest unchanged; reopened equal; no feedback older than its decision"
+    )
     control: ClassVar[str] = "a log ordered by its times"
 
     steps: int = 500
@@ -44,7 +46,9 @@ class Clocks:
             router.close()
             tick(done, len(ORDERS))
         measured = {"orders of jumps": len(ORDERS), "runs that differ": differing, "negative ages": negative}
-        return Finding(measured, not differing and not negative, {"records out of place": displaced}, displaced > 0)
+        return Finding(
+            measured, not differing and not negative, {"records out of place": displaced}, displaced > 0
+        )
 
     def _lived(self, world: World, router: Router, jumps: tuple[float, ...]) -> object:
         moments = dict(zip(range(self.steps // 5, self.steps, max(self.steps // 5, 1)), jumps, strict=False))
@@ -57,7 +61,8 @@ class Clocks:
 def _order(router: Router) -> object:
     """All that may not hang on the time."""
     events = [
-        (type(event).__name__, event.body, event.learned, event.epoch, event.arm) for event in router._store.events()
+        (type(event).__name__, event.body, event.learned, event.epoch, event.arm)
+        for event in router._store.events()
     ]
     return router.digest(), events, router.arms, router.preferences
 

@@ -19,6 +19,8 @@ from simulations.reliability.row import NotHere
 
 PAGE = 4096
 DATABASE = "victim.db"
+# The index of the write-ahead log is shared memory, and gone after a power cut.
+FILES = (DATABASE, f"{DATABASE}-wal")
 _SOURCE = Path(__file__).with_name("shim.c")
 
 
@@ -113,7 +115,7 @@ def sleep_until(moment: float) -> None:
 def synced_image(disk: Disk, place: Path) -> Path:
     """The database of a disk on which nothing is but what was synced."""
     place.mkdir()
-    for name in _names(disk):
+    for name in FILES:
         if (disk.synced / name).exists():
             shutil.copyfile(disk.synced / name, place / name)
     return place / DATABASE
@@ -122,7 +124,7 @@ def synced_image(disk: Disk, place: Path) -> Path:
 def torn_image(disk: Disk, place: Path, dice: random.Random) -> Path:
     """The database of a disk on which each page is either as it was synced or as it was last written."""
     place.mkdir()
-    for name in _names(disk):
+    for name in FILES:
         old = (disk.synced / name).read_bytes() if (disk.synced / name).exists() else b""
         new = (disk.written / name).read_bytes() if (disk.written / name).exists() else b""
         length = max(len(old), dice.choice((len(old), len(new))))
@@ -131,8 +133,3 @@ def torn_image(disk: Disk, place: Path, dice: random.Random) -> Path:
         torn = b"".join(page.ljust(PAGE, b"\0") for page in pages)[:length]
         (place / name).write_bytes(torn)
     return place / DATABASE
-
-
-def _names(disk: Disk) -> tuple[str, ...]:
-    # The index of the write-ahead log is shared memory, and gone after a power cut.
-    return DATABASE, f"{DATABASE}-wal"

@@ -19,13 +19,15 @@ Family: TypeAlias = Callable[[np.random.Generator, int, int], FloatArray]
 
 def iid(rng: np.random.Generator, count: int, dimension: int) -> FloatArray:
     """Rows of about unit length in all directions."""
-    return rng.normal(size=(count, dimension)) / np.sqrt(dimension)
+    rows: FloatArray = rng.normal(size=(count, dimension)) / np.sqrt(dimension)
+    return rows
 
 
 def collinear(rng: np.random.Generator, count: int, dimension: int) -> FloatArray:
     """Eight directions, and a ten-thousandth of all others."""
     basis = np.random.default_rng(8).normal(size=(8, dimension)) / np.sqrt(dimension)
-    return rng.normal(size=(count, 8)) @ basis + 1e-4 * rng.normal(size=(count, dimension))
+    rows: FloatArray = rng.normal(size=(count, 8)) @ basis + 1e-4 * rng.normal(size=(count, dimension))
+    return rows
 
 
 def one_hot(rng: np.random.Generator, count: int, dimension: int) -> FloatArray:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -44,9 +45,9 @@ def paths(place: Path) -> Iterator[Path_]:
 
 def _urls() -> Iterator[Path_]:
     for number, text in enumerate(URLS):
-        yield f"URL {number}", lambda text=text: a_router(text.format(PASSWORD))
+        yield f"URL {number}", partial(a_router, text.format(PASSWORD))
     for command in (["status", URLS[0]], ["why", URLS[0], "x" * 38]):
-        yield f"banditroute {command[0]}", lambda command=command: _command(command)
+        yield f"banditroute {command[0]}", partial(_command, command)
 
 
 def _command(arguments: list[str]) -> object:
@@ -83,9 +84,9 @@ def _callers(place: Path) -> Iterator[Path_]:
         "preferences": {"preferences": {"quality": -1.0}},
     }
     for name, change in routes.items():
-        yield f"route: {name}", lambda change=change: router.route(**{"x": x, "key": KEY} | change)
+        yield f"route: {name}", partial(router.route, **{"x": x, "key": KEY} | change)
     for name, key in {"line break": KEY + "\n", "bytes": KEY.encode(), "length": KEY * 10, "list": [KEY]}.items():
-        yield f"route: key, {name}", lambda key=key: router.route(x, key=key)
+        yield f"route: key, {name}", partial(_routed, router, key=key)
     reports: dict[str, dict[str, Any]] = {
         "NaN": {"quality": nan},
         "range": {"quality": 2.0},
@@ -97,15 +98,27 @@ def _callers(place: Path) -> Iterator[Path_]:
         "amend": {"quality": 0.5, "amend": None},
     }
     for name, report in reports.items():
-        yield f"feedback: {name}", lambda report=report: router.feedback(first, source=SOURCE, **report)
+        yield f"feedback: {name}", partial(_reported, router, first, source=SOURCE, **report)
     yield "feedback: conflict", lambda: router.feedback(told, source=SOURCE, quality=0.25)
     yield "feedback: forged", lambda: router.feedback(first[::-1], source=SOURCE, quality=0.25)
     unknown = router._ids.issue(bytes(16))
     yield "feedback: not stored", lambda: router.feedback(unknown, source=SOURCE, quality=0.25)
     for name, source in {"line break": SOURCE + "\n", "bytes": SOURCE.encode(), "length": SOURCE * 10}.items():
-        yield f"feedback: source, {name}", lambda source=source: router.feedback(first, source=source, quality=0.5)
+        yield f"feedback: source, {name}", partial(_reported, router, first, source=source, quality=0.5)
     router.close()
     yield "feedback: closed", lambda: router.feedback(first, source=SOURCE, quality=0.5).wait(5)
+
+
+def _routed(router: Router, *, key: Any) -> object:
+    return router.route(a_vector(2), key=key)
+
+
+def _reported(router: Router, identity: str, *, source: Any, **report: Any) -> object:
+    return router.feedback(identity, source=source, **report)
+
+
+def _mode(router: Router) -> str:
+    return router.route(a_vector(0), key=KEY).mode
 
 
 class Broken(Fixed):
@@ -128,7 +141,7 @@ def _faults(place: Path) -> Iterator[Path_]:
     """Faults inside, which are held back and logged."""
     for kind in (Broken, Nonsense):
         router = a_router(url(place / f"{kind.__name__}.db"), policy=kind("small"), secret=SECRET)
-        yield f"policy: {kind.__name__}", lambda router=router: router.route(a_vector(0), key=KEY).mode
+        yield f"policy: {kind.__name__}", partial(_mode, router)
         yield f"health: {kind.__name__}", router.health
         router.close()
 
@@ -145,8 +158,8 @@ def _databases(place: Path) -> Iterator[Path_]:
         "a column renamed": "ALTER TABLE br_feedback RENAME COLUMN source TO sauce",
     }
     for name, wound in wounds.items():
-        yield f"database: {name}", lambda name=name, wound=wound: _wounded(place / f"{name}.db", wound)
-        yield f"database: {name}, opened anew", lambda name=name: _reopened(place / f"{name}.db")
+        yield f"database: {name}", partial(_wounded, place / f"{name}.db", wound)
+        yield f"database: {name}, opened anew", partial(_reopened, place / f"{name}.db")
     # A router that is open trusts the sums that it holds itself.
     wound = "UPDATE br_state SET sha256 = zeroblob(32)"
     wrong = place / "wrong.db"

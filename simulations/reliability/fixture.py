@@ -40,7 +40,9 @@ def row_counts(path: Path) -> dict[str, int]:
     database = sqlite3.connect(path)
     try:
         names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        lived = sorted(name for name in names if name.startswith("br_") and name not in ("br_alembic_version", "br_meta"))
+        lived = sorted(
+            name for name in names if name.startswith("br_") and name not in ("br_alembic_version", "br_meta")
+        )
         query = "SELECT count(*) FROM {}"
         return {name: int(database.execute(query.format(name)).fetchone()[0]) for name in lived}
     finally:

@@ -13,7 +13,8 @@ from simulations.reliability.row import Finding, Tick
 from simulations.reliability.world import OBJECTIVES, a_router, a_vector, bodies, url
 
 PIECES: Sequence[str] = (
-    "'", '"', "`", "''", "';", '";', "--", "/*", "*/", "#", ";", "\\", "\\'", "%", "_", "%s", "%(x)s", "?", ":x", ":1",
+    "'", '"', "`", "''", "';", '";', "--", "/*", "*/", "#", ";", "\\", "\\'", "%", "_", "%s", "%(x)s", "?", ":x",
+    ":1",
     "$1", "@x", "{}", "{0}", "[", "]", "(", ")", "=", "||", " OR 1=1", " UNION SELECT 1", "DROP TABLE br_arm",
     "DELETE FROM br_feedback", "UPDATE br_state SET blob = x''", "ATTACH 'x' AS y", "PRAGMA writable_schema = 1",
     "NULL", "x'00'", "char(0)", "0x", "é", "ʼ", "＇", "日", " ",
@@ -35,7 +36,9 @@ class Metacharacters:
 
     id: ClassVar[str] = "F3"
     does: ClassVar[str] = "strings of SQL metacharacters in every argument that takes a string"
-    asks: ClassVar[str] = "each comes back as it was or is refused by our own error; schema and other rows unchanged"
+    asks: ClassVar[str] = (
+        "each comes back as it was or is refused by our own error; schema and other rows unchanged"
+    )
     control: ClassVar[str] = "the same strings pasted into a statement"
 
     strings: int = 200
@@ -78,7 +81,12 @@ def _journey(target: str, text: str, number: int) -> Iterator[tuple[object, obje
     arms = [Arm(text, prior={"quality": 0.25}), Arm(f"{text} 2")]
     objectives = (Objective("quality", group=text), *OBJECTIVES[1:])
     given: dict[str, Any] = {"name": text, "tenant": text, "arms": arms, "objectives": objectives}
-    given |= {"policy": Fixed(text), "ids": bodies(number * 100 + 1001), "features": [text, "b", "c"], "default_arm": text}
+    given |= {
+        "policy": Fixed(text),
+        "ids": bodies(number * 100 + 1001),
+        "features": [text, "b", "c"],
+        "default_arm": text,
+    }
     with a_router(target, **given) as router:
         decision = router.route({text: 0.1, "b": 0.2, "c": 0.3}, key=text, allowed=[text])
         router.feedback(decision.id, source=text, served_arm=text, quality=0.5)
@@ -89,7 +97,7 @@ def _journey(target: str, text: str, number: int) -> Iterator[tuple[object, obje
             lambda: router.feedback(text, quality=0.5),
             lambda: router.route(a_vector(1), preferences={text: 1.0}),
             lambda: router.route(a_vector(1), allowed=[f"{text} 4"]),
-            lambda: router.feedback(decision.id, **{text: 0.5}),
+            lambda: router.feedback(decision.id, **_named(text)),
         ):
             yield text, _answer(call)
         if not text.isidentifier():
@@ -104,6 +112,10 @@ def _journey(target: str, text: str, number: int) -> Iterator[tuple[object, obje
         yield text, router.spec.name
         yield text, router.spec.tenant
         yield text, router._state.roster.record(f"{text} 2").successor
+
+
+def _named(text: str) -> dict[str, Any]:
+    return {text: 0.5}
 
 
 def _answer(call: Any) -> object:

@@ -51,7 +51,9 @@ class Late:
     """So many decisions, whose feedback, all of it below zero, comes in each order."""
 
     id: ClassVar[str] = "R1"
-    does: ClassVar[str] = "feedback reversed, twice, 1 % late, shuffled; and each with 20 % missing; all values negative"
+    does: ClassVar[str] = (
+        "feedback reversed, twice, 1 % late, shuffled; and each with 20 % missing; all values negative"
+    )
     asks: ClassVar[str] = "sums and posterior bitwise as in order; mean value as told"
     control: ClassVar[str] = "a maximum that starts from the smallest positive number"
 

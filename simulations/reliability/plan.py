@@ -36,5 +36,9 @@ PLAN: tuple[Row, ...] = (
 )
 """What every run measures, at the figures of the plan."""
 
-NIGHTLY: tuple[Row, ...] = (RankOne(steps=1_000_000, control_steps=100_000), Calls(calls=100_000), Mutants(mutants=200_000))
+NIGHTLY: tuple[Row, ...] = (
+    RankOne(steps=1_000_000, control_steps=100_000),
+    Calls(calls=100_000),
+    Mutants(mutants=200_000),
+)
 """What takes a night: under the id of a row of the plan its longer form, under another id a row of its own."""

@@ -144,7 +144,11 @@ class Poison:
             theirs[name], _ = self._share(attack, unchecked=True)
             tick(done, len(ATTACKS))
         worst = max(abs(share - calm) for share in ours.values())
-        measured: dict[str, float | str] = {"share of the best arm": calm, "moved at most": worst, "refused": refused}
+        measured: dict[str, float | str] = {
+            "share of the best arm": calm,
+            "moved at most": worst,
+            "refused": refused,
+        }
         control: dict[str, float | str] = {"share": calm_unchecked, **theirs}
         moved = [name for name, share in theirs.items() if abs(share - calm_unchecked) > 0.02]
         return Finding(measured, worst <= 0.02 and refused > 0, control, len(moved) == len(ATTACKS))

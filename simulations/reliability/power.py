@@ -2,7 +2,6 @@
 
 import random
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -46,8 +45,7 @@ class PowerCuts:
         found: dict[str, Cuts] = {}
         levels = {"FULL": FullStore, "NORMAL": NormalStore, "OFF": OffStore}
         for number, (level, kind) in enumerate(levels.items()):
-            done = number * self.cuts
-            found[level] = self._cut(place / level, shim, kind, lambda i, d=done: tick(d + i, 3 * self.cuts))
+            found[level] = self._cut(place / level, shim, kind, tick, number * self.cuts)
         full, normal, off = found.values()
         total = full.synced + full.torn
         measured: dict[str, float | str] = {"images": 2 * self.cuts, **total.figures()}
@@ -58,12 +56,12 @@ class PowerCuts:
         caught = normal.losing >= self.least_losing * self.cuts and off.corrupt >= self.least_corrupt * self.cuts
         return Finding(measured, total.none, control, caught)
 
-    def _cut(self, place: Path, shim: Path, kind: type[SqlStore], tick: Callable[[int], None]) -> Cuts:
+    def _cut(self, place: Path, shim: Path, kind: type[SqlStore], tick: Tick, done: int) -> Cuts:
         moments, cuts = random.Random(20261124), Cuts(Damage(), Damage())  # noqa: S311  (no secrets)
         for life in range(0, self.cuts, CUTS_PER_LIFE):
             with running(place / str(life), shim, kind) as disk:
-                disk.wait_for_life()
                 for number in range(life, min(life + CUTS_PER_LIFE, self.cuts)):
+                    disk.wait_for_life()
                     sleep_until(time.monotonic() + moments.uniform(0.0, LONGEST_WAIT))
                     with disk.cut():
                         synced = synced_image(disk, place / f"synced-{number}")
@@ -76,5 +74,5 @@ class PowerCuts:
                     cuts.torn += after_tearing
                     cuts.losing += bool(after_cut.lost)
                     cuts.corrupt += bool(after_tearing.corrupt)
-                    tick(number + 1)
+                    tick(done + number + 1, 3 * self.cuts)
         return cuts

@@ -27,7 +27,9 @@ class Schemas:
 
     id: ClassVar[str] = "U1"
     does: ClassVar[str] = "stored databases of every released schema → head, then route, feedback, replay"
-    asks: ClassVar[str] = "rows and digest as written down, digest kept across a replay, message for a newer one exact"
+    asks: ClassVar[str] = (
+        "rows and digest as written down, digest kept across a replay, message for a newer one exact"
+    )
     control: ClassVar[str] = "one value of the log changed: another digest"
 
     stored: Path = STORED
@@ -52,7 +54,11 @@ class Schemas:
         changed = _upgraded(databases[-1], place / "changed.sqlite")
         _execute(changed, "UPDATE br_feedback SET grid_values = zeroblob(length(grid_values)) WHERE learned = 7")
         caught = _digest(changed) != fixture.expected_of(databases[-1])["digest"]
-        measured: dict[str, float | str] = {"stored": len(stored), "written now": len(written), "faults": len(wrong)}
+        measured: dict[str, float | str] = {
+            "stored": len(stored),
+            "written now": len(written),
+            "faults": len(wrong),
+        }
         measured |= {f"× {fault}": 1 for fault in wrong[:5]}
         return Finding(measured, not wrong, {"other digests": int(caught)}, caught)
 

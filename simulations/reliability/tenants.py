@@ -93,7 +93,9 @@ class Tenants:
         return found
 
 
-def _in_turns(bob: Router, foreign: list[str], malformed: list[str], found: Tries, tick: Tick) -> tuple[float, float]:
+def _in_turns(
+    bob: Router, foreign: list[str], malformed: list[str], found: Tries, tick: Tick
+) -> tuple[float, float]:
     """Try both kinds of id in turns; the processor time of each."""
     spent = {True: 0.0, False: 0.0}
     for number in range(0, len(foreign), 100):

@@ -40,7 +40,7 @@ class StateLater(Ledger):
         with translated("log"), self._engine.begin() as connection:
             self.write_log(connection, records)
         # The gap is there without this, but a busy machine may not hit it in fifty kills.
-        threading.Event().wait(0.010)
+        threading.Event().wait(0.030)
         with translated("state"), self._engine.begin() as connection:
             self.write_state(connection, records)
 

@@ -37,6 +37,7 @@ class Clock:
     now: float = START
 
     def __call__(self) -> float:
+        """What it shows."""
         return self.now
 
 
@@ -124,5 +125,3 @@ class World:
         late = number - int(rng.integers(0, LATEST))
         if late >= 0 and number % 5 != 2:
             router.feedback(self.ids[late], amend=True, source="judge", quality=float(rng.random()))
-
-
