@@ -84,9 +84,9 @@ def _callers(place: Path) -> Iterator[Path_]:
         "preferences": {"preferences": {"quality": -1.0}},
     }
     for name, change in routes.items():
-        yield f"route: {name}", partial(router.route, **{"x": x, "key": KEY} | change)
+        yield f"route: {name}", partial(_routed, router, **{"x": x, "key": KEY} | change)
     for name, key in {"line break": KEY + "\n", "bytes": KEY.encode(), "length": KEY * 10, "list": [KEY]}.items():
-        yield f"route: key, {name}", partial(_routed, router, key=key)
+        yield f"route: key, {name}", partial(_routed, router, x=x, key=key)
     reports: dict[str, dict[str, Any]] = {
         "NaN": {"quality": nan},
         "range": {"quality": 2.0},
@@ -109,8 +109,8 @@ def _callers(place: Path) -> Iterator[Path_]:
     yield "feedback: closed", lambda: router.feedback(first, source=SOURCE, quality=0.5).wait(5)
 
 
-def _routed(router: Router, *, key: Any) -> object:
-    return router.route(a_vector(2), key=key)
+def _routed(router: Router, **request: Any) -> object:
+    return router.route(**request)
 
 
 def _reported(router: Router, identity: str, *, source: Any, **report: Any) -> object:
