@@ -85,8 +85,10 @@ def _callers(place: Path) -> Iterator[Path_]:
     }
     for name, change in routes.items():
         yield f"route: {name}", partial(_routed, router, **{"x": x, "key": KEY} | change)
-    for name, key in {"line break": KEY + "\n", "bytes": KEY.encode(), "length": KEY * 10, "list": [KEY]}.items():
+    for name, key in {"line break": KEY + "\n", "bytes": KEY.encode(), "length": KEY * 30, "list": [KEY]}.items():
         yield f"route: key, {name}", partial(_routed, router, x=x, key=key)
+    for name in ("session", "cohort"):
+        yield f"route: {name}", partial(_routed, router, x=x, **{name: KEY + "\n"})
     reports: dict[str, dict[str, Any]] = {
         "NaN": {"quality": nan},
         "range": {"quality": 2.0},

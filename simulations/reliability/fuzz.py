@@ -203,8 +203,11 @@ class Fuzzer:
         dice, terms = self._dice, self._terms()
         if dice.maybe(0.2):
             terms["prompt_tokens"] = dice.some((10, 2000, None), awkward.NUMBERS)
-        if dice.maybe(0.2):
-            terms["key"] = dice.some(("request 7", None), awkward.TEXTS)
+        for name in ("key", "session", "cohort"):
+            if dice.maybe(0.15):
+                terms[name] = dice.some(("request 7", None), awkward.TEXTS)
+        if dice.maybe(0.1):
+            terms["incumbent"] = dice.some(("small", None), awkward.TEXTS)
         decision = self._router.route(dice.some(GOOD_VECTORS, awkward.VECTORS), **terms)
         self._ids = [*self._ids[-_LATEST:], decision.id]
 

@@ -88,7 +88,9 @@ def _journey(target: str, text: str, number: int) -> Iterator[tuple[object, obje
         "default_arm": text,
     }
     with a_router(target, **given) as router:
-        decision = router.route({text: 0.1, "b": 0.2, "c": 0.3}, key=text, allowed=[text])
+        decision = router.route(
+            {text: 0.1, "b": 0.2, "c": 0.3}, key=text, session=text, cohort=text, incumbent=text, allowed=[text]
+        )
         router.feedback(decision.id, source=text, served_arm=text, quality=0.5)
         router.add_arm(Arm(f"{text} 3"))
         router.retire_arm(f"{text} 2", successor=text)
