@@ -10,7 +10,7 @@ import numpy as np
 from banditroute import Exploration, LinTS
 from banditroute.arrays import FloatArray
 from banditroute.learning import RidgePosterior
-from banditroute.records import Situation
+from banditroute.testing import situation
 from simulations.reliability.row import Finding, Tick
 
 RIDGES = tuple(10.0**power for power in range(-3, 4))
@@ -142,9 +142,10 @@ def _errors_of_shares(situations: int, draws: int, leverage: Leverage) -> Iterat
                 utilities[:, arm] += weight * (theta @ x)
         means, leverages = posterior.predict(x)
         widths = NOISE * np.sqrt(leverage(leverages, ridge))[:, np.newaxis].repeat(2, axis=1)
-        eligible, plays = np.ones(arms, dtype=bool), np.full(arms, 8)
-        names = tuple(f"arm {arm}" for arm in range(arms))
-        probabilities = policy.probabilities(Situation(names, eligible, means, widths, weights, plays))
+        given = situation(
+            0, arms, 2, eligible=np.ones(arms, dtype=bool), mean=means, width=widths, weights=weights
+        )
+        probabilities = policy.probabilities(given)
         shares = np.bincount(utilities.argmax(axis=1), minlength=arms) / draws
         deviation = np.sqrt(np.maximum(probabilities * (1 - probabilities), 1 / draws) / draws)
         yield float((np.abs(shares - probabilities) / deviation).max())
