@@ -5,11 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from banditroute.arrays import as_real
 from banditroute.errors import InvalidArgumentError
 
 ArmStatus: TypeAlias = Literal["active", "draining", "retired"]
 
 TOKENS_PER_PRICE = 1_000_000
+MAX_TOKENS = 10**12
+
+# Between these a price relative to another one is a number that can be reckoned with.
+_LEAST_PRICE, _MOST_PRICE = 1e-9, 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +30,11 @@ class Price:
 
     def __post_init__(self) -> None:
         for name, value in (("input", self.input), ("output", self.output)):
-            if not (isinstance(value, int | float) and math.isfinite(value) and value >= 0):
-                raise InvalidArgumentError(f"price {name} = {value!r} must be a finite number of USD, at least 0")
+            if not (isinstance(value, int | float) and (value == 0 or _LEAST_PRICE <= value <= _MOST_PRICE)):
+                raise InvalidArgumentError(
+                    f"price {name} = {value!r:.40} must be 0 or a number of USD "
+                    f"from {_LEAST_PRICE:g} to {_MOST_PRICE:g}"
+                )
 
     def cost_usd(self, *, prompt_tokens: float, output_tokens: float) -> float:
         """Cost of one request [USD]."""
@@ -57,9 +65,11 @@ class Arm:
                 f"price of arm {self.name!r} must be a Price, got {type(self.price).__name__}"
             )
         limit = self.max_output_tokens
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit <= 0):
+        if limit is not None and (
+            isinstance(limit, bool) or not isinstance(limit, int) or not 0 < limit <= MAX_TOKENS
+        ):
             raise InvalidArgumentError(
-                f"max_output_tokens of arm {self.name!r} = {limit!r} must be an integer above 0"
+                f"max_output_tokens of arm {self.name!r} = {limit!r:.40} must be an integer from 1 to {MAX_TOKENS}"
             )
         if not isinstance(self.prior, Mapping):
             raise InvalidArgumentError(
@@ -69,12 +79,9 @@ class Arm:
 
 
 def _number(name: str, value: object) -> float:
-    if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
-        raise InvalidArgumentError(f"prior {name!r} must be a number, got {type(value).__name__}")
-    try:
-        number = float(value)
-    except (ValueError, TypeError, OverflowError):
-        raise InvalidArgumentError(f"prior {name!r} = {value!r:.40} must be a finite number") from None
+    number = as_real(value)
+    if number is None:
+        raise InvalidArgumentError(f"prior {name!r:.80} must be a number, got {type(value).__name__}")
     if not math.isfinite(number):
-        raise InvalidArgumentError(f"prior {name!r} = {number} must be a finite number")
+        raise InvalidArgumentError(f"prior {name!r:.80} = {number} must be a finite number")
     return number

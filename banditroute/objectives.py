@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from banditroute.arrays import OUTCOME_UNIT, FloatArray
+from banditroute.arrays import OUTCOME_UNIT, FloatArray, as_real
 from banditroute.errors import InvalidArgumentError, InvalidOutcomeError
 from banditroute.window import Window
 
@@ -18,6 +18,8 @@ COST = "cost_usd"
 RESPONSE_GROUP = "response"
 RESERVED = frozenset({"decision_id", "served_arm", "source", "amend", "prompt_tokens", "output_tokens", "self"})
 MAX_OBJECTIVES = 32
+# Larger weights add nothing but sums that leave the floats.
+MAX_WEIGHT = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +88,9 @@ class Objective:
         Raises:
             InvalidOutcomeError: if it is no real number, not finite, or outside bounds that reject.
         """
-        if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
+        number = as_real(value)
+        if number is None:
             raise InvalidOutcomeError(f"outcome {self.name!r} must be a number, got {type(value).__name__}")
-        try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError):
-            raise InvalidOutcomeError(
-                f"outcome {self.name!r} must be a number, got {type(value).__name__}"
-            ) from None
         if not math.isfinite(number):
             raise InvalidOutcomeError(
                 f"outcome {self.name!r} is {number}; only finite numbers are accepted",
@@ -124,22 +121,21 @@ def _checked_bounds(name: str, bounds: Iterable[float]) -> tuple[float, float]:
         raise InvalidArgumentError(
             f"bounds of objective {name!r} must be a pair of numbers, got {bounds!r}"
         ) from None
-    if not (math.isfinite(lo) and math.isfinite(hi) and lo < hi):
+    if not (math.isfinite(hi - lo) and lo < hi):
         raise InvalidArgumentError(
-            f"bounds of objective {name!r} must be finite with lo < hi, got ({lo:g}, {hi:g})"
+            f"bounds of objective {name!r} must be finite, and so their span, with lo < hi, got ({lo:g}, {hi:g})"
         )
     return lo, hi
 
 
 def _weight(name: str, weight: object) -> float:
-    if isinstance(weight, str | bytes) or not hasattr(weight, "__float__"):
+    number = as_real(weight)
+    if number is None:
         raise InvalidArgumentError(f"preference {name!r} must be a number, got {type(weight).__name__}")
-    try:
-        number = float(weight)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not 0 <= number < math.inf:
-        raise InvalidArgumentError(f"preference {name!r} = {weight!r:.40} must be finite and at least 0")
+    if not 0 <= number <= MAX_WEIGHT:
+        raise InvalidArgumentError(
+            f"preference {name!r} = {number:g} must be finite and at least 0, at most {MAX_WEIGHT:g}"
+        )
     return number
 
 
@@ -195,7 +191,7 @@ class Objectives:
         except ValueError:
             known = ", ".join(sorted(self.names))
             raise InvalidOutcomeError(
-                f"unknown objective {name!r}; this router has: {known}", code="outcome.unknown"
+                f"unknown objective {name!r:.80}; this router has: {known}", code="outcome.unknown"
             ) from None
 
     def plain(self, preferences: Preferences) -> dict[str, float]:
@@ -207,7 +203,7 @@ class Objectives:
         """Signed weights over the objectives, shape (objectives,): negative where less is better.
 
         Raises:
-            InvalidArgumentError: for an unknown objective, or weights that are not finite, not ≥ 0, or all 0.
+            InvalidArgumentError: for an unknown objective, or weights that are outside [0, 1e9], or all 0.
         """
         if not isinstance(preferences, Mapping):
             raise InvalidArgumentError(
@@ -218,11 +214,13 @@ class Objectives:
             if name not in self.names:
                 known = ", ".join(sorted(self.names))
                 raise InvalidArgumentError(
-                    f"preferences name an unknown objective {name!r}; this router has: {known}"
+                    f"preferences name an unknown objective {name!r:.80}; this router has: {known}"
                 )
             weights[self.names.index(name)] = _weight(name, weight)
         if not weights.any():
-            raise InvalidArgumentError(f"preferences need at least one weight above 0, got {dict(preferences)!r}")
+            raise InvalidArgumentError(
+                f"preferences need at least one weight above 0, got {dict(preferences)!r:.80}"
+            )
         weights *= self.signs
         return weights
 

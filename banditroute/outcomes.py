@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from banditroute.arms import Price
+from banditroute.arms import MAX_TOKENS, Price
 from banditroute.errors import InvalidOutcomeError
 from banditroute.objectives import COST, Objective, Objectives
 
 TOKENS = ("prompt_tokens", "output_tokens")
-MAX_TOKENS = 1e12
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,8 @@ def _revisions(
         previous=None,
         outcomes=outcome.reported,
         source=report.source,
-        received_us=report.received_us,
+        # The clock may have been set back since: nothing is reported before it was decided.
+        received_us=max(report.received_us, decision.created_us),
         amends=report.amend,
     )
     if before is None or not before.outcomes:

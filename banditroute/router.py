@@ -21,7 +21,7 @@ from banditroute.barrier import Barrier
 from banditroute.changes import Changes
 from banditroute.choice import Chooser
 from banditroute.controllers import Controller
-from banditroute.errors import StoreError, StoreUnavailableError
+from banditroute.errors import InvalidArgumentError, StoreError, StoreUnavailableError
 from banditroute.identity import DecisionIds, IdSource, check_seed, new_secret, random_body
 from banditroute.intake import Intake
 from banditroute.journal import Journal
@@ -328,6 +328,8 @@ class Router(Operations):
         """
         body = self._ids.body(decision_id)
         check_text("source", source)
+        if not isinstance(amend, bool):
+            raise InvalidArgumentError(f"amend = {amend!r:.40} must be True or False")
         self._close_windows()
         return self._intake.take(
             decision_id, ReportRecord(body, outcomes, served_arm, source, amend, self._now_us())

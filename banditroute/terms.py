@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from banditroute.arrays import as_real
 from banditroute.errors import InvalidArgumentError
 from banditroute.objectives import Objectives, Preferences
 from banditroute.records import PreferencesRecord, Request
@@ -80,11 +81,13 @@ def check_text(name: str, text: object) -> None:
         InvalidArgumentError: then.
     """
     if text is not None and not (isinstance(text, str) and text.isprintable() and len(text) <= MAX_TEXT):
-        raise InvalidArgumentError(
-            f"{name} = {text!r:.80} must be a string of at most {MAX_TEXT} printable characters"
-        )
+        # Any of them may have been made of a prompt or a person: it is not repeated.
+        raise InvalidArgumentError(f"{name} must be a string of at most {MAX_TEXT} printable characters")
 
 
 def _check_limit(name: str, limit: object) -> None:
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit >= 0):
+    if limit is None:
+        return
+    number = None if isinstance(limit, bool) or not isinstance(limit, int | float) else as_real(limit)
+    if number is None or not number >= 0:
         raise InvalidArgumentError(f"{name} = {limit!r:.40} must be a number, at least 0")

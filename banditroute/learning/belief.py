@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from banditroute.arrays import FloatArray, RowArray, from_feature_row
-from banditroute.errors import SnapshotCorruptError
+from banditroute.errors import InvalidArgumentError, SnapshotCorruptError
 from banditroute.learning.fading import Fading
 from banditroute.learning.group import GroupBelief
 from banditroute.learning.statistics import Statistics
@@ -183,7 +183,8 @@ class Belief:
         """Continue from encoded sums and the state of the fading.
 
         Raises:
-            SnapshotCorruptError: if they are damaged or of another shape; nothing was changed.
+            SnapshotCorruptError: if they are damaged, of another shape, or those of no rows. What was believed
+                before may be gone then: start anew.
         """
         statistics = Statistics.decode(blob)
         if (statistics.dimension, dict(statistics.groups)) != (self._dimension, self._sizes):
@@ -191,11 +192,17 @@ class Belief:
         strangers = {key.arm for key in statistics.keys} - set(self._arms)
         if strangers:
             raise SnapshotCorruptError(f"sums are of arms that this router does not have: {', '.join(strangers)}")
+        for arm, group in {key[:2] for key in statistics.keys}:
+            if not statistics.totals(arm, group).are_of_rows():
+                raise SnapshotCorruptError(f"sums of arm {arm!r} and group {group!r} are those of no rows")
         self.statistics = statistics
         self.fading.restore(fading)
         self.learned = learned
         self._epoch = max((key.epoch for key in statistics.keys), default=0)
-        self._refresh()
+        try:
+            self._refresh()
+        except (InvalidArgumentError, np.linalg.LinAlgError) as error:
+            raise SnapshotCorruptError(f"sums are those of no rows: {error}") from None
 
     def _rebuild(self, arm: str, group: str) -> None:
         """Make one arm anew; costs a factorisation."""

@@ -129,6 +129,17 @@ class ExactSums:
         """Return Σ y², shape (outcomes,)."""
         return self.squares.astype(np.float64) * SQUARE_UNIT
 
+    def are_of_rows(self) -> bool:
+        """Whether rows can have these sums, as far as they show it without being factored.
+
+        Counts and squares are not negative, and no Σ y x is beyond √(Σ y² Σ x²), as Cauchy and Schwarz say.
+        """
+        diagonal = self.gram[upper_triangle(self.dimension) % (self.dimension + 1) == 0]
+        if self.n < 0 or min(int(diagonal.min()), int(self.squares.min())) < 0:
+            return False
+        most = np.sqrt(np.outer(self.squares.astype(np.float64), diagonal.astype(np.float64)))
+        return bool((np.abs(self.cross.astype(np.float64)) <= most * (1 + 1e-9)).all())
+
     def __bool__(self) -> bool:
         return bool(self.n or self.gram.any() or self.cross.any() or self.squares.any())
 

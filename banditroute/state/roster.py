@@ -43,7 +43,7 @@ class Roster:
             return self.names.index(name)
         except ValueError:
             known = ", ".join(sorted(self.names))
-            raise UnknownArmError(f"unknown arm {name!r}; this router has: {known}") from None
+            raise UnknownArmError(f"unknown arm {name!r:.80}; this router has: {known}") from None
 
     def put(self, record: ArmRecord) -> None:
         """Add an arm or change it.

@@ -27,7 +27,7 @@ def decode(blob: bytes) -> tuple[Mapping[str, Any], bytes]:
     """Both again.
 
     Raises:
-        SnapshotCorruptError: if a single bit is wrong.
+        SnapshotCorruptError: if a single bit is wrong, or the bits say what no snapshot says.
     """
     body, digest = blob[:-_DIGEST_BYTES], blob[-_DIGEST_BYTES:]
     if len(blob) < _HEAD.size + _DIGEST_BYTES or hashlib.sha256(body).digest() != digest:
@@ -35,5 +35,10 @@ def decode(blob: bytes) -> tuple[Mapping[str, Any], bytes]:
     magic, length = _HEAD.unpack_from(body)
     if magic != _MAGIC or _HEAD.size + length > len(body):
         raise SnapshotCorruptError("snapshot is not in a format that this version reads")
-    facts = json.loads(body[_HEAD.size : _HEAD.size + length])
+    try:
+        facts = json.loads(body[_HEAD.size : _HEAD.size + length])
+    except (ValueError, RecursionError):
+        facts = None
+    if not isinstance(facts, dict):
+        raise SnapshotCorruptError("snapshot holds no facts")
     return facts, body[_HEAD.size + length :]

@@ -211,7 +211,7 @@ class State:
         assert self.belief is not None
         facts, sums = snapshot.decode(record.blob)
         plays, states, sources = facts.get("plays"), facts.get("controllers"), facts.get("sources")
-        if not isinstance(plays, list) or len(plays) > len(self.roster):
+        if not isinstance(plays, list) or len(plays) > len(self.roster) or not all(map(_is_count, plays)):
             raise SnapshotCorruptError("snapshot is of a router with other arms")
         if not isinstance(states, dict) or set(states) != set(self._beginnings):
             raise SnapshotCorruptError("snapshot is of a router with other controllers")
@@ -238,3 +238,7 @@ class State:
         prior = self.roster.record(name).arm.prior
         positions = {self.objectives.position(objective): value for objective, value in prior.items()}
         return {i: self.objectives[i].scaled(self.objectives[i].checked(value)) for i, value in positions.items()}
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**63

@@ -1,5 +1,6 @@
 """What a store needs of a database: transactions, and the few things that databases do in their own ways."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import ClassVar, Protocol, TypeVar
@@ -9,6 +10,19 @@ from sqlalchemy import Column, ColumnElement, Connection, Table
 from banditroute.store.codec import Row
 
 T = TypeVar("T")
+
+
+LOGGING_NAME = "banditroute"
+"""Of the engines, in SQLAlchemy's log."""
+
+
+def hide_rows() -> None:
+    """Keep rows out of the log: at DEBUG SQLAlchemy writes every one, whether parameters are hidden or not."""
+    logging.getLogger(f"sqlalchemy.engine.Engine.{LOGGING_NAME}").addFilter(_not_a_row)
+
+
+def _not_a_row(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.DEBUG
 
 
 class Raced(Exception):  # noqa: N818  (it never reaches a caller)

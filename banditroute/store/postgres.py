@@ -30,7 +30,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 from banditroute.errors import BanditRouteError, MissingDependencyError, StoreError, StoreUnavailableError
 from banditroute.store.bulk import array_insertion, array_numbering
 from banditroute.store.codec import Row
-from banditroute.store.database import Raced, T
+from banditroute.store.database import LOGGING_NAME, Raced, T, hide_rows
 from banditroute.store.tables import ARRIVALS_DRAWN
 
 PATIENCE = 2.0
@@ -168,12 +168,14 @@ def _engine(url: URL, **settings: Any) -> Engine:
     options = url.query.get("options", "")
     theirs = options if isinstance(options, str) else " ".join(options)
     try:
+        hide_rows()
         engine = create_engine(
             url,
             pool_size=1,
             max_overflow=0,
             pool_timeout=_POOL_PATIENCE,
             hide_parameters=True,
+            logging_name=LOGGING_NAME,
             **settings,
             connect_args={"connect_timeout": _CONNECT_PATIENCE, "options": f"{_SETTINGS} {theirs}".strip()},
         )

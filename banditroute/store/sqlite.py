@@ -16,7 +16,7 @@ from sqlalchemy.pool import QueuePool
 from banditroute.errors import BanditRouteError, InvalidArgumentError, StoreError, StoreUnavailableError
 from banditroute.store.bulk import insertion, numbering
 from banditroute.store.codec import Row
-from banditroute.store.database import T
+from banditroute.store.database import LOGGING_NAME, T, hide_rows
 
 LOCK_PATIENCE = 5.0
 """How long a transaction waits for another process's [s]."""
@@ -191,7 +191,10 @@ def _engine(uri: str, *, timeout: float) -> Engine:
         # isolation_level=None: the driver starts no transactions of its own.
         return sqlite3.connect(uri, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False)
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, hide_parameters=True)
+    engine = create_engine(
+        "sqlite://", creator=connect, poolclass=QueuePool, hide_parameters=True, logging_name=LOGGING_NAME
+    )
+    hide_rows()
 
     @event.listens_for(engine, "connect")
     def _protect(connection: sqlite3.Connection, _record: object) -> None:

@@ -146,3 +146,15 @@ def test_other_shapes_and_types_are_refused(rows: np.ndarray, values: np.ndarray
 def test_impossible_shapes_are_refused(dimension: int, outcomes: int) -> None:
     with pytest.raises(InvalidArgumentError, match="is outside"):
         ExactSums(dimension, outcomes)
+
+
+def test_sums_of_rows_are_told_from_sums_of_none() -> None:
+    rows, values = grid_rows(3, 40, 5, 2)
+    sums = ExactSums(5, 2)
+    assert sums.are_of_rows()
+    sums.add(rows, values)
+    assert sums.are_of_rows()
+    for part in ("n", "gram", "cross", "squares"):
+        wrong = sums.copy()
+        setattr(wrong, part, getattr(wrong, part) * -(2**20))
+        assert not wrong.are_of_rows()

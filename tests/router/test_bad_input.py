@@ -109,6 +109,20 @@ TERMS: dict[str, tuple[dict[str, Any], type[BanditRouteError], str]] = {
     "tokens text": ({"prompt_tokens": "many"}, InvalidArgumentError, "argument.invalid"),
     "key number": ({"key": 7}, InvalidArgumentError, "argument.invalid"),
     "key bytes": ({"key": b"7"}, InvalidArgumentError, "argument.invalid"),
+    "weight too large": (
+        {"preferences": {"quality": 1e308, "cost_usd": 1e308}},
+        InvalidArgumentError,
+        "argument.invalid",
+    ),
+    "weight half complex": (
+        {"preferences": {"quality": np.complex64(1)}},
+        InvalidArgumentError,
+        "argument.invalid",
+    ),
+    "weight with a long name": ({"preferences": {"x" * 10**6: 1.0}}, InvalidArgumentError, "argument.invalid"),
+    "arm with a long name": ({"allowed": ["x" * 10**6]}, UnknownArmError, "arm.unknown"),
+    "tokens endless": ({"prompt_tokens": 10**400}, InvalidArgumentError, "argument.invalid"),
+    "key long": ({"key": "x" * 1001}, InvalidArgumentError, "argument.invalid"),
     "key half a character": ({"key": "\ud800"}, InvalidArgumentError, "argument.invalid"),
 }
 
@@ -127,6 +141,13 @@ CHANGES: dict[str, tuple[Callable[[Router], object], type[BanditRouteError]]] = 
     "prior out of range": (lambda r: r.add_arm(Arm("tiny", prior={"quality": 1.5})), InvalidOutcomeError),
     "drain unknown": (lambda r: r.drain_arm("tiny"), UnknownArmError),
     "retire unknown": (lambda r: r.retire_arm("tiny"), UnknownArmError),
+    "retire several": (lambda r: r.retire_arm(np.array(["small", "large"])), UnknownArmError),  # type: ignore[arg-type]
+    "source half a character": (lambda r: _report(r, source="\ud800"), InvalidArgumentError),
+    "source cut short": (lambda r: _report(r, source="a\0b"), InvalidArgumentError),
+    "source long": (lambda r: _report(r, source="x" * 201), InvalidArgumentError),
+    "source no text": (lambda r: _report(r, source=7), InvalidArgumentError),
+    "amend several": (lambda r: _report(r, amend=np.array([True, False])), InvalidArgumentError),
+    "quality half complex": (lambda r: _report(r, quality=np.complex64(0.5)), InvalidOutcomeError),
     "successor unknown": (lambda r: r.retire_arm("small", successor="tiny"), UnknownArmError),
 }
 
@@ -211,6 +232,12 @@ def test_an_unknown_default_arm_lets_go_of_the_store(tmp_path: Path) -> None:
         lambda: Exploration(burn_in_share=1.0),
         lambda: Price(input=NAN, output=0),
         lambda: Price(input=-1, output=0),
+        lambda: Price(input=10**400, output=0),
+        lambda: Price(input=1e300, output=0),
+        lambda: Price(input=1e-300, output=0),
+        lambda: Arm("a", max_output_tokens=2**63),
+        lambda: Arm("a", prior={"quality": np.complex64(0.5)}),  # type: ignore[dict-item]
+        lambda: Objective("quality", bounds=(-1e308, 1e308)),
         lambda: Arm(""),
         lambda: Arm("a\nb"),
         lambda: Arm("a", max_output_tokens=0),
@@ -253,6 +280,32 @@ def test_another_shape_is_named_when_reopened(name: str, tmp_path: Path) -> None
     router = a_router(url(tmp_path / "r.db"), features=3)
     assert router.digest() == digest
     router.close()
+
+
+@pytest.mark.parametrize("key", ["my name is Ann\nand", "my name is Ann " * 80])
+def test_what_may_be_personal_is_not_repeated(key: str) -> None:
+    router = a_router()
+    decision = router.route(a_vector(0))
+    with pytest.raises(InvalidArgumentError) as caught:
+        router.route(a_vector(0), key=key)
+    assert "Ann" not in str(caught.value)
+    with pytest.raises(InvalidArgumentError) as caught:
+        router.feedback(decision.id, source=key, quality=0.5)
+    assert "Ann" not in str(caught.value)
+
+
+def test_the_widest_prices_leave_finite_numbers() -> None:
+    router = a_router(arms=[Arm(name, price=Price(input=1e-9, output=0)) for name in ("small", "large", "plain")])
+    lived(router, 20)
+    router.set_price("small", Price(input=1e9, output=1e9))
+    router.route(a_vector(1), max_cost_usd=float("inf"), prompt_tokens=10)
+    assert router.health()["faults"] == 0
+
+
+def _report(router: Router, **report: Any) -> object:
+    """Feedback on the first decision, of which nothing is known yet as far as ``source`` and ``amend`` matter."""
+    first = router._ids.issue((1).to_bytes(16, "big"))
+    return router.feedback(first, **{"amend": True, "quality": 0.123} | report)
 
 
 def _refused(call: Callable[[Router], object], error: type[BanditRouteError], code: str | None) -> None:

@@ -284,3 +284,13 @@ def test_bounds_of_any_sign() -> None:
     record = next(iter(router.why(decision.id).feedback))
     assert record.values == (1 << 13,)
     assert replace(record, values=None).values is None
+
+
+def test_nothing_is_reported_before_it_was_decided() -> None:
+    clock, store = Clock(), MemoryStore()
+    router = a_router(store, clock=clock)
+    decision = router.route(a_vector(0))
+    clock.now -= 3600.0
+    router.feedback(decision.id, quality=0.5)
+    (feedback,) = [record for record in logged(store) if isinstance(record, FeedbackRecord)]
+    assert feedback.received_us == decision._evidence.created_us

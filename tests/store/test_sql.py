@@ -1,6 +1,7 @@
 """What the SQL store promises beyond the laws."""
 
 import hashlib
+import logging
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -235,3 +236,13 @@ def test_a_forgotten_store_closes_itself(path: Path) -> None:
         store.append([a_decision(number)])
     del store
     assert query(path, "SELECT count(*) FROM br_decision") == [(899,)]
+
+
+def test_no_row_is_logged_even_at_debug(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, logger="sqlalchemy"):
+        for _ in range(2):
+            store = SqlStore(f"sqlite:///{tmp_path}/r.db")
+            assert open_router(store).secret == SECRET
+            store.close()
+    assert any("SELECT" in message for message in caplog.messages)
+    assert not any(str(SECRET) in message for message in caplog.messages)

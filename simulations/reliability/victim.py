@@ -1,0 +1,144 @@
+"""A process that appends as fast as it can until it is killed; run in a child."""
+
+import os
+import sqlite3
+import struct
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import closing
+from typing import Any, ClassVar
+
+from sqlalchemy import Connection, event
+
+from banditroute.learning import folder
+from banditroute.records import LogRecord, ReceiptStatus, StoredRouter
+from banditroute.store.base import Fold, Revise
+from banditroute.store.database import Database
+from banditroute.store.fates import Fates
+from banditroute.store.ledger import Ledger
+from banditroute.store.sql import SqlStore
+from banditroute.store.sqlite import Sqlite
+from banditroute.testing import ARMS, PREFERENCES, SECRET, SPEC, a_decision, feedback_of
+from banditroute.testing.records import reporting
+
+ACK = struct.Struct("<q")
+FOLD = folder({"quality": 2})
+CHECKPOINT_PAGES = 150
+_WAITING = 600
+
+
+def opened(store: SqlStore) -> StoredRouter:
+    """Open the store for the router of the victims, whose sums are real ones."""
+    return store.open(SPEC, ARMS, PREFERENCES, secret=SECRET, fold=FOLD, revise=reporting)
+
+
+class StateLater(Ledger):
+    """The mistake that the ledger avoids: the sums move in a transaction of their own."""
+
+    def __call__(self, records: Sequence[LogRecord]) -> Fates:
+        """Two transactions, and a moment between them."""
+
+        def log(connection: Connection) -> tuple[Fates, tuple[int, int]]:
+            fates = self._appender.append(connection, records)
+            behind, (up_to, _) = self._folder.number(connection)
+            return fates, (behind, up_to)
+
+        fates, learned = self._database.write("log", log)
+        # The gap is there without this, but a busy machine may not hit it in fifty kills.
+        threading.Event().wait(0.030)
+        self._database.write("state", lambda connection: self._folder.learn(connection, *learned))
+        return fates
+
+
+class SplitStore(SqlStore):
+    """Keeps the log and the sums in two transactions."""
+
+    ledger = StateLater
+
+
+class Synchronous(Ledger):
+    """The ledger at another level of ``PRAGMA synchronous``, with checkpoints often enough to be met."""
+
+    level: ClassVar[str] = "FULL"
+
+    def __init__(
+        self, database: Database, store_id: str, router_id: int, worker: str, fold: Fold, revise: Revise
+    ) -> None:
+        super().__init__(database, store_id, router_id, worker, fold, revise)
+        assert isinstance(database, Sqlite)
+        engine = database.writing
+        # The tables reach the disk before anything is risked: what is lost without them is lost in one way only.
+        with closing(engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        event.listen(engine, "checkout", self._set_level)
+
+    def _set_level(self, connection: sqlite3.Connection, _record: object, _proxy: object) -> None:
+        connection.execute(f"PRAGMA synchronous = {self.level}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+
+
+class SynchronousNormal(Synchronous):
+    """Commits are in order on the disk, the last of them perhaps not."""
+
+    level = "NORMAL"
+
+
+class SynchronousOff(Synchronous):
+    """The disk does as it likes."""
+
+    level = "OFF"
+
+
+class FullStore(SqlStore):
+    """``synchronous = FULL``, the library's own level, with frequent checkpoints."""
+
+    ledger = Synchronous
+
+
+class NormalStore(SqlStore):
+    """``synchronous = NORMAL``."""
+
+    ledger = SynchronousNormal
+
+
+class OffStore(SqlStore):
+    """``synchronous = OFF``."""
+
+    ledger = SynchronousOff
+
+
+def append_for_ever(url: str, acks: int, kind: type[SqlStore] = SqlStore, appends: int | None = None) -> None:
+    """Write the number of each durable feedback to the pipe ``acks``; stop after ``appends``, without closing."""
+    store = kind(url)
+    number = opened(store).end.learned
+    waiting: deque[Future[ReceiptStatus]] = deque()
+    while appends is None or number < appends:
+        number += 1
+        decision = a_decision(number, number - 1)
+        stored = store.append([decision, feedback_of(decision, number)])
+        stored.add_done_callback(_acknowledge(acks, number))
+        waiting.append(stored)
+        if len(waiting) > _WAITING:
+            waiting.popleft().result(timeout=30)
+    # Keeps the store from being collected, and thereby closed, before the interpreter ends.
+    _left_open.append(store)
+
+
+_left_open: list[SqlStore] = []
+
+
+def _acknowledge(acks: int, number: int) -> Callable[[Future[Any]], None]:
+    def write(stored: Future[Any]) -> None:
+        if stored.exception() is None:
+            os.write(acks, ACK.pack(number))
+
+    return write
+
+
+if __name__ == "__main__":
+    append_for_ever(
+        sys.argv[1], int(sys.argv[2]), {s.__name__: s for s in (FullStore, NormalStore, OffStore)}[sys.argv[3]]
+    )

@@ -1,0 +1,69 @@
+"""Every row of the reliability study holds, and its control is caught, at a scale that fits into every run."""
+
+from pathlib import Path
+
+import pytest
+
+from banditroute.barrier import Barrier
+from simulations.reliability.bits import Kernels, Retractions, Stops
+from simulations.reliability.canaries import Canaries
+from simulations.reliability.clocks import Clocks
+from simulations.reliability.drift import RankOne
+from simulations.reliability.fuzz import Calls
+from simulations.reliability.injection import Metacharacters
+from simulations.reliability.kills import Kills
+from simulations.reliability.late import Late
+from simulations.reliability.mutants import Mutants
+from simulations.reliability.plan import NIGHTLY, PLAN
+from simulations.reliability.poison import Poison
+from simulations.reliability.power import PowerCuts
+from simulations.reliability.row import NotHere, Row
+from simulations.reliability.schemas import Schemas
+from simulations.reliability.table import in_words
+from simulations.reliability.tenants import Tenants
+from simulations.reliability.widths import Widths
+
+ENDLESS = float("inf")
+
+SMALL: tuple[Row, ...] = (
+    Kills(kills=6),
+    # So few images are sure to show that something is lost, not how often.
+    PowerCuts(cuts=6, least_losing=0.1, least_corrupt=0.1),
+    RankOne(steps=1_000, control_steps=8_000, discount=0.99, control_dimension=6),
+    Kernels(rows=500, kernels=("Nehalem", "Haswell"), threads=(1, 2)),
+    Stops(steps=400, stops=10),
+    Retractions(rows=4_000, retracted=2_000),
+    Widths(trials=3_000, draws=20_000, situations=4, tolerance=0.03),
+    Calls(calls=1_500, control_calls=400),
+    Mutants(mutants=2_000, longest_ms=ENDLESS),
+    Metacharacters(strings=12),
+    Canaries(),
+    Tenants(tries=300, most_ratio=ENDLESS),
+    Poison(steps=300, every=15, worlds=2),
+    Schemas(steps=20),
+    Clocks(steps=150),
+    Late(decisions=200),
+)
+
+
+@pytest.mark.parametrize("row", SMALL, ids=lambda row: row.id)
+def test_the_row_holds_and_its_control_is_caught(
+    row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What is held back is counted by the rows themselves.
+    monkeypatch.setattr(Barrier, "faults_escape", False)
+    try:
+        finding = row.measure(tmp_path, lambda *_: None)
+    except NotHere as missing:
+        pytest.skip(str(missing))
+    assert finding.holds, in_words(finding.measured)
+    assert finding.caught, in_words(finding.control)
+
+
+def test_every_row_has_a_small_form() -> None:
+    assert [row.id for row in SMALL] == [row.id for row in PLAN]
+
+
+def test_the_plan_names_each_row_once() -> None:
+    for rows in (PLAN, NIGHTLY):
+        assert len({row.id for row in rows}) == len(rows)
