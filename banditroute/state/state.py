@@ -219,15 +219,20 @@ class State:
             raise SnapshotCorruptError("snapshot does not say how much each source has told")
         if not {"epoch", "fading", "settled"} <= set(facts):
             raise SnapshotCorruptError("snapshot says nothing of epochs: it is of an older version")
-        self._meet(len(plays))
-        self.sources.restore(sources)
-        self.belief.restore(sums, learned=record.position.learned, fading=facts["fading"])
-        self._epoch, self._in_epoch = facts["epoch"]
-        self._settled = set(facts["settled"])
-        self.plays = np.array(plays, dtype=np.int64)
-        self.position = record.position
-        for controller in self.controllers:
-            controller.restore(states[controller.name])
+        try:
+            self._meet(len(plays))
+            self.sources.restore(sources)
+            self.belief.restore(sums, learned=record.position.learned, fading=facts["fading"])
+            self._epoch, self._in_epoch = map(int, facts["epoch"])
+            self._settled = set(map(str, facts["settled"]))
+            self.plays = np.array(plays, dtype=np.int64)
+            self.position = record.position
+            for controller in self.controllers:
+                controller.restore(states[controller.name])
+        except (TypeError, ValueError, LookupError, ArithmeticError) as error:
+            if isinstance(error, SnapshotCorruptError):
+                raise
+            raise SnapshotCorruptError(f"snapshot says what no state says ({type(error).__name__})") from None
 
     def digest(self) -> str:
         """SHA-256 of all sums; of nothing before the first vector."""

@@ -60,6 +60,7 @@ class Clocks:
 
 def _order(router: Router) -> object:
     """All that may not hang on the time."""
+    router.flush()
     events = [
         (type(event).__name__, event.body, event.learned, event.epoch, event.arm)
         for event in router._store.events()

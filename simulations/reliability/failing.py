@@ -105,7 +105,7 @@ def _callers(place: Path) -> Iterator[Path_]:
     yield "feedback: conflict", lambda: router.feedback(told, source=SOURCE, quality=0.25)
     yield "feedback: forged", lambda: router.feedback(first[::-1], source=SOURCE, quality=0.25)
     unknown = router._ids.issue(bytes(16))
-    yield "feedback: not stored", lambda: router.feedback(unknown, source=SOURCE, quality=0.25)
+    yield "feedback: of nobody's decision", lambda: router.feedback(unknown, source=SOURCE, quality=25)
     for name, source in {"line break": SOURCE + "\n", "bytes": SOURCE.encode(), "length": SOURCE * 10}.items():
         yield f"feedback: source, {name}", partial(_reported, router, first, source=source, quality=0.5)
     router.close()

@@ -143,7 +143,12 @@ def _errors_of_shares(situations: int, draws: int, leverage: Leverage) -> Iterat
         means, leverages = posterior.predict(x)
         widths = NOISE * np.sqrt(leverage(leverages, ridge))[:, np.newaxis].repeat(2, axis=1)
         given = situation(
-            0, arms, 2, eligible=np.ones(arms, dtype=bool), mean=means, width=widths, weights=weights
+            0,
+            arms,
+            2,
+            eligible=np.ones(arms, dtype=bool),
+            prediction=Prediction.known(means, widths),
+            weights=weights,
         )
         probabilities = policy.probabilities(given)
         shares = np.bincount(utilities.argmax(axis=1), minlength=arms) / draws
