@@ -10,6 +10,7 @@ import numpy as np
 from banditroute import Exploration, LinTS
 from banditroute.arrays import FloatArray
 from banditroute.learning import RidgePosterior
+from banditroute.records import Prediction
 from banditroute.testing import situation
 from simulations.reliability.row import Finding, Tick
 
