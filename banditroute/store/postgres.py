@@ -224,10 +224,14 @@ def translated(doing: str) -> Iterator[None]:
     except NoConnectionError:
         raise StoreUnavailableError(f"{doing}: database unavailable (every connection is in use)") from None
     except DBAPIError as error:
-        state = _state(error)
+        state, cause = _state(error), _cause(error)
+        # The driver's words quote the row, and who reports errors may follow their chain.
+        error.args = (cause,)
+        if error.orig is not None:
+            error.orig.args = (cause,)
         if state[:2] in _NOT_NOW_CLASSES or (not state and _is_operational(error)):
-            raise StoreUnavailableError(f"{doing}: database unavailable ({_cause(error)})") from None
-        raise StoreError(f"{doing}: refused by the database ({_cause(error)})") from None
+            raise StoreUnavailableError(f"{doing}: database unavailable ({cause})") from None
+        raise StoreError(f"{doing}: refused by the database ({cause})") from None
     except SQLAlchemyError as error:
         raise StoreError(f"{doing}: the database failed ({type(error).__name__})") from None
 

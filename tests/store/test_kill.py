@@ -1,18 +1,11 @@
 """A process is killed at any moment: nothing acknowledged is lost, nothing is counted twice."""
 
 import hashlib
-import multiprocessing
-import os
 import random
-import select
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -20,61 +13,10 @@ import pytest
 from banditroute.records import DecisionRecord, FeedbackRecord, StateKey
 from banditroute.store.sql import SqlStore
 from banditroute.testing import a_decision, append, feedback_of, open_router, summing
-from tests.store.victim import ACK, SplitStore, append_for_ever
+from tests.store.child import PATIENCE, Child
+from tests.store.victim import SplitStore, append_for_ever
 
 KILLS = 50
-PATIENCE = 30.0
-
-
-@dataclass
-class Child:
-    path: Path
-    process: ForkServerProcess
-    acks: Connection
-
-    @classmethod
-    def start(cls, path: Path, kind: type[SqlStore], appends: int | None = None) -> "Child":
-        # The server has imported everything once, so that a child costs a fork and no import.
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["tests.store.victim", "pytest"])
-        acks, write_end = context.Pipe(duplex=False)
-        process = context.Process(target=_child, args=(f"sqlite:///{path}", write_end, kind, appends))
-        process.start()
-        write_end.close()
-        return cls(path, process, acks)
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.join(PATIENCE)
-        self.acks.close()
-
-    def acknowledged_until_dead(self, *, kill_after: float | None) -> set[int]:
-        """Read numbers; from the first one on, let the child live ``kill_after`` [s], then kill it."""
-        received = b""
-        deadline = None
-        while True:
-            wait = PATIENCE if deadline is None else max(deadline - time.monotonic(), 0.0)
-            readable, _, _ = select.select([self.acks], [], [], wait)
-            if not readable:
-                assert deadline is not None, "the child stored nothing"
-                self.process.kill()
-                deadline = None
-                kill_after = None
-                continue
-            chunk = os.read(self.acks.fileno(), 1 << 16)
-            if not chunk:
-                break
-            received += chunk
-            if deadline is None and kill_after is not None:
-                deadline = time.monotonic() + kill_after
-        self.process.join(PATIENCE)
-        self.acks.close()
-        whole = len(received) - len(received) % ACK.size
-        return {number for (number,) in ACK.iter_unpack(received[:whole])}
-
-
-def _child(url: str, acks: Connection, kind: type[SqlStore], appends: int | None) -> None:
-    append_for_ever(url, acks.fileno(), kind, appends)
 
 
 def faults(path: Path, acknowledged: set[int]) -> Iterator[str]:
@@ -117,14 +59,15 @@ def killed(
 ) -> Generator[set[str], None, None]:
     """Kill one child after the other and say what each left wrong; the next one runs while this one is checked."""
     moments = random.Random(seed)
-    child = Child.start(tmp_path / "0.db", kind)
+    path = tmp_path / "0.db"
+    child = Child.start(append_for_ever, f"sqlite:///{path}", kind)
     for number in range(1, KILLS + 1):
         acknowledged = child.acknowledged_until_dead(kill_after=moments.uniform(0.0, longest))
-        path = child.path
-        child = Child.start(tmp_path / f"{number}.db", kind)
+        left, path = path, tmp_path / f"{number}.db"
+        child = Child.start(append_for_ever, f"sqlite:///{path}", kind)
         try:
             assert acknowledged
-            yield set(faults(path, acknowledged))
+            yield set(faults(left, acknowledged))
         except BaseException:
             child.end()
             raise
@@ -163,11 +106,12 @@ def test_leaving_without_close_keeps_everything(tmp_path: Path) -> None:
 
 def test_an_exit_without_cleanup_keeps_what_was_acknowledged(tmp_path: Path) -> None:
     """A multiprocessing child ends by ``os._exit``, past every handler."""
-    child = Child.start(tmp_path / "left.db", SqlStore, appends=1_500)
+    path = tmp_path / "left.db"
+    child = Child.start(append_for_ever, f"sqlite:///{path}", SqlStore, 1_500)
     acknowledged = child.acknowledged_until_dead(kill_after=None)
     assert child.process.exitcode == 0
     assert acknowledged
-    assert list(faults(child.path, acknowledged)) == []
+    assert list(faults(path, acknowledged)) == []
 
 
 @pytest.mark.parametrize("missing", ["acknowledged", "state", "ledger"])

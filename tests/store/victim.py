@@ -1,5 +1,6 @@
 """A process that appends as fast as it can until it is killed; run in a child."""
 
+import itertools
 import os
 import struct
 import threading
@@ -10,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from banditroute.errors import StoreUnavailableError
 from banditroute.records import LogRecord, ReceiptStatus
 from banditroute.store.fates import Fates
 from banditroute.store.ledger import Ledger
@@ -39,7 +41,7 @@ class SplitStore(SqlStore):
     ledger = StateLater
 
 
-def append_for_ever(url: str, acks: int, kind: type[SqlStore] = SqlStore, appends: int | None = None) -> None:
+def append_for_ever(acks: int, url: str, kind: type[SqlStore] = SqlStore, appends: int | None = None) -> None:
     """Write the number of each durable feedback to the pipe ``acks``; stop after ``appends``, without closing."""
     store = kind(url)
     number = open_router(store).end.learned
@@ -54,6 +56,24 @@ def append_for_ever(url: str, acks: int, kind: type[SqlStore] = SqlStore, append
             waiting.popleft().result(timeout=30)
     # Keeps the store from being collected, and thereby closed, before the interpreter ends.
     _left_open.append(store)
+
+
+def append_to_share(acks: int, url: str, first: int) -> None:
+    """The same beside other workers, with numbers from ``first`` on; all is said until it is taken, and again."""
+    store = SqlStore(url)
+    open_router(store)
+    for start in itertools.count(first, 8):
+        said: list[tuple[int, list[LogRecord]]] = []
+        for number in range(start, start + 8):
+            decision = a_decision(number)
+            said.append((number, [decision, feedback_of(decision, number % 1_000)]))
+        stored = [(number, store.append(records)) for number, records in said]
+        for (number, future), (_, records) in zip(stored, said, strict=True):
+            while isinstance(future.exception(timeout=30), StoreUnavailableError):
+                future = store.append(records)
+            future.result()
+            os.write(acks, ACK.pack(number))
+            store.append(records)
 
 
 _left_open: list[SqlStore] = []

@@ -1,0 +1,183 @@
+"""What PostgreSQL adds: a server that may be away, restart, refuse, or be set up dangerously."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, make_url
+from sqlalchemy.exc import DBAPIError
+
+from banditroute.errors import StoreError, StoreUnavailableError
+from banditroute.store import migrations, tables, views
+from banditroute.store.postgres import Postgres
+from banditroute.store.sql import SqlStore
+from banditroute.testing import SECRET, a_decision, append, feedback_of, open_router
+from tests.postgres import OwnServer, Server
+
+ONE, TWO = a_decision(1), a_decision(2)
+
+
+@pytest.fixture
+def store(postgres_url: str) -> Iterator[SqlStore]:
+    store = SqlStore(postgres_url)
+    open_router(store)
+    yield store
+    store.close()
+
+
+def database(store: SqlStore) -> Postgres:
+    assert isinstance(store._database, Postgres)
+    return store._database
+
+
+def test_sessions_give_up_in_time(store: SqlStore) -> None:
+    with database(store).read("looking") as connection:
+        settings = {
+            name: connection.exec_driver_sql(f"SHOW {name}").scalar()
+            for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+        }
+        assert list(settings.values()) == ["5s", "2s", "10s"]
+        assert connection.exec_driver_sql("SHOW transaction_read_only").scalar() == "on"
+
+
+def test_migrations_and_tables_are_equal(postgres_url: str) -> None:
+    assert migrations.upgrade(postgres_url) == "0001"
+    engine = Postgres(make_url(postgres_url))
+    with engine._writing.begin() as connection:
+        ours = MigrationContext.configure(connection, opts={"version_table": tables.alembic_version.name})
+        assert compare_metadata(ours, tables.metadata) == []
+    engine.dispose()
+    migrated = SqlStore(postgres_url)
+    open_router(migrated)
+    append(migrated, ONE, feedback_of(ONE, 1))
+    assert migrated.end() == (1, 1)
+    migrated.close()
+
+
+def test_views(store: SqlStore, postgres_url: str) -> None:
+    append(store, ONE, feedback_of(ONE, 1))
+    (summary,) = views.routers(postgres_url)
+    assert (summary.name, summary.decisions, summary.feedback, summary.waiting) == ("support", 1, 1, 0)
+    assert summary.database_bytes > 1_000_000
+    assert views.secret_of(postgres_url, "support") == SECRET
+
+
+REFUSED = [
+    (replace(TWO, probabilities=np.array([0.0, 1.0])), r"CheckViolation 23514, ck_br_decision_propensity"),
+    (replace(TWO, created_us=2**63), r"\(NumericValueOutOfRange 22003\)"),
+    (replace(TWO, body=b"canary"), r"CheckViolation 23514, ck_br_decision_body"),
+    (replace(TWO, key="canary\0"), r"\(CharacterNotInRepertoire 22021\)"),
+]
+
+
+@pytest.mark.parametrize(("record", "sentence"), REFUSED, ids=["propensity", "time", "body", "NUL"])
+def test_refusals_name_the_rule_and_no_value(store: SqlStore, record: Any, sentence: str) -> None:
+    with pytest.raises(StoreError, match=sentence) as caught:
+        append(store, replace(record, preferences={"canary": 1.0}))
+    assert not isinstance(caught.value, StoreUnavailableError)
+    chain = [caught.value, caught.value.__context__, getattr(caught.value.__context__, "orig", None)]
+    assert "canary" not in f"{chain!r} {[str(error) for error in chain]}"
+    append(store, ONE)
+    assert store.end() == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://me:hunter2@127.0.0.1:1/secrets",
+        "postgresql+psycopg://me:hunter2@/secrets?host=/nowhere/at/all",
+        "postgresql://me:hunter2@nowhere.invalid/secrets",
+    ],
+)
+def test_a_server_that_is_not_there(url: str) -> None:
+    store = SqlStore(url, patience=0.0)
+    with pytest.raises(StoreUnavailableError, match=r"store not opened: database unavailable \(") as caught:
+        open_router(store)
+    shown = f"{caught.value!r} {store!r} {caught.value.__cause__!r}"
+    assert "hunter2" not in shown
+    assert "me:" not in shown
+    assert store.health() == {"database": "postgresql", "available": False}
+
+
+class Failing:
+    """A driver's error."""
+
+    def __init__(self, state: str) -> None:
+        self.sqlstate = state
+
+    def error(self) -> DBAPIError:
+        original = type("OperationalError", (Exception,), {"sqlstate": self.sqlstate})("canary")
+        return DBAPIError("SELECT canary", None, original)
+
+
+@pytest.mark.parametrize("state", ["40001", "40P01", "55P03", "57P01", "57P02", "57P03", "08006", None])
+def test_what_is_in_the_way_is_tried_again(store: SqlStore, state: Any) -> None:
+    calls = []
+
+    def work(connection: Connection) -> str:
+        calls.append(connection)
+        if len(calls) < 3:
+            raise Failing(state).error()
+        return "done"
+
+    assert database(store).write("working", work) == "done"
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [("22003", StoreError), ("23505", StoreError), ("42P01", StoreError), ("53100", StoreUnavailableError)],
+)
+def test_what_would_fail_again_is_not(store: SqlStore, state: str, kind: type[StoreError]) -> None:
+    calls = []
+
+    def work(connection: Connection) -> None:
+        calls.append(connection)
+        raise Failing(state).error()
+
+    with pytest.raises(StoreError, match=f"working: .*{state}") as caught:
+        database(store).write("working", work)
+    assert (len(calls), type(caught.value)) == (1, kind)
+    assert "canary" not in str(caught.value)
+
+
+def test_patience_ends(postgres_url: str) -> None:
+    database = Postgres(make_url(postgres_url), patience=0.0)
+    with pytest.raises(StoreUnavailableError, match="working: database unavailable"):
+        database.write("working", lambda connection: _raise(Failing("40001").error()))
+    database.dispose()
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def test_an_unsafe_server_is_told_of(postgres_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    url = make_url(postgres_url).update_query_dict({"options": "-c synchronous_commit=off"})
+    with caplog.at_level(logging.WARNING, "banditroute"):
+        store = SqlStore(url.render_as_string(hide_password=False))
+        open_router(store)
+        store.close()
+    assert "synchronous_commit=off" in caplog.text
+
+
+def test_a_crash_of_the_server(store: SqlStore, postgres_server: Server) -> None:
+    """What was acknowledged is there, and the store goes on by itself."""
+    if not isinstance(postgres_server, OwnServer):
+        pytest.skip("this server is not ours to crash")
+    append(store, ONE, feedback_of(ONE, 1))
+    assert store.append([TWO]).result(30) == "recorded"
+    postgres_server.crash()
+    try:
+        error = store.append([feedback_of(TWO, 2)]).exception(30)
+        assert isinstance(error, StoreUnavailableError)
+        assert not store.health()["available"]
+    finally:
+        postgres_server.start()
+    append(store, feedback_of(TWO, 2))
+    assert store.end() == (2, 2)
+    assert store.health()["available"]
