@@ -2,6 +2,7 @@
 
 import json
 import logging
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -81,10 +82,11 @@ def test_a_beliefs_fault_falls_back(monkeypatch: pytest.MonkeyPatch) -> None:
     router = a_router()
     router.route(a_vector(0))
 
-    def broken(self: Belief, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def broken(self: Belief, x: FloatArray) -> NoReturn:
         raise FloatingPointError("no number")
 
     monkeypatch.setattr(Belief, "predict", broken)
+    monkeypatch.setattr(Belief, "predict_many", broken)
     assert {decision.cause for decision in router.route_many([[0.0] * 3] * 3)} == {"fallback"}
     assert router.route(a_vector(1)).cause == "fallback"
     assert (router.health()["faults"], router.health()["last_fault"]) == (4, "FloatingPointError: no number")
