@@ -49,6 +49,7 @@ from banditroute.store import Store, open_store
 from banditroute.terms import Terms, check_text
 
 LEDGER_DECISIONS = 10_000
+MAX_SOURCE = 200
 FOLLOW_EVERY = 0.2
 """How often to look what other workers wrote [s]."""
 QUALITY = (Objective("quality"),)
@@ -327,7 +328,7 @@ class Router(Operations):
                 process reported them a moment ago, the receipt raises it.
         """
         body = self._ids.body(decision_id)
-        check_text("source", source)
+        check_text("source", source, longest=MAX_SOURCE)
         if not isinstance(amend, bool):
             raise InvalidArgumentError(f"amend = {amend!r:.40} must be True or False")
         self._close_windows()

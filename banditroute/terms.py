@@ -74,15 +74,15 @@ class Terms:
         )
 
 
-def check_text(name: str, text: object) -> None:
+def check_text(name: str, text: object, *, longest: int = MAX_TEXT) -> None:
     """Refuse what is neither None nor a short printable string.
 
     Raises:
         InvalidArgumentError: then.
     """
-    if text is not None and not (isinstance(text, str) and text.isprintable() and len(text) <= MAX_TEXT):
+    if text is not None and not (isinstance(text, str) and text.isprintable() and len(text) <= longest):
         # Any of them may have been made of a prompt or a person: it is not repeated.
-        raise InvalidArgumentError(f"{name} must be a string of at most {MAX_TEXT} printable characters")
+        raise InvalidArgumentError(f"{name} must be a string of at most {longest} printable characters")
 
 
 def _check_limit(name: str, limit: object) -> None:

@@ -43,7 +43,7 @@ class Opened:
     Args:
         database: Where the log is.
         enter: Finds or creates the router there; raises StoreUnavailableError as long as it cannot.
-        ledger: The ledger's class.
+        kind: The ledger's class.
         worker: This worker's name.
         fold, revise: As in :meth:`~banditroute.store.Store.open`.
         spools: Where records wait while the database is away; without it they are refused.
@@ -53,7 +53,7 @@ class Opened:
         self,
         database: Database,
         enter: Callable[[], Entrance],
-        ledger: type[Ledger],
+        kind: type[Ledger],
         worker: str,
         fold: Fold,
         revise: Revise,
@@ -61,7 +61,7 @@ class Opened:
     ) -> None:
         self.database = database
         self._enter = enter
-        self._ledger = ledger
+        self._kind = kind
         self._worker = worker
         self._fold, self._revise = fold, revise
         self._entering = threading.Lock()
@@ -79,6 +79,11 @@ class Opened:
     def reader(self) -> LogReader:
         """The log; raises StoreUnavailableError while the database is away."""
         return self._inside().reader
+
+    @property
+    def ledger(self) -> Ledger:
+        """What appends and folds; raises StoreUnavailableError while the database is away."""
+        return self._inside().ledger
 
     def catch_up(self) -> None:
         """Bring in what dead workers left behind; nothing that is wrong with it keeps a router from opening."""
@@ -144,7 +149,7 @@ class Opened:
         with self._entering:
             if self._entered is None:
                 at = self._enter()
-                ledger = self._ledger(
+                ledger = self._kind(
                     self.database, at.store_id, at.router_id, self._worker, self._fold, self._revise
                 )
                 self._entered = _Entered(at, ledger, LogReader(self.database, at.router_id, self._worker))

@@ -208,7 +208,7 @@ def _everything(router: Router, ids: list[str]) -> list[str]:
         except Exception as error:  # noqa: BLE001  (whatever it is, it is looked at)
             said.append(f"{type(error).__name__}: {error}")
     health = router.health()
-    return [*said, str(health["last_error"])] if said or health["lost"] else []
+    return [*said, str(health["last_error"])] if said or health["lost"] or health.get("spooled") else []
 
 
 def _reopened(path: Path) -> object:
