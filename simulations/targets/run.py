@@ -464,11 +464,12 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=CONFIG["seeds"])
     arguments = parser.parse_args()
+    first = CONFIG["first_seed"]
     with ProcessPoolExecutor(arguments.workers) as pool:
 
         def over(what: str, function: Callable[[int], Any]) -> list[Any]:
             print(what, flush=True)
-            return list(pool.map(function, range(arguments.seeds)))
+            return list(pool.map(function, range(first, first + arguments.seeds)))
 
         parts = (latency, shares, floor, within, fairness, modes)
         sections = [line for part in parts for line in part(arguments.directory, over)]

@@ -53,11 +53,18 @@ class Average(Target):
 
     def expected(self, situation: Situation) -> FloatArray:
         """What is believed of each arm, as a distance from the better bound; shape (arms,)."""
+        return self._believed(situation, 0.0)
+
+    def hoped(self, situation: Situation) -> FloatArray:
+        """The same, one width nearer to the better bound; shape (arms,)."""
+        return self._believed(situation, -1.0 if self._more_is_bad else 1.0)
+
+    def _believed(self, situation: Situation, widths: float) -> FloatArray:
         if self.objective not in situation.objectives.names:
             return np.full(len(situation.arms), self.allowed)
         position = situation.objectives.position(self.objective)
         objective = situation.objectives[position]
-        believed = objective.bounds[0] + objective.span * situation.mean[:, position]
+        scaled = situation.mean[:, position] + widths * situation.width[:, position]
         lo, hi = self.bounds
-        scaled: FloatArray = (np.clip(believed, lo, hi) - lo) / (hi - lo)
-        return scaled if self._more_is_bad else 1.0 - scaled
+        used: FloatArray = (np.clip(objective.bounds[0] + objective.span * scaled, lo, hi) - lo) / (hi - lo)
+        return used if self._more_is_bad else 1.0 - used

@@ -1,7 +1,6 @@
 """A floor under the quality, as a share of what a baseline would have reached."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,14 +17,14 @@ LOOK_AGAIN = 8
 class QualityFloor:
     """Lets an arm be tried only where, even if it fails, the quality so far stays above a share of a baseline's.
 
-    At all times, with confidence, Σ μ(served) ≥ ``at_least`` · Σ μ(baseline), over all requests so far.
-    What the baseline yields beyond its share is saved up, and trials are paid from it: an arm is eligible for
-    a request if the savings would cover the least that is believed of it there. Where none is left but the
-    baseline, the decision is marked ``"held"``.
+    At all times, with confidence, Σ served ≥ ``at_least`` · Σ baseline, over all requests so far: in expectation,
+    and as it happens. What the baseline yields beyond its share is saved up, and trials are paid from it: an arm
+    is eligible for a request if the savings would cover its failure there. Where none is left but the baseline,
+    the decision is marked ``"held"``.
 
     What was served counts with what was reported, less what chance may have added to it, so that no model is
-    trusted with it; until then, with the lower bound of what was believed. What, instead of others, the
-    baseline would have yielded there is the upper bound of what is believed of it: with that the linear model is
+    trusted with it; until then, with the lower bound of what was believed. What the baseline would have yielded
+    where others served is the upper bound of what is believed of it: with that the linear model is
     trusted. If the mean of the baseline is ``known``, all requests together are held against it instead. That
     asks for no model, but for more savings, which have to cover the chance of which requests came.
 
@@ -70,7 +69,7 @@ class QualityFloor:
     @property
     def slack(self) -> float:
         """By how much the floor is surely exceeded so far, in the objective's unit times requests."""
-        return self._savings.slack
+        return min(self._savings.expected, self._savings.happened)
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
         """The choice among the arms that the savings cover."""
@@ -79,7 +78,7 @@ class QualityFloor:
             return choice(situation)
         if np.count_nonzero(safe) == 1:
             return safe.astype(np.float64)
-        return choice(replace(situation, eligible=safe))
+        return choice(situation.narrowed(safe))
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
         """The savings, the arms that they do not cover, and lower bound, mean and upper bound of every arm."""
@@ -87,7 +86,7 @@ class QualityFloor:
         if safe is None:
             return {"slack": self.slack}
         bounds = np.column_stack(self._believed(situation)).tolist()
-        column = situation.objectives.position(self.objective)
+        column = self._column(situation)
         left_out = [situation.arms[i] for i in np.flatnonzero(situation.eligible & ~safe)]
         facts = {
             "slack": self.slack,
@@ -136,15 +135,22 @@ class QualityFloor:
         if not situation.eligible[place]:
             return None
         low, _, high = self._believed(situation)
-        known, share = self._savings.known, self._savings.at_least
-        owed = share * (high[place] if known is None else known)
-        safe: BoolArray = situation.eligible & (self.slack + low >= owed)
+        lowest, highest = situation.objectives[self._column(situation)].bounds
+        savings = self._savings
+        baseline = high[place] if savings.known is None else savings.known
+        if savings.happened + lowest < savings.at_least * highest:
+            safe = np.zeros(len(low), dtype=bool)
+        else:
+            safe = situation.eligible & (savings.expected + low >= savings.at_least * baseline)
         safe[place] = True
         return safe
 
+    def _column(self, situation: Situation) -> int:
+        return situation.objectives.position(self.objective)
+
     def _believed(self, situation: Situation) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Lower bound, mean and upper bound of every arm, in the objective's unit; each of shape (arms,)."""
-        column = situation.objectives.position(self.objective)
+        column = self._column(situation)
         objective = situation.objectives[column]
         mean = objective.bounds[0] + objective.span * situation.mean[:, column]
         reach = self.widths * objective.span * situation.width[:, column]

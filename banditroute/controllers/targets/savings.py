@@ -23,24 +23,26 @@ class Yield:
     Attributes:
         reports, total, variance: Of those reported: their number, what they yielded, and its squared distance from
             what was guessed.
-        awaited: What the others count with.
+        waiting, awaited: Number of the others, and what they count with.
     """
 
     reports: int = 0
     total: float = 0.0
     variance: float = 0.0
+    waiting: int = 0
     awaited: float = 0.0
 
     def count(self, sign: int, outcome: float | None, low: float, guess: float) -> None:
         """Take a request in, or out."""
         if outcome is None:
+            self.waiting += sign
             self.awaited += sign * low
         else:
             self.reports += sign
             self.total += sign * outcome
             self.variance = max(0.0, self.variance + sign * (outcome - guess) ** 2)
 
-    def at_least(self, bounds: Sequence[float], error: float) -> float:
+    def expected_at_least(self, bounds: Sequence[float], error: float) -> float:
         """Lower bound of the sum of what was to be expected, at all times but with chance ``error``.
 
         Nothing yields less than its bound, which says more than chance does while reports are few.
@@ -48,6 +50,23 @@ class Yield:
         lowest, highest = bounds
         stray = boundary(self.variance, scale=highest - lowest, error=error)
         return max(self.reports * lowest, self.total - stray) + self.awaited
+
+    def happens_at_least(self, bounds: Sequence[float], error: float) -> float:
+        """Lower bound of the sum of what did happen: chance is only in what was not reported yet."""
+        lowest, highest = bounds
+        span = highest - lowest
+        stray = boundary(self.waiting * span**2 / 4.0, scale=span, error=error)
+        return self.total + max(self.waiting * lowest, self.awaited - stray)
+
+
+def happens_at_most(requests: int, mean: float, bounds: Sequence[float], error: float) -> float:
+    """Upper bound of what requests of such a mean yield together, at all times but with chance ``error``.
+
+    No variance is larger than (highest − mean) · (mean − lowest).
+    """
+    lowest, highest = bounds
+    variance = requests * (highest - mean) * (mean - lowest)
+    return min(requests * highest, requests * mean + boundary(variance, scale=highest - lowest, error=error))
 
 
 @dataclass(slots=True)
@@ -74,12 +93,15 @@ class Sums:
 
 
 class Savings:
-    """By how much the floor is surely exceeded so far.
+    """By how much the floor is surely exceeded so far: in expectation, and as it happened.
 
-    With s the share that must be reached, the slack is (1 − s) L_b + L − s n m. L_b and L are the lower bounds of
-    what the baseline yielded, and of what others did in n requests; m is the upper bound of what the baseline
-    would have yielded at their average context. If its mean m is known, L is over all T requests, and the slack
-    L − s T m.
+    In expectation that is (1 − s) L_b + L − s n m, with s the share that must be reached, L_b and L the lower
+    bounds of what the baseline was to yield, and the others in n requests, and m the upper bound of what the
+    baseline would have yielded at their average context. As it happened it is (1 − s) Y_b + Y − s U, with what
+    they did yield, and the upper bound U of what n requests of mean m may happen to yield.
+
+    If the mean m of the baseline is known, all requests are others to it: L and Y are over all of them, which
+    are n.
     """
 
     def __init__(self, *, at_least: float, known: float | None, error: float) -> None:
@@ -88,13 +110,29 @@ class Savings:
         self._memory: Memory[Note] = Memory()
 
     @property
-    def slack(self) -> float:
-        """In the objective's unit, times requests."""
-        sums = self.sums
+    def expected(self) -> float:
+        """In expectation, in the objective's unit times requests."""
+        sums, error = self.sums, self.error / 4
+        own = sums.baseline.expected_at_least(sums.bounds, error)
+        others = sums.others.expected_at_least(sums.bounds, error)
+        _, forgone = self._instead()
+        return (1.0 - self.at_least) * own + others - self.at_least * forgone
+
+    @property
+    def happened(self) -> float:
+        """As it happened, in the objective's unit times requests."""
+        sums, error = self.sums, self.error / 4
+        own = sums.baseline.happens_at_least(sums.bounds, error)
+        others = sums.others.happens_at_least(sums.bounds, error)
+        n, forgone = self._instead()
+        most = happens_at_most(n, forgone / n, sums.bounds, error) if n else 0.0
+        return (1.0 - self.at_least) * own + others - self.at_least * most
+
+    def _instead(self) -> tuple[int, float]:
+        """Requests that are held against the baseline, and what it is expected to yield in them at the most."""
         if self.known is not None:
-            return sums.others.at_least(sums.bounds, self.error) - self.at_least * self.known * sums.requests
-        saved = (1.0 - self.at_least) * sums.baseline.at_least(sums.bounds, self.error / 2)
-        return saved + sums.others.at_least(sums.bounds, self.error / 2) - self.at_least * sums.forgone
+            return self.sums.requests, self.known * self.sums.requests
+        return self.sums.served_by_others, self.sums.forgone
 
     def take(self, body: bytes, arm: str, row: RowArray, *, is_baseline: bool, low: float, guess: float) -> None:
         """Count a request with the least that is believed of it."""

@@ -1,7 +1,6 @@
 """Shares of traffic: how much each arm must, or may, serve."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -115,7 +114,7 @@ class Shares:
             return certain
         beyond = np.array([self._debt(self._most, arm) > self.slack for arm in situation.arms])
         left = situation.eligible & ~beyond
-        return choice(replace(situation, eligible=left) if left.any() else situation)
+        return choice(situation.narrowed(left) if left.any() else situation)
 
 
 def _checked(name: str, shares: Mapping[str, float] | None) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from banditroute.arrays import FloatArray
@@ -26,9 +25,10 @@ class Target(ABC):
     with that for good.
 
     Where that is not enough, because new arms are tried at any price or the policy does not look at prices, the
-    answer is mixed with the one among arms that are expected to keep the constraint: more of it from ``slack``
-    of debt on, nearly nothing else from twice that on. Where no arm is expected to keep it, those that use least
-    take their place, however good the others are.
+    answer is mixed with the one among arms that plausibly keep the constraint: more of it from ``slack`` of debt
+    on, nearly nothing else from twice that on. Plausibly, so that an arm that is known to be a little too much
+    does not stand in the way of one that is not known yet. Where no arm does, the one that may use least takes
+    their place, however good the others are.
 
     Args:
         objective: What is reported.
@@ -52,6 +52,10 @@ class Target(ABC):
         """What each arm is expected to use; shape (arms,)."""
 
     @abstractmethod
+    def hoped(self, situation: Situation) -> FloatArray:
+        """What it plausibly uses at the least, one standard deviation below; shape (arms,)."""
+
+    @abstractmethod
     def used(self, outcome: float) -> float:
         """What a reported outcome used."""
 
@@ -69,12 +73,13 @@ class Target(ABC):
         """The choice where every arm costs what it uses, mixed with the one among those that may be afforded."""
         if not self._queue.debt:
             return choice(situation)
-        expected, forced = self.expected(situation), self._queue.forced(self.slack)
-        priced = situation.priced(self._queue.price * abs(situation.weights).sum() * expected)
+        forced = self._queue.forced(self.slack)
+        priced = situation.priced(self._queue.price * abs(situation.weights).sum() * self.expected(situation))
         if not forced:
             return choice(priced)
-        most = max(self.allowed, expected[situation.eligible].min())
-        affordable = replace(priced, eligible=situation.eligible & (expected <= most))
+        hoped = self.hoped(situation)
+        most = max(self.allowed, hoped[situation.eligible].min())
+        affordable = priced.narrowed(situation.eligible & (hoped <= most))
         return (1.0 - forced) * choice(priced) + forced * choice(affordable)
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
