@@ -81,6 +81,18 @@ def test_a_lift_by_hand() -> None:
     assert holdout.lift()["quality"].reports == 2
 
 
+def test_operators_are_told() -> None:
+    holdout = Holdout(0.2, incumbent="c")
+    assert holdout.report() == {"lift": {"quality": {"mean": 0.0, "reports": 0}}}
+    life = Life(holdout, mostly_a)
+    life.report(life.step(a_situation("abc"), arm="a"), quality=1.0)
+    lift = holdout.lift()["quality"]
+    told = {"mean": lift.mean, "low": lift.low, "high": lift.high, "reports": 1}
+    assert holdout.report() == {"lift": {"quality": told}}
+    assert Apprentice("c").report()["promoted"] is False
+    assert Shadow("c").report() == {"agreement": 0.0, "requests": 0}
+
+
 def test_where_both_do_the_same_nothing_is_added() -> None:
     holdout = Holdout(0.2, incumbent="a")
     life = Life(holdout, lambda given: certain(given, "a"))

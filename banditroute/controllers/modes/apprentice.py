@@ -65,6 +65,10 @@ class Apprentice(Trial):
         """How far both would have done the same, on average; 0 before the first request."""
         return self._overlap.mean
 
+    def report(self) -> Mapping[str, Any]:
+        """Whether it is promoted, agreement and lift, for ``Router.health``."""
+        return {**super().report(), "agreement": self.agreement, "promoted": self._promoted}
+
     def share(self, request: Request) -> float:  # noqa: ARG002  # of the protocol
         """All but the apprentice's own, and nothing after its promotion."""
         return 0.0 if self._promoted else 1.0 - self._own

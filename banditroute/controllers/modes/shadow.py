@@ -37,6 +37,10 @@ class Shadow:
         """Chance of the router to choose the arm that served, on average over all requests; 0 at first."""
         return self.agreed / self.requests if self.requests else 0.0
 
+    def report(self) -> Mapping[str, Any]:
+        """The agreement, for ``Router.health``."""
+        return {"agreement": self.agreement, "requests": self.requests}
+
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
         """The incumbent's choice."""
         would, acts = choice(situation), incumbent_choice(self.incumbent, situation)

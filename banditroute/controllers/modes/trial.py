@@ -66,6 +66,14 @@ class Trial(ABC):
         """What the router is worth against the incumbent, objective by objective, as far as is known now."""
         return {objective: measure.report() for objective, measure in self._measures.items()}
 
+    def report(self) -> Mapping[str, Any]:
+        """The lift of every measure, for ``Router.health``; no bounds before the first report."""
+        found = {}
+        for objective, lift in self.lift().items():
+            bounds = {"low": lift.low, "high": lift.high} if lift.reports else {}
+            found[objective] = {"mean": lift.mean, **bounds, "reports": lift.reports}
+        return {"lift": found}
+
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
         """Both choices, mixed."""
         policy, acts = choice(situation), incumbent_choice(self.incumbent, situation)
