@@ -26,6 +26,7 @@ def test_exported_names() -> None:
         "Receipt",
         "Router",
         "Uniform",
+        "Window",
     ]
     assert all(hasattr(banditroute, name) for name in banditroute.__all__)
 

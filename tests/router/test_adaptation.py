@@ -25,7 +25,7 @@ from banditroute.controllers import (
 from banditroute.errors import InvalidArgumentError
 from banditroute.learning import belief
 from banditroute.learning.fading import Fading
-from tests.router.world import World, a_router, lived, url
+from tests.router.world import World, a_router, bodies, lived, url
 
 STEPS = 250
 ARMS = [Arm("a"), Arm("b")]
@@ -128,7 +128,7 @@ def test_sums_stay_undiscounted_however_they_are_read() -> None:
     jumpy = Drift(detectors=[PageHinkley(delta=0.0, threshold=2.0)], grace=5, watch_share=0.0)
     totals = []
     for drift in (still, jumpy):
-        router = a_router(controllers=[drift], policy=Uniform(), secret=bytes(32))
+        router = a_router(controllers=[drift], policy=Uniform(), secret=bytes(32), ids=bodies())
         lived(router, 200)
         assert router._state.belief is not None
         statistics = router._state.belief.statistics
@@ -139,7 +139,7 @@ def test_sums_stay_undiscounted_however_they_are_read() -> None:
 
 def test_drift_makes_an_arm_uncertain_again_and_says_so() -> None:
     drift = Drift()
-    router = Router("r", arms=ARMS, policy=Uniform(), controllers=[drift], secret=bytes(32))
+    router = Router("r", arms=ARMS, policy=Uniform(), controllers=[drift], secret=bytes(32), ids=bodies())
     rng = np.random.default_rng(2)
     level, widths, number = {"a": 0.7, "b": 0.6}, [], 0
     while drift.report()["alarms"] < 1:
@@ -165,7 +165,7 @@ def test_drift_makes_an_arm_uncertain_again_and_says_so() -> None:
 
 def test_a_session_is_held_and_marked() -> None:
     session = Session(AdapterLoad({"a": 1.0, "b": 1.0}, second_price=0.5))
-    router = Router("r", arms=ARMS, controllers=[session], secret=bytes(32))
+    router = Router("r", arms=ARMS, controllers=[session], secret=bytes(32), ids=bodies())
     first = router.route([0.1], session="s")
     second = router.route([0.1], session="s")
     other = router.route([0.1], session="s", incumbent="b" if first.arm == "a" else "a")
@@ -178,7 +178,7 @@ def test_a_session_is_held_and_marked() -> None:
 def test_a_circuit_opens_by_failed_calls() -> None:
     objectives = [Objective("quality"), Objective("available")]
     breaker = CircuitBreaker(failures=2, cool_down_s=60)
-    router = Router("r", arms=ARMS, objectives=objectives, controllers=[breaker], secret=bytes(32))
+    router = Router("r", arms=ARMS, objectives=objectives, controllers=[breaker], secret=bytes(32), ids=bodies())
     for _ in range(2):
         decision = router.route([0.1], allowed=["a"])
         router.feedback(decision.id, available=0)
@@ -215,7 +215,7 @@ def test_a_successor_inherits_and_a_restart_knows(tmp_path: Path) -> None:
 
 def test_what_is_inherited_shows() -> None:
     """Both are new; one follows an arm that was bad."""
-    router = Router("r", arms=[*ARMS], policy=Uniform(), secret=bytes(32))
+    router = Router("r", arms=[*ARMS], policy=Uniform(), secret=bytes(32), ids=bodies())
     for _ in range(80):
         decision = router.route([0.5])
         router.feedback(decision.id, quality=0.9 if decision.arm == "a" else 0.1)
