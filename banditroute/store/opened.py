@@ -123,9 +123,13 @@ class Opened:
         self.writer.close()
         if self._spooling is not None:
             self._spooling.close()
-        with suppress(StoreError):
-            self._fold_rest()
-        self.database.dispose()
+        try:
+            # Whoever never came in has nothing to fold, and may have been refused.
+            if self._entered is not None:
+                with suppress(StoreError):
+                    self._fold_rest()
+        finally:
+            self.database.dispose()
 
     def abandon(self) -> None:
         """Let go of the spool in a forked child, whose parent goes on with it."""

@@ -111,8 +111,8 @@ class LogReader:
         """When and which: decisions without learned feedback of a group, oldest first."""
         decision, feedback = tables.decision.c, tables.feedback.c
         learned = exists().where(
-            feedback.router_id == decision.router_id,
             feedback.body == decision.body,
+            tables.of_router(tables.feedback, decision.router_id),
             feedback.objective_group == group,
             feedback.grid_values.is_not(None),
         )

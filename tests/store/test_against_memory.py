@@ -98,7 +98,7 @@ class TwoStores(RuleBasedStateMachine):
         served = arm if arm in self.arms else None
         self.both(a_report(a_decision(number), quality, amend=amend, served_arm=served))
 
-    @rule(name=st.sampled_from(["small", "new", "ünï"]), price=st.none() | st.floats(0, 1e9), since=int64)
+    @rule(name=st.sampled_from(["small", "new", "ünï"]), price=st.none() | st.floats(1e-9, 5e8), since=int64)
     def change_arm(self, name: str, price: float | None, since: int) -> None:
         arm = Arm(name, price=None if price is None else Price(input=price, output=2 * price))
         if name not in self.arms:

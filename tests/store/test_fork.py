@@ -20,11 +20,14 @@ from banditroute.testing import a_decision, append, open_router
 
 if "careless" in sys.argv:
     sqlite.Sqlite.before_fork = lambda self: None
+    sqlite.Sqlite.after_fork = lambda self, *, in_child: None
 
 store = SqlStore(sys.argv[1])
 open_router(store)
 append(store, a_decision(1))
 queued = [store.append([a_decision(number)]) for number in range(100, 200)]
+if "careless" in sys.argv:
+    store.flush()
 closed, close = os.pipe()
 child = os.fork()
 if child == 0:

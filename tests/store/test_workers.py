@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select, text
 
 from banditroute.records import FeedbackRecord, LogRecord, StateKey
 from banditroute.store import tables
+from banditroute.store.ledger import Ledger
 from banditroute.store.postgres import Postgres
 from banditroute.store.reader import arm_ids
 from banditroute.store.sql import SqlStore
@@ -40,6 +41,13 @@ def wrong(store: SqlStore) -> set[str]:
     return found
 
 
+def ledger_of(store: SqlStore) -> Ledger:
+    """The ledger of a store whose own thread does nothing any more."""
+    assert store._opened is not None
+    store._opened.writer.close()
+    return store._opened._inside().ledger
+
+
 class Watermark:
     """The mistake that the pending marker avoids: to remember the last row that was seen."""
 
@@ -62,7 +70,7 @@ class Committer:
     def __init__(self, store: SqlStore, records: list[LogRecord]) -> None:
         self.appended, self.go = threading.Event(), threading.Event()
         assert store._opened is not None
-        ledger = store._opened.ledger
+        ledger = store._opened._inside().ledger
 
         def work(connection: Connection) -> None:
             ledger._appender.append(connection, records)
@@ -104,13 +112,7 @@ def folding_at_once(url: str) -> set[str]:
     for store in stores:
         open_router(store)
     append(stores[0], ONE, TWO)
-    opened = [store._opened for store in stores]
-    assert opened[0] is not None
-    assert opened[1] is not None
-    first, second = opened[0].ledger, opened[1].ledger
-    for each in opened:
-        assert each is not None
-        each.writer.close()
+    first, second = map(ledger_of, stores)
     first([feedback_of(ONE, 1), feedback_of(TWO, 2)])
     folded, go = threading.Event(), threading.Event()
     errors: list[BaseException] = []
@@ -144,8 +146,7 @@ def folding_at_once(url: str) -> set[str]:
 
 
 def wrong_without_flush(store: SqlStore) -> set[str]:
-    assert store._opened is not None
-    store._opened.ledger.fold(wait=True)
+    ledger_of(store).fold(wait=True)
     flush, store.flush = store.flush, lambda: None  # type: ignore[method-assign]
     try:
         return wrong(store)
@@ -213,9 +214,7 @@ def test_a_dead_workers_rows_are_folded(url: str) -> None:
     """What it appended and did not fold is in the journal as soon as anybody opens the router."""
     dead = SqlStore(url)
     open_router(dead)
-    assert dead._opened is not None
-    dead._opened.writer.close()
-    dead._opened.ledger([ONE, feedback_of(ONE, 1)])
+    ledger_of(dead)([ONE, feedback_of(ONE, 1)])
     dead._database.dispose()
     heir = SqlStore(url)
     assert open_router(heir).end == (1, 1)
