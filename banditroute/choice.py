@@ -43,7 +43,7 @@ class Chooser:
             excluded = dict(request.excluded)
             if request.max_cost_usd is not None:
                 excluded |= self._too_dear(request.max_cost_usd, request, mean, width)
-            situation = self._situation(excluded, request, mean, width)
+            situation = self._situation(row, excluded, request, mean, width)
             probabilities = self._probabilities(situation)
             effects = {c.name: c.effects(situation) for c in self._state.controllers}
             modes = (effect["mode"] for effect in effects.values() if "mode" in effect)
@@ -100,7 +100,7 @@ class Chooser:
         }
 
     def _situation(
-        self, excluded: Mapping[str, str], request: Request, mean: FloatArray, width: FloatArray
+        self, row: RowArray, excluded: Mapping[str, str], request: Request, mean: FloatArray, width: FloatArray
     ) -> Situation:
         roster = self._state.roster
         return Situation(
@@ -112,6 +112,8 @@ class Chooser:
             plays=self._state.plays,
             objectives=self._state.objectives,
             request=request,
+            price_factors=roster.price_factors(request.now_us),
+            row=row,
         )
 
     def _probabilities(self, situation: Situation) -> FloatArray:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from banditroute.arrays import BoolArray, FloatArray, IntArray
+from banditroute.arrays import BoolArray, FloatArray, IntArray, RowArray
 from banditroute.objectives import Objectives
 from banditroute.records.request import Request
 
@@ -23,6 +23,9 @@ class Situation:
         request: On which terms it came.
         penalty: What controllers subtract from the utility of each arm, in its units. Shape (arms,);
             None for nothing.
+        price_factors: Price of each arm now, relative to the price at which its dollars are learned. Shape
+            (arms,); None while no price moved.
+        row: The context on the grid, with its intercept; shape (d,). None where nobody knows it.
     """
 
     arms: tuple[str, ...]
@@ -34,6 +37,8 @@ class Situation:
     objectives: Objectives
     request: Request
     penalty: FloatArray | None = None
+    price_factors: FloatArray | None = None
+    row: RowArray | None = None
 
     def utility(self) -> FloatArray:
         """Expected utility Σ_j w_j μ_j, less the penalty; shape (arms,)."""
@@ -53,6 +58,8 @@ class Situation:
             self.objectives,
             self.request,
             total,
+            self.price_factors,
+            self.row,
         )
 
     def utility_width(self) -> FloatArray:
