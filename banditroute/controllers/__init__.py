@@ -1,6 +1,7 @@
 """What constrains the choice: small state machines around any policy."""
 
 from banditroute.controllers.base import Choice, Controller, Predict, check_names, controlled
+from banditroute.controllers.budget import Budget
 from banditroute.controllers.cache import (
     Adapter,
     CachePlan,
@@ -19,6 +20,7 @@ from banditroute.controllers.cache import (
 
 __all__ = [
     "Adapter",
+    "Budget",
     "CachePlan",
     "CallbackResidency",
     "Choice",

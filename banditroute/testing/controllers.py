@@ -37,7 +37,8 @@ def life(arms: Sequence[str], steps: int, *, known: int | None = None, seed: int
     found: list[Step] = []
     for number in range(steps):
         count = known + (len(arms) - known) * number // steps
-        given = replace(situation(1000 * seed + number, count, OBJECTIVES), arms=tuple(arms[:count]))
+        made = situation(1000 * seed + number, count, OBJECTIVES)
+        given = replace(made, arms=tuple(arms[:count]), row=_row(number))
         decision = _decision(given, number, fallback=number % 11 == 7)
         late = found[number // 2].decision if number % 3 == 1 else None
         feedback = None if late is None else _feedback(late, number)
@@ -250,6 +251,10 @@ def _see(controller: Controller, step: Step) -> None:
         controller.learned(step.feedback)
 
 
+def _row(number: int) -> RowArray:
+    return np.random.default_rng([13, number]).integers(-(2**15), 2**15, size=DIMENSION).astype(np.int32)
+
+
 def _decision(given: Situation, number: int, *, fallback: bool) -> DecisionRecord:
     rng = np.random.default_rng([11, number])
     probabilities = greedy(given) if fallback else softmax(given)
@@ -259,12 +264,12 @@ def _decision(given: Situation, number: int, *, fallback: bool) -> DecisionRecor
         decided=number + 1,
         learned=number // 3,
         arm=given.arms[int(rng.choice(len(given.arms), p=probabilities))],
-        row=rng.integers(-(2**15), 2**15, size=DIMENSION).astype(np.int32),
+        row=_row(number),
         arms=given.arms,
         probabilities=probabilities,
         mean=nothing if fallback else given.mean,
         width=nothing if fallback else given.width,
-        preferences={f"objective {i}": abs(float(weight)) for i, weight in enumerate(given.weights)},
+        preferences={f"objective_{i}": abs(float(weight)) for i, weight in enumerate(given.weights)},
         weights=given.weights,
         excluded={
             arm: "status drained" for arm, is_in in zip(given.arms, given.eligible, strict=True) if not is_in
@@ -290,7 +295,7 @@ def _feedback(decision: DecisionRecord, number: int) -> FeedbackRecord:
         epoch=decision.epoch,
         values=values,
         previous=None,
-        outcomes={f"objective {i}": value / 2**16 for i, value in enumerate(values)},
+        outcomes={f"objective_{i}": value / 2**16 for i, value in enumerate(values)},
         source=None,
         received_us=decision.created_us + 5_000_000,
     )

@@ -7,7 +7,7 @@ from typing import Self
 from banditroute.errors import InvalidArgumentError
 
 DAY_S = 86_400.0
-SAVED_SHARE = 0.1
+SAVED_SHARE = 0.125
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,7 +71,7 @@ class Budget:
         optimism: float = 1.5,
         every: int = 25,
         window: int = 1000,
-        patience: int = 300,
+        patience: int = 200,
         exploration: float = 0.05,
         since: datetime | None = None,
         name: str = "budget",
@@ -97,7 +97,6 @@ class Budget:
         self._rows: deque[RowArray] = deque(maxlen=window)
         self._times_us: deque[int] = deque(maxlen=window)
         self._prices: Prices | None = None
-        self._seen = 0
         self._drag = np.zeros(len(allowances))
         # What to expect of arms that sent no bill yet, and prices that moved: as the last situation said.
         self._unknown: dict[str, list[float]] = {}
@@ -159,14 +158,14 @@ class Budget:
         elapsed_s = (record.created_us - self._times_us[-1]) / 1e6 if self._times_us else 0.0
         self._rows.append(record.row)
         self._times_us.append(record.created_us)
-        self._seen += 1
         if self.since_us is None or record.created_us >= self.since_us:
             self._account.charge(record.body, charge, elapsed_s=max(elapsed_s, 0.0))
             self._feel_drag(record, costs)
+            count = self._account.requests
+            if not count % min(self.every, 1 << (count - 1).bit_length()):
+                self._solve(record, predict)
         else:
             self._account.remember(record.body, charge)
-        if not self._seen % min(self.every, 1 << (self._seen - 1).bit_length()):
-            self._solve(record, predict)
 
     def learned(self, record: FeedbackRecord) -> None:
         """Pay a bill, and learn what the arm that served costs."""
@@ -214,7 +213,7 @@ class Budget:
     def _solve(self, record: DecisionRecord, predict: Predict) -> None:
         gone = {arm for arm, rule in record.excluded.items() if rule.startswith("status ")}
         places = [i for i, arm in enumerate(record.arms) if arm not in gone]
-        rows = np.stack(self._rows)
+        rows = np.concatenate(self._rows).reshape(len(self._rows), -1)
         mean, width = predict(rows)
         utility = self._optimistic(mean, width, record.weights)
         costs = self._expected(record, from_feature_row(rows))
@@ -283,7 +282,6 @@ class Budget:
             "prices": None
             if prices is None
             else [prices.low.tolist(), prices.high.tolist(), prices.share, prices.slack.tolist()],
-            "seen": self._seen,
             "drag": self._drag.tolist(),
             "unknown": {arm: [*amounts] for arm, amounts in self._unknown.items()},
             "factors": dict(self._factors),
@@ -302,7 +300,6 @@ class Budget:
         if state["prices"] is not None:
             low, high, share, slack = state["prices"]
             self._prices = Prices(np.array(low), np.array(high), share, np.array(slack))
-        self._seen = state["seen"]
         self._drag = np.array(state["drag"])
         self._unknown = {arm: [*amounts] for arm, amounts in state["unknown"].items()}
         self._factors = dict(state["factors"])
