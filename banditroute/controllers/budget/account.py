@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from banditroute.controllers.budget.allowance import Allowance
@@ -18,11 +18,13 @@ class Charge:
         arm: Its arm.
         factor: That arm's price when it was decided, relative to the price at which its dollars are learned.
         amounts: Of each resource.
+        counted: Whether it is paid from the balance; history is not.
     """
 
     arm: str
     factor: float
     amounts: tuple[float, ...]
+    counted: bool = True
 
 
 class Account:
@@ -46,27 +48,26 @@ class Account:
         self.spent = [0.0] * len(allowances)
 
     def charge(self, body: bytes, charge: Charge, *, elapsed_s: float) -> None:
-        """Take in the income of one more request, and pay what it is expected to cost."""
+        """Take in the income of one more request, and pay what it is expected to cost, if it counts."""
+        self._charges[body.hex()] = charge
+        while len(self._charges) > OPEN_CHARGES:
+            self._charges.popitem(last=False)
+        if not charge.counted:
+            return
         self.requests += 1
         for j, allowance in enumerate(self._allowances):
             saved = self.balance[j] + allowance.income(self.requests, elapsed_s)
             self.balance[j] = min(saved, self._most[j])
             self._pay(j, charge.amounts[j])
-        self.remember(body, charge)
-
-    def remember(self, body: bytes, charge: Charge) -> None:
-        """Keep a charge, so that its bill can be compared with it."""
-        self._charges[body.hex()] = charge
-        while len(self._charges) > OPEN_CHARGES:
-            self._charges.popitem(last=False)
 
     def bill(self, body: bytes, amounts: Mapping[int, float]) -> None:
         """Correct what a decision was charged: position of the resource → what it really cost."""
         charge = self._charges[body.hex()]
         exact = tuple(amounts.get(j, amount) for j, amount in enumerate(charge.amounts))
-        for j in amounts:
-            self._pay(j, exact[j] - charge.amounts[j])
-        self._charges[body.hex()] = Charge(charge.arm, charge.factor, exact)
+        if charge.counted:
+            for j in amounts:
+                self._pay(j, exact[j] - charge.amounts[j])
+        self._charges[body.hex()] = replace(charge, amounts=exact)
 
     def find(self, body: bytes) -> Charge | None:
         """The charge of a decision, if it is remembered."""
@@ -93,7 +94,7 @@ class Account:
             "requests": self.requests,
             "balance": [*self.balance],
             "spent": [*self.spent],
-            "charges": [[body, c.arm, c.factor, [*c.amounts]] for body, c in self._charges.items()],
+            "charges": [[body, c.arm, c.factor, [*c.amounts], c.counted] for body, c in self._charges.items()],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -101,5 +102,6 @@ class Account:
         self.requests = state["requests"]
         self.balance, self.spent = [*state["balance"]], [*state["spent"]]
         self._charges = OrderedDict(
-            (body, Charge(arm, factor, tuple(amounts))) for body, arm, factor, amounts in state["charges"]
+            (body, Charge(arm, factor, tuple(amounts), counted))
+            for body, arm, factor, amounts, counted in state["charges"]
         )

@@ -21,6 +21,7 @@ from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 
 _DRAG_MEMORY = 100
 _LEAST_ALLOWANCE = 0.01
+_LEAST_GAP_S = 1e-6
 
 
 class Budget:
@@ -153,19 +154,18 @@ class Budget:
         self._hear(record)
         x = from_feature_row(record.row)[np.newaxis]
         costs = self._expected(record, x)[0]
-        arm = record.arms.index(record.arm)
-        charge = Charge(record.arm, self._factors.get(record.arm, 1.0), tuple(costs[arm].tolist()))
-        elapsed_s = (record.created_us - self._times_us[-1]) / 1e6 if self._times_us else 0.0
+        amounts = tuple(costs[record.arms.index(record.arm)].tolist())
+        counted = self.since_us is None or record.created_us >= self.since_us
+        elapsed_s = max((record.created_us - self._times_us[-1]) / 1e6, 0.0) if self._times_us else 0.0
         self._rows.append(record.row)
         self._times_us.append(record.created_us)
-        if self.since_us is None or record.created_us >= self.since_us:
-            self._account.charge(record.body, charge, elapsed_s=max(elapsed_s, 0.0))
+        charge = Charge(record.arm, self._factors.get(record.arm, 1.0), amounts, counted)
+        self._account.charge(record.body, charge, elapsed_s=elapsed_s)
+        if counted:
             self._feel_drag(record, costs)
             count = self._account.requests
             if not count % min(self.every, 1 << (count - 1).bit_length()):
                 self._solve(record, predict)
-        else:
-            self._account.remember(record.body, charge)
 
     def learned(self, record: FeedbackRecord) -> None:
         """Pay a bill, and learn what the arm that served costs."""
@@ -265,8 +265,11 @@ class Budget:
         return np.maximum(self._allowance(), _LEAST_ALLOWANCE * np.array(self._account.usual(self._gap_s())))
 
     def _gap_s(self) -> float:
+        """Mean time between two requests; before two have come, a second."""
         gaps = len(self._times_us) - 1
-        return max((self._times_us[-1] - self._times_us[0]) / 1e6 / gaps, 0.0) if gaps > 0 else 0.0
+        if gaps < 1:
+            return 1.0
+        return max((self._times_us[-1] - self._times_us[0]) / 1e6 / gaps, _LEAST_GAP_S)
 
     def _by_resource(self, values: FloatArray) -> dict[str, float]:
         return dict(zip(self.resources, values.tolist(), strict=True))
