@@ -120,7 +120,9 @@ def _results(
         for name, seed, candidate, url in jobs:
             yield (name, seed), task.run(candidate, seed, url)
         return
-    pending = {executor.submit(task.run, candidate, seed, url): (name, seed) for name, seed, candidate, url in jobs}
+    pending = {
+        executor.submit(task.run, candidate, seed, url): (name, seed) for name, seed, candidate, url in jobs
+    }
     try:
         for future in as_completed(pending):
             yield pending[future], future.result()

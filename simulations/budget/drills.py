@@ -8,6 +8,7 @@ import numpy as np
 
 from banditroute import Arm, Price, Router
 from banditroute.arrays import FloatArray
+from banditroute.policies.exploration import STANDARD_EXPLORATION
 from banditroute.simulator.workload import shuffled_rows
 from simulations.budget.data import Split, splits
 from simulations.budget.stream import PRICES, USD, Event, Run, Setting, play
@@ -113,9 +114,8 @@ class Newcomer:
 
 
 def newcomer(task: Newcomer) -> tuple[float, float, float, float]:
-    """Requests from the arrival until a tenth of 50 in a row (inf if never), pulls but for the floor, quality, cost.
-
-    A pull counts by the probability with which the newcomer was chosen beyond its even share of the floor.
+    """Requests from the arrival until a tenth of 50 in a row, after the burn-in (inf if never); pulls, less those of
+    the floor; quality; cost / budget.
     """
     stream = shuffled(splits(task.directory)["test"], task.seed)
     place = stream.arms.index(task.arm)
@@ -126,12 +126,21 @@ def newcomer(task: Newcomer) -> tuple[float, float, float, float]:
     stream = replace(stream, quality=quality, usd=usd)
     first = [arm for arm in stream.arms if arm != task.arm]
     arm = Arm(task.arm, price=PRICES[task.arm], prior={"cost_usd": USD[task.arm] * task.dearer})
-    run = play(task.setting, stream, task.seed, arms=first, events={task.arrives: lambda router: router.add_arm(arm)})
+    run = play(
+        task.setting, stream, task.seed, arms=first, events={task.arrives: lambda router: router.add_arm(arm)}
+    )
     pulled = (run.arm == place)[task.arrives :].astype(np.float64)
-    often = np.flatnonzero(moving(pulled) >= 0.1)
+    # The burn-in alone would be a tenth of 50 requests, so it does not count as an adoption.
+    wanted = np.where(np.cumsum(pulled) > STANDARD_EXPLORATION.burn_in, pulled, 0.0)
+    often = np.flatnonzero(moving(wanted) >= 0.1)
     adopted = float(often[0] + WINDOW) if len(often) else np.inf
     floor = task.setting.floor / len(stream.arms) * len(pulled)
-    return adopted, float(pulled.sum() - floor), float(run.quality.mean()), float(run.usd.mean() / task.setting.usd)
+    return (
+        adopted,
+        float(pulled.sum() - floor),
+        float(run.quality.mean()),
+        float(run.usd.mean() / task.setting.usd),
+    )
 
 
 def restarted(setting: Setting, seed: int, at: int, history: Path | None) -> tuple[bool, bool]:

@@ -115,7 +115,9 @@ def open_router(
 def learn_history(setting: Setting, history: Split, path: Path) -> None:
     """Write the log of a router that saw every arm on every request of the history, by ordinary feedback."""
     world = _World(seed=-1)
-    with open_router(setting, history.arms, history.X.shape[1], world, f"sqlite:///{path}", priors=False) as router:
+    with open_router(
+        setting, history.arms, history.X.shape[1], world, f"sqlite:///{path}", priors=False
+    ) as router:
         for x, quality, usd in zip(history.X, history.quality.tolist(), history.usd.tolist(), strict=True):
             for place, arm in enumerate(history.arms):
                 decision = router.route(x, allowed=[arm])

@@ -7,7 +7,7 @@ from typing import Self
 from banditroute.errors import InvalidArgumentError
 
 DAY_S = 86_400.0
-SAVED_SHARE = 0.5
+SAVED_SHARE = 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,7 +72,7 @@ class Budget:
         optimism: float = 1.5,
         every: int = 25,
         window: int = 1000,
-        patience: int = 200,
+        patience: int = 300,
         exploration: float = 0.05,
         since: datetime | None = None,
         name: str = "budget",
