@@ -28,6 +28,13 @@ ESSENTIAL = {
         "after 1600 requests the GPU holds: code, poems",
         "why: cache: resident code, poems, miss cost law 0.15",
     ],
+    "keep_a_budget": [
+        "easy requests go to small",
+        "middling requests go to medium",
+        "hard requests go to large",
+        "costs 0.002 USD; 0.002 are allowed",
+        "why: budget: shadow price cost usd",
+    ],
     "replay_a_log": ["best static mixture", "more per request than always code"],
 }
 

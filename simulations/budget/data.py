@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -51,11 +52,11 @@ def splits(directory: Path | None = None) -> dict[str, Split]:
 
 @cache
 def _splits(path: Path) -> dict[str, Split]:
-    from pyarrow.parquet import read_table
-
+    # Its classes have no types, so it is asked for by name.
+    parquet = import_module("pyarrow.parquet")
     features = None if path == BUNDLED else path.with_suffix(".pca32.npy")
     workload = Workload.read(path, features=features)
-    names = np.array(read_table(path, columns=["split"])["split"].to_pylist())
+    names = np.array(parquet.read_table(path, columns=["split"])["split"].to_pylist())
     # The shared projection is not centred on these requests, nor of the intercept's size.
     X = workload.features
     if features is not None:

@@ -55,7 +55,7 @@ class Drill:
 
 
 def drill(task: Drill) -> tuple[FloatArray, FloatArray, FloatArray, int]:
-    """Quality, cost / budget and share of the arm in each third; requests until its share settles after the change."""
+    """Quality, cost / budget and share of the arm in each third; requests until its share settles."""
     stream = shuffled(splits()["test"], task.seed)
     place = stream.arms.index(task.arm)
     third = len(stream.X) // 3
@@ -114,9 +114,7 @@ class Newcomer:
 
 
 def newcomer(task: Newcomer) -> tuple[float, float, float, float]:
-    """Requests from the arrival until a tenth of 50 in a row, after the burn-in (inf if never); pulls, less those of
-    the floor; quality; cost / budget.
-    """
+    """Requests until it gets a tenth of 50 (or infinity); pulls, less the floor's; quality; cost / budget."""
     stream = shuffled(splits(task.directory)["test"], task.seed)
     place = stream.arms.index(task.arm)
     quality, usd = stream.quality.copy(), stream.usd.copy()

@@ -1,9 +1,9 @@
-"""ParetoBandit itself on the same streams; run by an interpreter that has ``paretobandit==0.1.1``, and imports nothing
-of ours: ``python peer.py TASK.npz RESULT.npz``.
+"""ParetoBandit itself on the same streams: ``python peer.py TASK.npz RESULT.npz``.
 
-Its own defaults: alpha .01 and priors worth 1,163.9 requests where it starts warm, alpha .05 and none where cold;
-forgetting .997, no static penalty, the pacer in its default mode. The priors are made of the validation rows, as its
-package makes them of its training split, which it does not ship.
+It is run by an interpreter that has ``paretobandit==0.1.1``, and imports nothing of ours. Its own defaults: alpha
+.01 and priors worth 1,163.9 requests where it starts warm, alpha .05 and none where cold; forgetting .997, no
+static penalty, the pacer in its default mode. The priors are made of the validation rows, as its authors make them
+of a training split that the package does not hold.
 """
 
 import logging

@@ -1,14 +1,14 @@
 """What budgets are compared with: three published controllers, as far as their texts say how they work.
 
-All of them see the same policy and the same list prices; none of them looks after the floor of exploration, so they
-are run without one.
+All of them see the same policy and the same list prices; none of them looks after the floor of exploration, so
+they are run without one.
 """
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -48,9 +48,10 @@ class Rival(ABC):
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
         """Its numbers."""
+        del situation
         return dict(self.numbers)
 
-    def decided(self, record: DecisionRecord, predict: Predict) -> None:
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:  # noqa: B027  # bills are what matters
         """Nothing."""
 
     def learned(self, record: FeedbackRecord) -> None:
@@ -79,7 +80,7 @@ class Pacer(Rival):
     """
 
     # USD per thousand tokens, half prompt and half output, as the price lists of the three models say.
-    LIST = {"llama-3.1-8b": 1e-4, "mistral-large": 1e-3, "gemini-2.5-pro": 5.625e-3, "gemini-2.5-flash": 1.4e-3}
+    LIST: ClassVar = {"llama-3.1-8b": 1e-4, "mistral-large": 1e-3, "gemini-2.5-pro": 5.625e-3}
     LEAST, MOST, RATE, MEMORY, CEILING = 1e-4, 0.1, 0.05, 0.05, 5.0
 
     def beginning(self) -> dict[str, float]:
@@ -103,10 +104,10 @@ class Pacer(Rival):
 
 
 class Thresholds(Rival):
-    """Online knapsack with thresholds, as in PILOT (arXiv 2508.21141): bins of requests, and what is left spills over.
+    """Online knapsack with thresholds, as in PILOT (arXiv 2508.21141): bins of requests, the rest spills over.
 
-    An arm may serve if its quality is worth its cost at the threshold (U e / L)^z · L / e, where z is the part of the
-    bin's budget that is used; U and L bound quality per dollar.
+    An arm may serve if its quality is worth its cost at the threshold (U e / L)^z · L / e, where z is the part of
+    the bin's budget that is used; U and L bound quality per dollar.
     """
 
     BIN = 100

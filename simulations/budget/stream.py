@@ -14,7 +14,7 @@ from banditroute import Arm, Exploration, LinUCB, Objective, Price, Router
 from banditroute.arrays import FloatArray, IntArray
 from banditroute.controllers import Budget, Controller
 from simulations.budget.data import Split
-from simulations.budget.rivals import Pacer, PrimalDual, Thresholds
+from simulations.budget.rivals import Pacer, PrimalDual, Rival, Thresholds
 
 START_S = 1_700_000_000.0
 _HISTORY_S = START_S - 100_000.0
@@ -29,7 +29,11 @@ PRICES = {
     "gemini-2.5-flash": Price(input=0.3, output=2.5),
 }
 BUDGET = "re-solved dual"
-RIVALS = {"pacer": Pacer, "thresholds": Thresholds, "primal-dual": PrimalDual}
+RIVALS: Mapping[str, Callable[[float, Mapping[str, float], int], Rival]] = {
+    "pacer": Pacer,
+    "thresholds": Thresholds,
+    "primal-dual": PrimalDual,
+}
 
 Event = Callable[[Router], None]
 
@@ -67,7 +71,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """What came of a stream, request by request: the arm's place, its propensity, quality and unclipped dollars."""
+    """What came of a stream, request by request: the arm's place, propensity, quality and unclipped dollars."""
 
     arm: IntArray
     propensity: FloatArray

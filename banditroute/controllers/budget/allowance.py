@@ -1,10 +1,12 @@
 """What may be spent of one resource: so much a request, so much a day, or so much in all."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 from banditroute.errors import InvalidArgumentError
+from banditroute.objectives import COST
 
 DAY_S = 86_400.0
 SAVED_SHARE = 0.15
@@ -65,6 +67,40 @@ class Allowance:
         if self.horizon is not None:
             return math.inf
         return self.per_request * patience * SAVED_SHARE + self.per_second * DAY_S
+
+
+def allowances_of(
+    usd_per_request: float | None,
+    usd_per_day: float | None,
+    total: float | None,
+    horizon: int | None,
+    per_request: Mapping[str, float],
+) -> dict[str, Allowance]:
+    """Resource → its allowance, from the arguments of a budget.
+
+    Raises:
+        InvalidArgumentError: for amounts that are not above 0, or more than one in dollars, or none at all.
+    """
+    given = [amount for amount in (usd_per_request, usd_per_day, total) if amount is not None]
+    if len(given) > 1 or not (given or per_request):
+        raise InvalidArgumentError(
+            "a budget needs one of usd_per_request, usd_per_day and total, or resources per_request; "
+            f"got {len(given)} in dollars and {len(per_request)} others"
+        )
+    if given and COST in per_request:
+        raise InvalidArgumentError(f"per_request names {COST!r}, for which there is a budget in dollars already")
+    allowances = {}
+    if usd_per_request is not None:
+        allowances[COST] = Allowance.of("usd_per_request", usd_per_request, horizon=horizon)
+    elif usd_per_day is not None:
+        if horizon is not None:
+            raise InvalidArgumentError("horizon does not go with usd_per_day, which is a rate for ever")
+        allowances[COST] = Allowance.daily("usd_per_day", usd_per_day)
+    elif total is not None:
+        allowances[COST] = Allowance.whole("total", total, horizon=horizon)
+    for name, amount in per_request.items():
+        allowances[name] = Allowance.of(f"per_request[{name!r}]", amount, horizon=horizon)
+    return allowances
 
 
 def _positive(name: str, value: float) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from banditroute.arrays import FloatArray, RowArray, from_feature_row
 from banditroute.controllers.base import Choice, Predict
 from banditroute.controllers.budget.account import Account, Charge
-from banditroute.controllers.budget.allowance import Allowance
+from banditroute.controllers.budget.allowance import allowances_of
 from banditroute.controllers.budget.dual import Prices, solve
 from banditroute.controllers.budget.exploration import FORBIDDING, affordable
 from banditroute.controllers.budget.forecast import Forecast, expected
@@ -21,21 +21,23 @@ from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 
 _DRAG_MEMORY = 100
 _LEAST_ALLOWANCE = 0.01
+_GROWTH = 20
+_MARGIN_ROWS, _LEAST_MARGIN, _MOST_MARGIN = 5.0, 0.01, 0.1
 _LEAST_GAP_S = 1e-6
 
 
 class Budget:
     """Keeps the mean cost of requests at what may be spent, and gets the most for it.
 
-    An arm's index becomes its utility less μ × its expected cost. μ, the shadow price, is solved for again and again on
-    the last contexts: the price at which the arms that look best there cost the allowance (see
-    :mod:`~banditroute.controllers.budget.dual`). The allowance is the income of a request, less a share of the debt;
-    debts are reckoned in what was really spent, unclipped, and a decision whose bill has not come counts with its
-    expected cost. Exploration beyond what the price explains (a policy's floor and burn-in) is cut where it would cost
-    more than its share of the allowance.
+    An arm's index becomes its utility less μ × its expected cost. μ, the shadow price, is solved for again and
+    again on the last contexts: the price at which the arms that look best there cost the allowance (see
+    :mod:`~banditroute.controllers.budget.dual`). The allowance is the income of a request, less a share of the
+    debt; debts are reckoned in what was really spent, unclipped, and a decision whose bill has not come counts
+    with its expected cost. Exploration that no price explains (a policy's floor and burn-in) is cut where it would
+    cost more than its share of the allowance.
 
-    It keeps a mean, not a ceiling: for that, ``max_cost_usd`` of a request comes on top. Where even the cheapest arm
-    costs more than is allowed, the cheapest arm serves and the debt grows.
+    It keeps a mean, not a ceiling: for that, ``max_cost_usd`` of a request comes on top. Where even the cheapest
+    arm costs more than is allowed, the cheapest arm serves and the debt grows.
 
     Args:
         usd_per_request: Mean cost of a request [USD].
@@ -54,8 +56,8 @@ class Budget:
         name: Of the controller, if there are several budgets.
 
     References:
-        Agrawal & Devanur, "Linear contextual bandits with knapsacks", NIPS 2016 (the dual; here it is solved again on
-        recent contexts, instead of being followed by gradient steps).
+        Agrawal & Devanur, "Linear contextual bandits with knapsacks", NIPS 2016 (the dual; here it is solved again
+        on recent contexts, instead of being followed by gradient steps).
 
     >>> Budget(usd_per_request=0.002).resources
     ('cost_usd',)
@@ -77,7 +79,7 @@ class Budget:
         since: datetime | None = None,
         name: str = "budget",
     ) -> None:
-        allowances = _allowances(usd_per_request, usd_per_day, total, horizon, per_request or {})
+        allowances = allowances_of(usd_per_request, usd_per_day, total, horizon, per_request or {})
         for what, count in (("every", every), ("window", window), ("patience", patience)):
             if isinstance(count, bool) or not isinstance(count, int) or count < 1:
                 raise InvalidArgumentError(f"{what} = {count!r} must be an integer above 0")
@@ -98,6 +100,7 @@ class Budget:
         self._rows: deque[RowArray] = deque(maxlen=window)
         self._times_us: deque[int] = deque(maxlen=window)
         self._prices: Prices | None = None
+        self._wait = 0
         self._drag = np.zeros(len(allowances))
         # What to expect of arms that sent no bill yet, and prices that moved: as the last situation said.
         self._unknown: dict[str, list[float]] = {}
@@ -110,17 +113,16 @@ class Budget:
 
     @property
     def shadow_price(self) -> Mapping[str, float]:
-        """Resource → what one more unit of it would be worth now [utility/unit]; empty before the first decision."""
+        """Resource → what one more unit of it would be worth now [utility/unit]; empty before any decision."""
         return {} if self._prices is None else self._by_resource(self._prices.mean)
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
         """The choice at the shadow price, with no more exploration than can be paid for."""
         costs = self._costs(situation)
         prices = self._prices_for(situation, costs)
-        chosen = choice(situation.priced(costs @ prices.high))
-        if prices.share > 0:
-            at_low = choice(situation.priced(costs @ prices.low))
-            chosen = prices.share * at_low + (1 - prices.share) * chosen
+        chosen = np.zeros(len(costs))
+        for share, price in prices.mixture:
+            chosen = chosen + share * choice(situation.priced(costs @ price))
         relative = np.where(situation.eligible, (costs / self._scale()).sum(axis=1), np.inf)
         cheapest = int(relative.argmin())
         excess = costs - costs[cheapest]
@@ -163,9 +165,11 @@ class Budget:
         self._account.charge(record.body, charge, elapsed_s=elapsed_s)
         if counted:
             self._feel_drag(record, costs)
-            count = self._account.requests
-            if not count % min(self.every, 1 << (count - 1).bit_length()):
+            self._wait -= 1
+            if self._wait <= 0:
                 self._solve(record, predict)
+                # While little is known, much changes with every outcome.
+                self._wait = min(self.every, -(-self._account.requests // _GROWTH))
 
     def learned(self, record: FeedbackRecord) -> None:
         """Pay a bill, and learn what the arm that served costs."""
@@ -202,10 +206,7 @@ class Budget:
         utility = self._optimistic(record.mean, record.width, record.weights)
         utility = np.where([arm in record.excluded for arm in record.arms], -np.inf, utility)
         plan = np.zeros(len(self.resources))
-        for share, price in (
-            (self._prices.share, self._prices.low),
-            (1 - self._prices.share, self._prices.high),
-        ):
+        for share, price in self._prices.mixture:
             plan += share * costs[int((utility - costs @ price).argmax())]
         surplus = record.probabilities @ costs - plan
         self._drag = self._drag + (surplus - self._drag) / min(self._account.requests, _DRAG_MEMORY)
@@ -217,7 +218,9 @@ class Budget:
         mean, width = predict(rows)
         utility = self._optimistic(mean, width, record.weights)
         costs = self._expected(record, from_feature_row(rows))
-        self._prices = solve(utility[:, places], costs[:, places], self._allowance() - self._drag)
+        self._prices = solve(
+            utility[:, places], costs[:, places], self._allowance() - self._drag, margin=self._margin()
+        )
 
     def _prices_for(self, situation: Situation, costs: FloatArray) -> Prices:
         if self._prices is not None:
@@ -241,7 +244,8 @@ class Budget:
                 believed[:, j] = np.maximum(objective.bounds[0] + objective.span * situation.mean[:, place], 0.0)
         X = None if situation.row is None else from_feature_row(situation.row)[np.newaxis]
         factors = self._price_factors(situation.price_factors)
-        return expected(self._forecasts, situation.arms, X, believed, factors)[0]
+        costs: FloatArray = expected(self._forecasts, situation.arms, X, believed, factors)[0]
+        return costs
 
     def _expected(self, record: DecisionRecord, X: FloatArray) -> FloatArray:
         """The same for contexts, shape (contexts, arms, resources), as far as the record's effects tell."""
@@ -254,11 +258,16 @@ class Budget:
         """Of every arm and resource: only dollars follow the price."""
         if factors is None:
             return np.ones((1, len(self.resources)))
-        return np.where([name == COST for name in self.resources], factors[:, np.newaxis], 1.0)
+        dollars = np.array([name == COST for name in self.resources])
+        return np.asarray(np.where(dollars, factors[:, np.newaxis], 1.0), dtype=np.float64)
 
     def _allowance(self) -> FloatArray:
         """What the next request may cost, of each resource; below 0 in deep debt."""
         return np.array(self._account.allowances(self._gap_s()))
+
+    def _margin(self) -> float:
+        """How far the price may move until it is solved for again: the less, the more was seen."""
+        return min(max(_MARGIN_ROWS / len(self._rows), _LEAST_MARGIN), _MOST_MARGIN)
 
     def _scale(self) -> FloatArray:
         """The same as a unit of each resource, above 0."""
@@ -285,6 +294,7 @@ class Budget:
             "prices": None
             if prices is None
             else [prices.low.tolist(), prices.high.tolist(), prices.share, prices.slack.tolist()],
+            "wait": self._wait,
             "drag": self._drag.tolist(),
             "unknown": {arm: [*amounts] for arm, amounts in self._unknown.items()},
             "factors": dict(self._factors),
@@ -303,35 +313,7 @@ class Budget:
         if state["prices"] is not None:
             low, high, share, slack = state["prices"]
             self._prices = Prices(np.array(low), np.array(high), share, np.array(slack))
+        self._wait = state["wait"]
         self._drag = np.array(state["drag"])
         self._unknown = {arm: [*amounts] for arm, amounts in state["unknown"].items()}
         self._factors = dict(state["factors"])
-
-
-def _allowances(
-    usd_per_request: float | None,
-    usd_per_day: float | None,
-    total: float | None,
-    horizon: int | None,
-    per_request: Mapping[str, float],
-) -> dict[str, Allowance]:
-    given = [amount for amount in (usd_per_request, usd_per_day, total) if amount is not None]
-    if len(given) > 1 or not (given or per_request):
-        raise InvalidArgumentError(
-            "a budget needs one of usd_per_request, usd_per_day and total, or resources per_request; "
-            f"got {len(given)} in dollars and {len(per_request)} others"
-        )
-    if given and COST in per_request:
-        raise InvalidArgumentError(f"per_request names {COST!r}, for which there is a budget in dollars already")
-    allowances = {}
-    if usd_per_request is not None:
-        allowances[COST] = Allowance.of("usd_per_request", usd_per_request, horizon=horizon)
-    elif usd_per_day is not None:
-        if horizon is not None:
-            raise InvalidArgumentError("horizon does not go with usd_per_day, which is a rate for ever")
-        allowances[COST] = Allowance.daily("usd_per_day", usd_per_day)
-    elif total is not None:
-        allowances[COST] = Allowance.whole("total", total, horizon=horizon)
-    for name, amount in per_request.items():
-        allowances[name] = Allowance.of(f"per_request[{name!r}]", amount, horizon=horizon)
-    return allowances

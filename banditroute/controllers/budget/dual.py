@@ -2,10 +2,11 @@
 
     min_{μ ≥ 0}  μ·B + mean_s max_a (u_a(x_s) − μ·c_a(x_s))
 
-Its slope is B less the mean cost of the arms that are best at μ, a falling staircase. The optimum usually lies at one
-of its steps, where no single price spends B; then two prices are mixed, one on either side.
+Its slope is B less the mean cost of the arms that are best at μ, a falling staircase. The optimum usually lies at
+one of its steps, where no single price spends B; then two prices are mixed, one on either side.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,12 @@ class Prices:
     slack: FloatArray
 
     @property
+    def mixture(self) -> Sequence[tuple[float, FloatArray]]:
+        """Shares of requests, all above 0, and their prices."""
+        pairs = ((self.share, self.low), (1 - self.share, self.high))
+        return [pair for pair in pairs if pair[0] > 0]
+
+    @property
     def mean(self) -> FloatArray:
         """The shadow price: what one more unit would be worth. Shape (resources,)."""
         return self.share * self.low + (1 - self.share) * self.high
@@ -53,10 +60,12 @@ def spending(utility: FloatArray, costs: FloatArray, prices: FloatArray) -> Floa
     return mean
 
 
-def solve(utility: FloatArray, costs: FloatArray, allowance: FloatArray) -> Prices:
+def solve(utility: FloatArray, costs: FloatArray, allowance: FloatArray, *, margin: float = 0.0) -> Prices:
     """The prices at which these contexts would cost the allowance; arguments as in :func:`spending`.
 
-    Several resources take turns until none of their prices moves.
+    Several resources take turns until none of their prices moves. The two prices stand apart by ``margin`` of
+    themselves, either way: where contexts are alike, nearly all of them change their arm at one price, which moves
+    with every outcome that is learned, and should stay between the two until it is solved for again.
 
     >>> prices = solve(np.array([[0.5, 0.9]]), np.array([[[1.0], [3.0]]]), np.array([1.5]))
     >>> prices.mean.round(3), round(prices.share, 3)
@@ -71,6 +80,7 @@ def solve(utility: FloatArray, costs: FloatArray, allowance: FloatArray) -> Pric
             low, high = _bracket(utility, costs, limit, low, high, resource)
         if np.allclose(high, before, rtol=_PRECISION, atol=0.0):
             break
+    low, high = low * (1 - margin), high * (1 + margin)
     dear, cheap = spending(utility, costs, low), spending(utility, costs, high)
     short = dear > limit
     parts = (limit - cheap)[short] / np.maximum(dear - cheap, np.finfo(float).tiny)[short]

@@ -10,8 +10,8 @@ FORBIDDING = 1e6
 def affordable(chosen: FloatArray, explored: FloatArray, excess: FloatArray, limit: FloatArray) -> FloatArray:
     """``chosen`` with its exploration cut so that it costs no more than ``limit``, beyond the cheapest arm.
 
-    Each arm may spend the same on being explored, so a cheap one keeps all of its share and a dear one a little, which
-    is never 0: every probability stays on the record. What is cut goes to the arms that were chosen on purpose.
+    Each arm may spend the same on being explored, so a cheap one keeps all of its share and a dear one a little,
+    which is never 0: every probability stays on the record. What is cut goes to the arms chosen on purpose.
 
     Args:
         chosen: Probabilities; shape (arms,).

@@ -1,7 +1,7 @@
 """What a request will consume with each arm: the level of the arm, times the shape of the request.
 
-Arms differ by factors of hundreds, so they cannot share one linear model of cost. But a request that is long with one
-arm is long with the others: how dear it is, relative to the arm's level, is one ridge regression over all of them.
+Arms differ by factors of hundreds, so they cannot share one linear model of cost. But a request that is long with
+one arm is long with the others: how dear it is, relative to the arm's level, is one ridge regression over all.
 """
 
 import base64
@@ -21,8 +21,8 @@ _LEAST, _MOST = 0.1, 10.0
 class Forecast:
     """Expected consumption, for one resource.
 
-    The level of an arm is a ratio of discounted sums, Σ consumed / Σ shape. When its last receipts contradict it by a
-    factor of three (a price changed, and nobody said so), the old ones are given up.
+    The level of an arm is a ratio of discounted sums, Σ consumed / Σ shape. When its last receipts contradict it
+    by a factor of three (a price changed, and nobody said so), the old ones are given up.
     """
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class Forecast:
         if self._receipts >= self._due:
             self._due = max(self._receipts + 1, self._receipts * 9 // 8)
             V = self._gram + RIDGE * np.eye(len(x))
-            self._slopes = np.linalg.solve(V, self._cross)
+            self._slopes = np.asarray(np.linalg.solve(V, self._cross), dtype=np.float64)
 
     def state(self) -> Mapping[str, Any]:
         """Levels, the sums behind the shape as base64 of float64, and the shape in use."""
@@ -110,8 +110,8 @@ def expected(
         forecasts: One a resource.
         arms: Their names.
         X: Contexts; shape (contexts, d). None for one that is not known, which is taken to be like the usual.
-        otherwise: What to expect of arms that sent no bill, shape (arms, resources); where that is NaN, the mean of
-            the others.
+        otherwise: What to expect of arms that sent no bill, shape (arms, resources); where that is NaN, the mean
+            of the others.
         factors: Prices of the arms relative to those at which they are learned; broadcasts to (arms, resources).
     """
     result = np.empty((1 if X is None else len(X), len(arms), len(forecasts)))

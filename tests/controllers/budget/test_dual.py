@@ -20,7 +20,8 @@ def optimum(utility: FloatArray, costs: FloatArray, allowance: FloatArray) -> fl
         A_eq=np.kron(np.eye(contexts), np.ones(arms)),
         b_eq=np.ones(contexts),
     )
-    return float(-found.fun)
+    assert found.fun is not None
+    return -float(found.fun)
 
 
 def reached(utility: FloatArray, costs: FloatArray, prices: Prices) -> float:

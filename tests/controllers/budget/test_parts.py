@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from banditroute.controllers.budget.account import OPEN_CHARGES, Account, Charge
-from banditroute.controllers.budget.allowance import Allowance
+from banditroute.controllers.budget.allowance import SAVED_SHARE, Allowance
 from banditroute.controllers.budget.exploration import affordable
 from banditroute.controllers.budget.forecast import RIDGE, Forecast, expected
 from banditroute.errors import InvalidArgumentError
@@ -61,7 +61,7 @@ def test_what_is_saved_is_bounded() -> None:
     account = Account([Allowance.of("usd_per_request", 1.0)], patience=80)
     for number in range(300):
         account.charge(number.to_bytes(2, "big"), Charge("a", 1.0, (0.0,)), elapsed_s=0.0)
-    assert account.balance == [10.0]
+    assert account.balance == [SAVED_SHARE * 80]
 
 
 def test_charges_are_forgotten_in_the_end() -> None:
