@@ -41,7 +41,7 @@ class Chooser:
             excluded = dict(request.excluded)
             if request.max_cost_usd is not None:
                 excluded |= self._too_dear(request.max_cost_usd, request, prediction)
-            situation = self._situation(excluded, request, prediction)
+            situation = self._situation(row, excluded, request, prediction)
             probabilities = self._probabilities(situation)
             effects = {c.name: c.effects(situation) for c in self._state.controllers}
             modes = (effect["mode"] for effect in effects.values() if "mode" in effect)
@@ -99,7 +99,9 @@ class Chooser:
             "cohort": request.cohort,
         }
 
-    def _situation(self, excluded: Mapping[str, str], request: Request, prediction: Prediction) -> Situation:
+    def _situation(
+        self, row: RowArray, excluded: Mapping[str, str], request: Request, prediction: Prediction
+    ) -> Situation:
         roster = self._state.roster
         return Situation(
             arms=roster.names,
@@ -109,6 +111,8 @@ class Chooser:
             plays=self._state.plays,
             objectives=self._state.objectives,
             request=request,
+            price_factors=roster.price_factors(request.now_us),
+            row=row,
         )
 
     def _probabilities(self, situation: Situation) -> FloatArray:

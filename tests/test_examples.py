@@ -61,6 +61,13 @@ ESSENTIAL = {
     "survive_outages": ["down for 200 requests: 3 failed calls", "back after 0 requests", "outage of best: 198 s"],
     "notice_drift": ["found: quality of favourite, worse", "1/8 of what it did", "better for it: True"],
     "welcome_arms": ["poor was ruled out: True", "v2 begins where v1 was: True", "and serves at once: True"],
+    "keep_a_budget": [
+        "easy requests go to small",
+        "middling requests go to medium",
+        "hard requests go to large",
+        "costs 0.002 USD; 0.002 are allowed",
+        "why: budget: shadow price cost usd",
+    ],
     "replay_a_log": ["best static mixture", "more per request than always code"],
 }
 

@@ -11,6 +11,7 @@ from banditroute.controllers.base import (
     check_names,
     controlled,
 )
+from banditroute.controllers.budget import Budget
 from banditroute.controllers.cache import (
     Adapter,
     CachePlan,
@@ -40,6 +41,7 @@ __all__ = [
     "AdapterLoad",
     "Apprentice",
     "Average",
+    "Budget",
     "CachePlan",
     "CallbackResidency",
     "Choice",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from banditroute.arrays import BoolArray, FloatArray, IntArray
+from banditroute.arrays import BoolArray, FloatArray, IntArray, RowArray
 from banditroute.objectives import Objectives
 from banditroute.records.prediction import Prediction
 from banditroute.records.request import Request
@@ -24,6 +24,9 @@ class Situation:
         request: On which terms it came.
         penalty: What controllers subtract from the utility of each arm, in its units. Shape (arms,);
             None for nothing.
+        price_factors: Price of each arm now, relative to the price at which its dollars are learned. Shape
+            (arms,); None while no price moved.
+        row: The context on the grid, with its intercept; shape (d,). None where nobody knows it.
     """
 
     arms: tuple[str, ...]
@@ -34,6 +37,8 @@ class Situation:
     objectives: Objectives
     request: Request
     penalty: FloatArray | None = None
+    price_factors: FloatArray | None = None
+    row: RowArray | None = None
 
     @property
     def mean(self) -> FloatArray:
@@ -62,6 +67,8 @@ class Situation:
             self.objectives,
             self.request,
             total,
+            self.price_factors,
+            self.row,
         )
 
     def narrowed(self, eligible: BoolArray) -> "Situation":
@@ -75,6 +82,8 @@ class Situation:
             self.objectives,
             self.request,
             self.penalty,
+            self.price_factors,
+            self.row,
         )
 
     def utility_width(self) -> FloatArray:

@@ -15,6 +15,7 @@ from banditroute.errors import InvalidArgumentError, UnknownArmError, WorkloadEr
 from banditroute.objectives import Objective, Objectives, Preferences
 from banditroute.policies import Fixed, Policy
 from banditroute.router import Router
+from banditroute.simulator.candidate import Candidate
 from banditroute.simulator.comparison import Comparison
 from banditroute.simulator.delays import IMMEDIATE, Delay
 from banditroute.simulator.scales import objectives_for
@@ -43,7 +44,7 @@ class Run:
 
 def replay(
     workload: Workload,
-    policies: Mapping[str, Policy],
+    policies: Mapping[str, Policy | Candidate],
     *,
     preferences: Preferences,
     objectives: Sequence[Objective] | None = None,
@@ -63,7 +64,8 @@ def replay(
     Args:
         workload: Full information; a cell that was not recorded is feedback that never arrives, together with
             the other objectives of its group.
-        policies: Name → policy. The first is the one that the others are compared with.
+        policies: Name → policy, or a :class:`~banditroute.simulator.Candidate` with controllers around it. The
+            first is the one that the others are compared with.
         preferences: Objective → weight.
         objectives: What the Router learns; by default the preferred metrics (see :func:`objectives_for`).
         seeds: Their number (0, 1, …), or the seeds themselves.
@@ -72,7 +74,7 @@ def replay(
         interval_s: Time between two requests [s].
         store: Where each run keeps its log; by default in memory.
         executor: Runs (policy, seed) pairs side by side; by default they run here, one after the other. One of
-            processes needs policies and delays that pickle.
+            processes needs candidates and delays that pickle.
         progress: Called with (runs done, runs in all).
 
     Raises:
@@ -82,12 +84,13 @@ def replay(
     """
     chosen = Objectives(objectives if objectives is not None else objectives_for(workload, preferences))
     chosen.weights(preferences)
-    _check(workload, policies, chosen, order, delays or {}, interval_s)
+    candidates = {name: Candidate.of(given) for name, given in policies.items()}
+    _check(workload, candidates, chosen, order, delays or {}, interval_s)
     numbers = _seeds(seeds)
     task = _Task(workload, tuple(chosen), dict(preferences), order, dict(delays or {}), interval_s)
     jobs = [
-        (name, seed, policy, None if store is None else store(name, seed))
-        for name, policy in policies.items()
+        (name, seed, candidate, None if store is None else store(name, seed))
+        for name, candidate in candidates.items()
         for seed in numbers
     ]
     runs: dict[tuple[str, int], Run] = {}
@@ -107,17 +110,19 @@ def replay(
     )
 
 
-_Job: TypeAlias = tuple[str, int, Policy, str | None]
+_Job: TypeAlias = tuple[str, int, Candidate, str | None]
 
 
 def _results(
     task: "_Task", jobs: Sequence[_Job], executor: Executor | None
 ) -> Iterator[tuple[tuple[str, int], Run]]:
     if executor is None:
-        for name, seed, policy, url in jobs:
-            yield (name, seed), task.run(policy, seed, url)
+        for name, seed, candidate, url in jobs:
+            yield (name, seed), task.run(candidate, seed, url)
         return
-    pending = {executor.submit(task.run, policy, seed, url): (name, seed) for name, seed, policy, url in jobs}
+    pending = {
+        executor.submit(task.run, candidate, seed, url): (name, seed) for name, seed, candidate, url in jobs
+    }
     try:
         for future in as_completed(pending):
             yield pending[future], future.result()
@@ -142,7 +147,7 @@ class _Task:
         count = len(self.workload)
         return np.arange(count) if self.order == "recorded" else shuffled_rows(count, seed)
 
-    def run(self, policy: Policy, seed: int, url: str | None) -> Run:
+    def run(self, candidate: Candidate, seed: int, url: str | None) -> Run:
         """Route every request once."""
         rows = self.rows(seed)
         count = len(rows)
@@ -156,7 +161,8 @@ class _Task:
             "replay",
             arms=[Arm(name) for name in self.workload.arms],
             objectives=self.objectives,
-            policy=policy,
+            policy=candidate.policy,
+            controllers=candidate.controllers(),
             preferences=self.preferences,
             store=url,
             features=self.workload.dimension,
@@ -277,15 +283,15 @@ def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
 
 def _check(
     workload: Workload,
-    policies: Mapping[str, Policy],
+    candidates: Mapping[str, Candidate],
     objectives: Objectives,
     order: str,
     delays: Mapping[str, Delay],
     interval_s: float,
 ) -> None:
-    if not policies:
+    if not candidates:
         raise InvalidArgumentError("replay needs at least one policy")
-    for policy in policies.values():
+    for policy in (candidate.policy for candidate in candidates.values()):
         if isinstance(policy, Fixed) and policy.arm not in workload.arms:
             known = ", ".join(workload.arms)
             raise UnknownArmError(f"unknown arm {policy.arm!r} in policy Fixed; {workload.name} has: {known}")

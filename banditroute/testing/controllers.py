@@ -39,7 +39,8 @@ def life(arms: Sequence[str], steps: int, *, known: int | None = None, seed: int
     found: list[Step] = []
     for number in range(steps):
         count = known + (len(arms) - known) * number // steps
-        given = replace(situation(1000 * seed + number, count, OBJECTIVES), arms=tuple(arms[:count]))
+        made = situation(1000 * seed + number, count, OBJECTIVES)
+        given = replace(made, arms=tuple(arms[:count]), row=_row(number))
         given.request = replace(given.request, now_us=_time_us(number), session=_session(number))
         decision = _decision(given, number, fallback=number % 11 == 7)
         late = found[number // 2].decision if number % 3 == 1 else None
@@ -281,6 +282,10 @@ def _session(number: int) -> str | None:
     return None if number % 5 == 0 else f"session {number % 4}"
 
 
+def _row(number: int) -> RowArray:
+    return np.random.default_rng([13, number]).integers(-(2**15), 2**15, size=DIMENSION).astype(np.int32)
+
+
 def _decision(given: Situation, number: int, *, fallback: bool) -> DecisionRecord:
     rng = np.random.default_rng([11, number])
     probabilities = greedy(given) if fallback else softmax(given)
@@ -290,7 +295,7 @@ def _decision(given: Situation, number: int, *, fallback: bool) -> DecisionRecor
         decided=number + 1,
         learned=number // 3,
         arm=given.arms[int(rng.choice(len(given.arms), p=probabilities))],
-        row=rng.integers(-(2**15), 2**15, size=DIMENSION).astype(np.int32),
+        row=_row(number),
         arms=given.arms,
         probabilities=probabilities,
         mean=nothing if fallback else given.mean,

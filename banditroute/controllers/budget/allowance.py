@@ -1,0 +1,115 @@
+"""What may be spent of one resource: so much a request, so much a day, or so much in all."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from banditroute.errors import InvalidArgumentError
+from banditroute.objectives import COST
+
+DAY_S = 86_400.0
+SAVED_SHARE = 0.15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """The income of an account, and how much of it may be saved.
+
+    Attributes:
+        per_request: Income with every request. ≥ 0
+        per_second: Income with the time that passes. ≥ 0
+        horizon: After so many requests there is no more income; None for never.
+    """
+
+    per_request: float = 0.0
+    per_second: float = 0.0
+    horizon: int | None = None
+
+    @classmethod
+    def of(cls, name: str, amount: float, *, horizon: int | None = None) -> Self:
+        """So much for every request; ``name`` is what messages call it."""
+        return cls(per_request=_positive(name, amount), horizon=_horizon(horizon))
+
+    @classmethod
+    def daily(cls, name: str, amount: float) -> Self:
+        """So much for every day, however many requests it has."""
+        return cls(per_second=_positive(name, amount) / DAY_S)
+
+    @classmethod
+    def whole(cls, name: str, amount: float, *, horizon: int | None) -> Self:
+        """So much in all, for ``horizon`` requests."""
+        if horizon is None:
+            raise InvalidArgumentError(
+                f"{name} = {amount!r} needs a horizon, the number of requests that it is for"
+            )
+        count = _horizon(horizon)
+        assert count is not None
+        return cls(per_request=_positive(name, amount) / count, horizon=count)
+
+    def income(self, requests: int, elapsed_s: float) -> float:
+        """What the account gets with the request of this number, from 1, so long after the one before."""
+        if self.horizon is not None and requests > self.horizon:
+            return 0.0
+        return self.per_request + self.per_second * elapsed_s
+
+    def now(self, requests: int, gap_s: float, balance: float, patience: int) -> float:
+        """What the next request may cost: its income, and the share of the balance that is made good with it.
+
+        A debt or a credit is spread over ``patience`` requests, or over all those that are left to the horizon.
+        """
+        income = self.income(requests + 1, gap_s)
+        left = patience if self.horizon is None else max(self.horizon - requests, 1)
+        return income + balance / left
+
+    def most_saved(self, patience: int) -> float:
+        """How much credit may pile up: what is not spent is lost beyond that, unless it was for a horizon."""
+        if self.horizon is not None:
+            return math.inf
+        return self.per_request * patience * SAVED_SHARE + self.per_second * DAY_S
+
+
+def allowances_of(
+    usd_per_request: float | None,
+    usd_per_day: float | None,
+    total: float | None,
+    horizon: int | None,
+    per_request: Mapping[str, float],
+) -> dict[str, Allowance]:
+    """Resource → its allowance, from the arguments of a budget.
+
+    Raises:
+        InvalidArgumentError: for amounts that are not above 0, or more than one in dollars, or none at all.
+    """
+    given = [amount for amount in (usd_per_request, usd_per_day, total) if amount is not None]
+    if len(given) > 1 or not (given or per_request):
+        raise InvalidArgumentError(
+            "a budget needs one of usd_per_request, usd_per_day and total, or resources per_request; "
+            f"got {len(given)} in dollars and {len(per_request)} others"
+        )
+    if given and COST in per_request:
+        raise InvalidArgumentError(f"per_request names {COST!r}, for which there is a budget in dollars already")
+    allowances = {}
+    if usd_per_request is not None:
+        allowances[COST] = Allowance.of("usd_per_request", usd_per_request, horizon=horizon)
+    elif usd_per_day is not None:
+        if horizon is not None:
+            raise InvalidArgumentError("horizon does not go with usd_per_day, which is a rate for ever")
+        allowances[COST] = Allowance.daily("usd_per_day", usd_per_day)
+    elif total is not None:
+        allowances[COST] = Allowance.whole("total", total, horizon=horizon)
+    for name, amount in per_request.items():
+        allowances[name] = Allowance.of(f"per_request[{name!r}]", amount, horizon=horizon)
+    return allowances
+
+
+def _positive(name: str, value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise InvalidArgumentError(f"{name} = {value!r} must be a finite number above 0")
+    return float(value)
+
+
+def _horizon(value: int | None) -> int | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise InvalidArgumentError(f"horizon = {value!r} must be an integer above 0")
+    return value

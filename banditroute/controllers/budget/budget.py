@@ -1,0 +1,319 @@
+"""A budget: the price of resources, solved again and again, at which the traffic costs what may be spent."""
+
+import base64
+from collections import deque
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from banditroute.arrays import FloatArray, RowArray, from_feature_row
+from banditroute.controllers.base import Choice, Predict
+from banditroute.controllers.budget.account import Account, Charge
+from banditroute.controllers.budget.allowance import allowances_of
+from banditroute.controllers.budget.dual import Prices, solve
+from banditroute.controllers.budget.exploration import FORBIDDING, affordable
+from banditroute.controllers.budget.forecast import Forecast, expected
+from banditroute.errors import InvalidArgumentError
+from banditroute.objectives import COST
+from banditroute.records import DecisionRecord, FeedbackRecord, Situation
+
+_DRAG_MEMORY = 100
+_LEAST_ALLOWANCE = 0.01
+_GROWTH = 20
+_MARGIN_ROWS, _LEAST_MARGIN, _MOST_MARGIN = 5.0, 0.01, 0.1
+_LEAST_GAP_S = 1e-6
+
+
+class Budget:
+    """Keeps the mean cost of requests at what may be spent, and gets the most for it.
+
+    An arm's index becomes its utility less μ × its expected cost. μ, the shadow price, is solved for again and
+    again on the last contexts: the price at which the arms that look best there cost the allowance (see
+    :mod:`~banditroute.controllers.budget.dual`). The allowance is the income of a request, less a share of the
+    debt; debts are reckoned in what was really spent, unclipped, and a decision whose bill has not come counts
+    with its expected cost. Exploration that no price explains (a policy's floor and burn-in) is cut where it would
+    cost more than its share of the allowance.
+
+    It keeps a mean, not a ceiling: for that, ``max_cost_usd`` of a request comes on top. Where even the cheapest
+    arm costs more than is allowed, the cheapest arm serves and the debt grows.
+
+    Args:
+        usd_per_request: Mean cost of a request [USD].
+        usd_per_day: Cost of a day, whatever its traffic [USD].
+        total: Cost of the next ``horizon`` requests [USD].
+        horizon: How many requests the budget is for; without it, for ever.
+        per_request: Other resources: name of a reported outcome (an objective, or ``prompt_tokens`` and
+            ``output_tokens``) → how much of it a request may take on average.
+        optimism: Which multiple of its width is added to an arm's mean when the price is solved for; that of the
+            policy (``alpha`` of LinUCB, 0 for LinTS).
+        every: The price is solved for after so many decisions; at first sooner.
+        window: How many contexts, the last ones, it is solved for.
+        patience: Over how many requests a debt, or what was saved, is made good.
+        exploration: Share of the allowance that exploration may cost. (0, 1]
+        since: Decisions before this are history: they teach what arms cost, and are not charged.
+        name: Of the controller, if there are several budgets.
+
+    References:
+        Agrawal & Devanur, "Linear contextual bandits with knapsacks", NIPS 2016 (the dual; here it is solved again
+        on recent contexts, instead of being followed by gradient steps).
+
+    >>> Budget(usd_per_request=0.002).resources
+    ('cost_usd',)
+    """
+
+    def __init__(
+        self,
+        *,
+        usd_per_request: float | None = None,
+        usd_per_day: float | None = None,
+        total: float | None = None,
+        horizon: int | None = None,
+        per_request: Mapping[str, float] | None = None,
+        optimism: float = 1.5,
+        every: int = 25,
+        window: int = 1000,
+        patience: int = 300,
+        exploration: float = 0.05,
+        since: datetime | None = None,
+        name: str = "budget",
+    ) -> None:
+        allowances = allowances_of(usd_per_request, usd_per_day, total, horizon, per_request or {})
+        for what, count in (("every", every), ("window", window), ("patience", patience)):
+            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+                raise InvalidArgumentError(f"{what} = {count!r} must be an integer above 0")
+        if not (isinstance(optimism, int | float) and 0 <= optimism < np.inf):
+            raise InvalidArgumentError(f"optimism = {optimism!r} must be a finite number, at least 0")
+        if not (isinstance(exploration, int | float) and 0 < exploration <= 1):
+            raise InvalidArgumentError(f"exploration = {exploration!r} must be a number in (0, 1]")
+        if since is not None and not (isinstance(since, datetime) and since.tzinfo):
+            raise InvalidArgumentError(f"since = {since!r} must be a datetime with a time zone")
+        self.name = name
+        self.resources = tuple(allowances)
+        self.optimism = float(optimism)
+        self.every = every
+        self.exploration = float(exploration)
+        self.since_us = None if since is None else int(since.timestamp() * 1e6)
+        self._account = Account([*allowances.values()], patience)
+        self._forecasts = [Forecast() for _ in allowances]
+        self._rows: deque[RowArray] = deque(maxlen=window)
+        self._times_us: deque[int] = deque(maxlen=window)
+        self._prices: Prices | None = None
+        self._wait = 0
+        self._drag = np.zeros(len(allowances))
+        # What to expect of arms that sent no bill yet, and prices that moved: as the last situation said.
+        self._unknown: dict[str, list[float]] = {}
+        self._factors: dict[str, float] = {}
+
+    @property
+    def spent(self) -> Mapping[str, float]:
+        """Resource → what was spent, with what is expected of decisions whose bill has not come."""
+        return dict(zip(self.resources, self._account.spent, strict=True))
+
+    @property
+    def shadow_price(self) -> Mapping[str, float]:
+        """Resource → what one more unit of it would be worth now [utility/unit]; empty before any decision."""
+        return {} if self._prices is None else self._by_resource(self._prices.mean)
+
+    def control(self, situation: Situation, choice: Choice) -> FloatArray:
+        """The choice at the shadow price, with no more exploration than can be paid for."""
+        costs = self._costs(situation)
+        prices = self._prices_for(situation, costs)
+        chosen = np.zeros(len(costs))
+        for share, price in prices.mixture:
+            chosen = chosen + share * choice(situation.priced(costs @ price))
+        relative = np.where(situation.eligible, (costs / self._scale()).sum(axis=1), np.inf)
+        cheapest = int(relative.argmin())
+        excess = costs - costs[cheapest]
+        limit = np.maximum(self.exploration * self._scale(), prices.slack)
+        if (chosen @ np.maximum(excess, 0.0) <= limit).all():
+            return chosen
+        forbidding = np.full(len(costs), FORBIDDING * (1.0 + np.abs(situation.weights).sum()))
+        forbidding[cheapest] = 0.0
+        explored = choice(situation.priced(forbidding))
+        explored[cheapest] = 0.0
+        return affordable(chosen, explored, excess, limit)
+
+    def effects(self, situation: Situation) -> Mapping[str, Any]:
+        """Shadow prices, allowances, balances, expected costs; and the price factors of arms whose price moved."""
+        costs = self._costs(situation)
+        facts: dict[str, Any] = {
+            "shadow_price": self._by_resource(self._prices_for(situation, costs).mean),
+            "allowance": self._by_resource(self._allowance()),
+            "balance": self._by_resource(np.array(self._account.balance)),
+            "expected": {
+                resource: dict(zip(situation.arms, column.tolist(), strict=True))
+                for resource, column in zip(self.resources, costs.T, strict=True)
+            },
+        }
+        if situation.price_factors is not None:
+            facts["price_factor"] = dict(zip(situation.arms, situation.price_factors.tolist(), strict=True))
+        return facts
+
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:
+        """Charge a decision; at its time, solve for the price anew."""
+        self._hear(record)
+        x = from_feature_row(record.row)[np.newaxis]
+        costs = self._expected(record, x)[0]
+        amounts = tuple(costs[record.arms.index(record.arm)].tolist())
+        counted = self.since_us is None or record.created_us >= self.since_us
+        elapsed_s = max((record.created_us - self._times_us[-1]) / 1e6, 0.0) if self._times_us else 0.0
+        self._rows.append(record.row)
+        self._times_us.append(record.created_us)
+        charge = Charge(record.arm, self._factors.get(record.arm, 1.0), amounts, counted)
+        self._account.charge(record.body, charge, elapsed_s=elapsed_s)
+        if counted:
+            self._feel_drag(record, costs)
+            self._wait -= 1
+            if self._wait <= 0:
+                self._solve(record, predict)
+                # While little is known, much changes with every outcome.
+                self._wait = min(self.every, -(-self._account.requests // _GROWTH))
+
+    def learned(self, record: FeedbackRecord) -> None:
+        """Pay a bill, and learn what the arm that served costs."""
+        if record.values is None:
+            return
+        amounts = {j: record.outcomes[name] for j, name in enumerate(self.resources) if name in record.outcomes}
+        charge = self._account.find(record.body)
+        if charge is not None and amounts:
+            self._account.bill(record.body, amounts)
+        if record.revision:
+            return
+        for j, amount in amounts.items():
+            factor = 1.0
+            if self.resources[j] == COST and charge is not None and charge.arm == record.arm:
+                factor = charge.factor
+            if factor > 0:
+                self._forecasts[j].learn(record.arm, record.row, amount / factor)
+
+    def _hear(self, record: DecisionRecord) -> None:
+        said = record.effects.get(self.name, {})
+        self._factors = {arm: f for arm, f in said.get("price_factor", {}).items() if f != 1.0}
+        for arm in record.arms:
+            if any(forecast.level(arm) is None for forecast in self._forecasts):
+                stated = [said.get("expected", {}).get(name, {}).get(arm) for name in self.resources]
+                if None not in stated:
+                    self._unknown[arm] = stated
+            else:
+                self._unknown.pop(arm, None)
+
+    def _feel_drag(self, record: DecisionRecord, costs: FloatArray) -> None:
+        """How much more is spent than was planned at the price: for exploration, or by other controllers."""
+        if self._prices is None or record.mean.shape[1] != len(record.weights):
+            return
+        utility = self._optimistic(record.mean, record.width, record.weights)
+        utility = np.where([arm in record.excluded for arm in record.arms], -np.inf, utility)
+        plan = np.zeros(len(self.resources))
+        for share, price in self._prices.mixture:
+            plan += share * costs[int((utility - costs @ price).argmax())]
+        surplus = record.probabilities @ costs - plan
+        self._drag = self._drag + (surplus - self._drag) / min(self._account.requests, _DRAG_MEMORY)
+
+    def _solve(self, record: DecisionRecord, predict: Predict) -> None:
+        gone = {arm for arm, rule in record.excluded.items() if rule.startswith("status ")}
+        places = [i for i, arm in enumerate(record.arms) if arm not in gone]
+        rows = np.concatenate(self._rows).reshape(len(self._rows), -1)
+        mean, width = predict(rows)
+        utility = self._optimistic(mean, width, record.weights)
+        costs = self._expected(record, from_feature_row(rows))
+        self._prices = solve(
+            utility[:, places], costs[:, places], self._allowance() - self._drag, margin=self._margin()
+        )
+
+    def _prices_for(self, situation: Situation, costs: FloatArray) -> Prices:
+        if self._prices is not None:
+            return self._prices
+        utility = self._optimistic(situation.mean, situation.width, situation.weights)
+        utility = np.where(situation.eligible, utility, -np.inf)
+        return solve(utility[np.newaxis], costs[np.newaxis], self._allowance())
+
+    def _optimistic(self, mean: FloatArray, width: FloatArray, weights: FloatArray) -> FloatArray:
+        utility: FloatArray = mean @ weights + self.optimism * (width @ np.abs(weights))
+        return utility
+
+    def _costs(self, situation: Situation) -> FloatArray:
+        """Expected consumption at today's prices, shape (arms, resources)."""
+        names = situation.objectives.names
+        believed = np.full((len(situation.arms), len(self.resources)), np.nan)
+        for j, resource in enumerate(self.resources):
+            if resource in names:
+                place = names.index(resource)
+                objective = situation.objectives[place]
+                believed[:, j] = np.maximum(objective.bounds[0] + objective.span * situation.mean[:, place], 0.0)
+        X = None if situation.row is None else from_feature_row(situation.row)[np.newaxis]
+        factors = self._price_factors(situation.price_factors)
+        costs: FloatArray = expected(self._forecasts, situation.arms, X, believed, factors)[0]
+        return costs
+
+    def _expected(self, record: DecisionRecord, X: FloatArray) -> FloatArray:
+        """The same for contexts, shape (contexts, arms, resources), as far as the record's effects tell."""
+        nothing = [np.nan] * len(self.resources)
+        believed = np.array([self._unknown.get(arm, nothing) for arm in record.arms])
+        factors = self._price_factors(np.array([self._factors.get(arm, 1.0) for arm in record.arms]))
+        return expected(self._forecasts, record.arms, X, believed, factors)
+
+    def _price_factors(self, factors: FloatArray | None) -> FloatArray:
+        """Of every arm and resource: only dollars follow the price."""
+        if factors is None:
+            return np.ones((1, len(self.resources)))
+        dollars = np.array([name == COST for name in self.resources])
+        return np.asarray(np.where(dollars, factors[:, np.newaxis], 1.0), dtype=np.float64)
+
+    def _allowance(self) -> FloatArray:
+        """What the next request may cost, of each resource; below 0 in deep debt."""
+        return np.array(self._account.allowances(self._gap_s()))
+
+    def _margin(self) -> float:
+        """How far the price may move until it is solved for again: the less, the more was seen."""
+        return min(max(_MARGIN_ROWS / len(self._rows), _LEAST_MARGIN), _MOST_MARGIN)
+
+    def _scale(self) -> FloatArray:
+        """The same as a unit of each resource, above 0."""
+        return np.maximum(self._allowance(), _LEAST_ALLOWANCE * np.array(self._account.usual(self._gap_s())))
+
+    def _gap_s(self) -> float:
+        """Mean time between two requests; before two have come, a second."""
+        gaps = len(self._times_us) - 1
+        if gaps < 1:
+            return 1.0
+        return max((self._times_us[-1] - self._times_us[0]) / 1e6 / gaps, _LEAST_GAP_S)
+
+    def _by_resource(self, values: FloatArray) -> dict[str, float]:
+        return dict(zip(self.resources, values.tolist(), strict=True))
+
+    def state(self) -> Mapping[str, Any]:
+        """Account, forecasts, prices, and the rows of the window as base64 of int32."""
+        prices = self._prices
+        return {
+            "account": self._account.state(),
+            "forecasts": [forecast.state() for forecast in self._forecasts],
+            "rows": [base64.b64encode(row.astype("<i4").tobytes()).decode() for row in self._rows],
+            "times_us": [*self._times_us],
+            "prices": None
+            if prices is None
+            else [prices.low.tolist(), prices.high.tolist(), prices.share, prices.slack.tolist()],
+            "wait": self._wait,
+            "drag": self._drag.tolist(),
+            "unknown": {arm: [*amounts] for arm, amounts in self._unknown.items()},
+            "factors": dict(self._factors),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from what :meth:`state` gave."""
+        self._account.restore(state["account"])
+        for forecast, of_it in zip(self._forecasts, state["forecasts"], strict=True):
+            forecast.restore(of_it)
+        self._rows.clear()
+        self._rows.extend(np.frombuffer(base64.b64decode(text), "<i4") for text in state["rows"])
+        self._times_us.clear()
+        self._times_us.extend(state["times_us"])
+        self._prices = None
+        if state["prices"] is not None:
+            low, high, share, slack = state["prices"]
+            self._prices = Prices(np.array(low), np.array(high), share, np.array(slack))
+        self._wait = state["wait"]
+        self._drag = np.array(state["drag"])
+        self._unknown = {arm: [*amounts] for arm, amounts in state["unknown"].items()}
+        self._factors = dict(state["factors"])

@@ -1,0 +1,137 @@
+"""What a request will consume with each arm: the level of the arm, times the shape of the request.
+
+Arms differ by factors of hundreds, so they cannot share one linear model of cost. But a request that is long with
+one arm is long with the others: how dear it is, relative to the arm's level, is one ridge regression over all.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from banditroute.arrays import FloatArray, RowArray, from_feature_row
+
+RIDGE = 32.0
+_SLOW, _FAST = 0.995, 0.8
+_CONTRADICTION, _ENOUGH = 3.0, 8
+_LEAST, _MOST = 0.1, 10.0
+
+
+class Forecast:
+    """Expected consumption, for one resource.
+
+    The level of an arm is a ratio of discounted sums, Σ consumed / Σ shape. When its last receipts contradict it
+    by a factor of three (a price changed, and nobody said so), the old ones are given up.
+    """
+
+    def __init__(self) -> None:
+        self._levels: dict[str, list[float]] = {}
+        self._gram: FloatArray | None = None
+        self._cross: FloatArray = np.zeros(0)
+        self._slopes: FloatArray | None = None
+        self._receipts = 0
+        self._due = _ENOUGH
+
+    def shape(self, X: FloatArray) -> FloatArray:
+        """How dear requests are, relative to the usual; shape (contexts,) for (contexts, d)."""
+        if self._slopes is None:
+            return np.ones(len(X))
+        return np.asarray(np.clip(1.0 + X @ self._slopes, _LEAST, _MOST))
+
+    def level(self, arm: str) -> float | None:
+        """What the arm usually consumes; None if nothing is known."""
+        sums = self._levels.get(arm)
+        return None if sums is None else sums[0] / sums[1]
+
+    def learn(self, arm: str, row: RowArray, consumed: float) -> None:
+        """See what one request consumed."""
+        x = from_feature_row(row)
+        shape = float(self.shape(x[np.newaxis])[0])
+        amount = max(consumed, 0.0)
+        slow, weight, fast, recent, count = self._levels.get(arm, (0.0, 0.0, 0.0, 0.0, 0))
+        sums = [
+            _SLOW * slow + amount,
+            _SLOW * weight + shape,
+            _FAST * fast + amount,
+            _FAST * recent + shape,
+            count + 1,
+        ]
+        usual, lately = sums[0] / sums[1], sums[2] / sums[3]
+        if sums[4] > _ENOUGH and not usual / _CONTRADICTION <= lately <= usual * _CONTRADICTION:
+            sums = [sums[2], sums[3], sums[2], sums[3], 0]
+        self._levels[arm] = sums
+        self._receipts += 1
+        if sums[0] > 0:
+            self._learn_shape(x, min(amount * sums[1] / sums[0], _MOST) - 1.0)
+
+    def _learn_shape(self, x: FloatArray, relative: float) -> None:
+        if self._gram is None:
+            self._gram, self._cross = np.zeros((len(x), len(x))), np.zeros(len(x))
+        self._gram += np.outer(x, x)
+        self._cross += relative * x
+        if self._receipts >= self._due:
+            self._due = max(self._receipts + 1, self._receipts * 9 // 8)
+            V = self._gram + RIDGE * np.eye(len(x))
+            self._slopes = np.asarray(np.linalg.solve(V, self._cross), dtype=np.float64)
+
+    def state(self) -> Mapping[str, Any]:
+        """Levels, the sums behind the shape as base64 of float64, and the shape in use."""
+        return {
+            "levels": {arm: [*sums] for arm, sums in self._levels.items()},
+            "gram": _text(self._gram),
+            "cross": _text(self._cross),
+            "slopes": _text(self._slopes),
+            "receipts": self._receipts,
+            "due": self._due,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from what :meth:`state` gave."""
+        self._levels = {arm: [*sums] for arm, sums in state["levels"].items()}
+        cross, gram = _numbers(state["cross"]), _numbers(state["gram"])
+        assert cross is not None
+        self._cross = cross
+        self._gram = None if gram is None else gram.reshape(len(cross), len(cross))
+        self._slopes = _numbers(state["slopes"])
+        self._receipts, self._due = state["receipts"], state["due"]
+
+
+def expected(
+    forecasts: Sequence[Forecast],
+    arms: Sequence[str],
+    X: FloatArray | None,
+    otherwise: FloatArray,
+    factors: FloatArray,
+) -> FloatArray:
+    """Expected consumption, shape (contexts, arms, resources).
+
+    Args:
+        forecasts: One a resource.
+        arms: Their names.
+        X: Contexts; shape (contexts, d). None for one that is not known, which is taken to be like the usual.
+        otherwise: What to expect of arms that sent no bill, shape (arms, resources); where that is NaN, the mean
+            of the others.
+        factors: Prices of the arms relative to those at which they are learned; broadcasts to (arms, resources).
+    """
+    result = np.empty((1 if X is None else len(X), len(arms), len(forecasts)))
+    result[...] = otherwise
+    factors = np.broadcast_to(factors, otherwise.shape)
+    for j, forecast in enumerate(forecasts):
+        shape = np.ones(1) if X is None else forecast.shape(X)
+        levels = np.array([forecast.level(arm) for arm in arms], dtype=np.float64)
+        known = ~np.isnan(levels)
+        result[:, known, j] = np.outer(shape, (levels * factors[:, j])[known])
+        strangers = np.isnan(result[0, :, j])
+        if strangers.any():
+            others = result[:, ~strangers, j]
+            result[:, strangers, j] = others.mean(axis=1, keepdims=True) if others.size else 0.0
+    return result
+
+
+def _text(array: FloatArray | None) -> str | None:
+    return None if array is None else base64.b64encode(array.astype("<f8").tobytes()).decode()
+
+
+def _numbers(text: str | None) -> FloatArray | None:
+    return None if text is None else np.frombuffer(base64.b64decode(text), "<f8").copy()

@@ -1,0 +1,154 @@
+"""What happens when the world changes in the middle of a stream, or the process does."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from banditroute import Arm, Price, Router
+from banditroute.arrays import FloatArray
+from banditroute.policies.exploration import STANDARD_EXPLORATION
+from banditroute.simulator.workload import shuffled_rows
+from simulations.budget.data import Split, splits
+from simulations.budget.stream import PRICES, USD, Event, Run, Setting, play
+
+WINDOW = 50
+
+
+def shuffled(split: Split, seed: int) -> Split:
+    """The requests in the order of this seed."""
+    return split.take(shuffled_rows(len(split.X), seed))
+
+
+def moving(values: FloatArray, window: int = WINDOW) -> FloatArray:
+    """Means of all runs of so many values; shape (values − window + 1,)."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    return np.asarray((sums[window:] - sums[:-window]) / window)
+
+
+def settled(values: FloatArray, target: float) -> int:
+    """After how many values a window of them first comes within a tenth of ``target``; all if none does."""
+    near = np.flatnonzero(np.abs(moving(values) - target) <= 0.1)
+    return int(near[0]) + WINDOW if len(near) else len(values)
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """One seed of a drill; plain values, so that a process pool can carry it.
+
+    Attributes:
+        kind: ``"announced"`` or ``"silent"`` price drop, ``"quality"`` drop, or ``"still"`` for nothing.
+        setting: How to route.
+        seed: Of the order and of the draws.
+        arm: Whose price or quality drops.
+        size: The factor by which the price, or the mean to which the quality drops.
+        history: Log to continue; None for a cold start.
+    """
+
+    kind: str
+    setting: Setting
+    seed: int
+    arm: str
+    size: float
+    history: Path | None
+
+
+def drill(task: Drill) -> tuple[FloatArray, FloatArray, FloatArray, int]:
+    """Quality, cost / budget and share of the arm in each third; requests until its share settles."""
+    stream = shuffled(splits()["test"], task.seed)
+    place = stream.arms.index(task.arm)
+    third = len(stream.X) // 3
+    middle = slice(third, 2 * third)
+    events: dict[int, Event] = {}
+    quality, usd = stream.quality.copy(), stream.usd.copy()
+    if task.kind == "quality":
+        quality[middle, place] *= task.size / quality[:, place].mean()
+    elif task.kind != "still":
+        usd[middle, place] /= task.size
+    if task.kind == "announced":
+        listed = PRICES[task.arm]
+        dropped = Price(input=listed.input / task.size, output=listed.output / task.size)
+        events = {third: _announce(task.arm, dropped), 2 * third: _announce(task.arm, listed)}
+    run = play(
+        task.setting, replace(stream, quality=quality, usd=usd), task.seed, history=task.history, events=events
+    )
+    parts = [slice(k * third, (k + 1) * third) for k in range(3)]
+    share = (run.arm == place).astype(np.float64)
+    return (
+        np.array([run.quality[part].mean() for part in parts]),
+        np.array([run.usd[part].mean() for part in parts]) / task.setting.usd,
+        np.array([share[part].mean() for part in parts]),
+        settled(share[middle], float(share[middle][third // 2 :].mean())),
+    )
+
+
+def _announce(arm: str, price: Price) -> Event:
+    def announce(router: Router) -> None:
+        router.set_price(arm, price)
+
+    return announce
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """One seed of an arrival.
+
+    Attributes:
+        setting: How to route.
+        seed: Of the order and of the draws.
+        arm: Who arrives.
+        arrives: Before which request.
+        directory: Of the recorded workloads.
+        quality: Its quality is scaled to this mean; None leaves it as it was recorded.
+        dearer: Its dollars are multiplied by this.
+    """
+
+    setting: Setting
+    seed: int
+    arm: str
+    arrives: int
+    directory: Path
+    quality: float | None
+    dearer: float
+
+
+def newcomer(task: Newcomer) -> tuple[float, float, float, float]:
+    """Requests until it gets a tenth of 50 (or infinity); pulls, less the floor's; quality; cost / budget."""
+    stream = shuffled(splits(task.directory)["test"], task.seed)
+    place = stream.arms.index(task.arm)
+    quality, usd = stream.quality.copy(), stream.usd.copy()
+    if task.quality is not None:
+        quality[:, place] *= task.quality / quality[:, place].mean()
+    usd[:, place] *= task.dearer
+    stream = replace(stream, quality=quality, usd=usd)
+    first = [arm for arm in stream.arms if arm != task.arm]
+    arm = Arm(task.arm, price=PRICES[task.arm], prior={"cost_usd": USD[task.arm] * task.dearer})
+    run = play(
+        task.setting, stream, task.seed, arms=first, events={task.arrives: lambda router: router.add_arm(arm)}
+    )
+    pulled = (run.arm == place)[task.arrives :].astype(np.float64)
+    # The burn-in alone would be a tenth of 50 requests, so it does not count as an adoption.
+    wanted = np.where(np.cumsum(pulled) > STANDARD_EXPLORATION.burn_in, pulled, 0.0)
+    often = np.flatnonzero(moving(wanted) >= 0.1)
+    adopted = float(often[0] + WINDOW) if len(often) else np.inf
+    floor = task.setting.floor / len(stream.arms) * len(pulled)
+    return (
+        adopted,
+        float(pulled.sum() - floor),
+        float(run.quality.mean()),
+        float(run.usd.mean() / task.setting.usd),
+    )
+
+
+def restarted(setting: Setting, seed: int, at: int, history: Path | None) -> tuple[bool, bool]:
+    """Whether a restart changes nothing, bit for bit; and, to control it, whether another seed would have."""
+    stream = shuffled(splits()["test"], seed)
+
+    def bits(run: Run) -> Any:
+        return run.arm.tobytes(), run.propensity.tobytes()
+
+    whole = bits(play(setting, stream, seed, history=history))
+    return whole == bits(play(setting, stream, seed, history=history, restart_at=at)), whole != bits(
+        play(setting, stream, seed + 1, history=history)
+    )
