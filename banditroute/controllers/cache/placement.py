@@ -20,6 +20,8 @@ MAX_ENUMERATED = 1_000
 _MAX_EXCHANGES = 200
 _SETS_AT_ONCE = 64
 _LEAST_GAIN = 1e-9
+# Beyond so many values (arms × contexts) exchanges are tried from the best start alone: each takes as long.
+_ALL_STARTS_UP_TO = 1 << 18
 
 
 def best_set(
@@ -74,6 +76,8 @@ def local_set(
     # Also from the residents alone and as if loading cost nothing, for the best set may lie beyond a dear step.
     loads = (load, np.where(load > 0, np.inf, 0.0), np.zeros(len(load)))
     starts = [_greedy(values, floor, each, sizes, capacity, unit) for unit in units for each in loads]
+    if values.size > _ALL_STARTS_UP_TO:
+        starts = [max(starts, key=lambda chosen: worth(chosen, values, floor, load))]
     improved = [_exchanged(start, values, floor, load, sizes, capacity) for start in starts]
     best = max(improved, key=lambda chosen: worth(chosen, values, floor, load))
     return _without_idlers(best, values, floor, load)
