@@ -37,18 +37,26 @@ URLS = (
 
 def paths(place: Path) -> Iterator[Path_]:
     """All of them, in databases in ``place``."""
-    yield from _urls()
+    yield from _urls(place)
     yield from _secrets(place)
     yield from _callers(place)
     yield from _faults(place)
     yield from _databases(place)
 
 
-def _urls() -> Iterator[Path_]:
+def _urls(place: Path) -> Iterator[Path_]:
     for number, text in enumerate(URLS):
-        yield f"URL {number}", partial(a_router, text.format(PASSWORD))
+        yield f"URL {number}", partial(_away, text.format(PASSWORD), place / "spool")
     for command in (["status", URLS[0]], ["why", URLS[0], "x" * 38]):
         yield f"banditroute {command[0]}", partial(_command, command)
+
+
+def _away(target: str, spool: Path) -> object:
+    """Refused; or, where there could be such a database, begun without it."""
+    with a_router(target, spool=spool) as router:
+        decision = router.route(a_vector(0), key=KEY)
+        receipt = router.feedback(decision.id, source=SOURCE, quality=0.5)
+        return [router.health(), receipt.status]
 
 
 def _command(arguments: list[str]) -> object:
@@ -106,7 +114,7 @@ def _callers(place: Path) -> Iterator[Path_]:
     yield "feedback: forged", lambda: router.feedback(first[::-1], source=SOURCE, quality=0.25)
     unknown = router._ids.issue(bytes(16))
     yield "feedback: of nobody's decision", lambda: router.feedback(unknown, source=SOURCE, quality=25)
-    for name, source in {"line break": SOURCE + "\n", "bytes": SOURCE.encode(), "length": SOURCE * 10}.items():
+    for name, source in {"line break": SOURCE + "\n", "bytes": SOURCE.encode(), "length": SOURCE * 50}.items():
         yield f"feedback: source, {name}", partial(_reported, router, first, source=source, quality=0.5)
     router.close()
     yield "feedback: closed", lambda: router.feedback(first, source=SOURCE, quality=0.5).wait(5)
@@ -241,7 +249,7 @@ def _full(path: Path) -> object:
         connection.close()
         for number in range(300):
             router.route(a_vector(number), key=KEY)
-        return _everything(router, ids)
+        return _everything(router, ids) or "kept elsewhere"
     finally:
         router.close()
 
