@@ -71,7 +71,8 @@ def logged(controller: Controller, step: Step) -> Step:
 
 def softmax(given: Situation) -> FloatArray:
     """Every eligible arm has a chance, the better the larger."""
-    chances = np.exp(given.utility()) * given.eligible
+    utility = np.where(given.eligible, given.utility(), -np.inf)
+    chances = np.exp(utility - utility.max())
     return np.asarray(chances / chances.sum())
 
 
