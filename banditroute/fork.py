@@ -1,50 +1,59 @@
-"""A fork must not tear a router that another thread is just changing."""
+"""A fork must not tear a router that another thread is just changing, nor leave the child without its pulse."""
 
 import os
+import threading
 import weakref
-from typing import Protocol
+from collections.abc import Callable
 
 
-class Forkable(Protocol):
-    """What survives a fork, in parent and child."""
+class ForkGuard:
+    """Holds a lock while the process forks, and does something in the child afterwards.
 
-    def before_fork(self) -> None:
-        """Stand still: nothing of it changes until one of the other two is called."""
+    It guards for as long as it is kept. Threads are not copied into a child, so what they held would be held
+    there for ever, and what they were changing would stay half changed.
 
-    def after_fork_in_parent(self) -> None:
-        """Go on."""
+    Args:
+        lock: Of what must stand still; reentrant.
+        in_child: A method, to be called in the child; it is not kept alive by this.
+    """
 
-    def after_fork_in_child(self) -> None:
-        """Go on without the threads and connections, which are the parent's."""
+    def __init__(self, lock: threading.RLock, in_child: Callable[[], None]) -> None:
+        self._lock = lock
+        self._in_child = weakref.WeakMethod(in_child)
+        _guards.add(self)
+
+    def hold(self) -> None:
+        """Wait until nothing is being changed."""
+        self._lock.acquire()
+
+    def release(self, *, in_child: bool) -> None:
+        """Let changes go on."""
+        self._lock.release()
+        method = self._in_child() if in_child else None
+        if method is not None:
+            method()
 
 
-_forkables: "weakref.WeakSet[Forkable]" = weakref.WeakSet()
-_held: list[Forkable] = []
-
-
-def survive_forks(forkable: Forkable) -> None:
-    """Let ``forkable`` know of every fork for as long as it lives."""
-    _forkables.add(forkable)
+_guards: "weakref.WeakSet[ForkGuard]" = weakref.WeakSet()
+_held: list[ForkGuard] = []
 
 
 def _before() -> None:
-    _held[:] = list(_forkables)
-    for forkable in _held:
-        forkable.before_fork()
+    _held[:] = _guards
+    for guard in _held:
+        guard.hold()
 
 
-def _in_parent() -> None:
-    for forkable in reversed(_held):
-        forkable.after_fork_in_parent()
-    _held.clear()
+def _after(*, in_child: bool) -> None:
+    while _held:
+        _held.pop().release(in_child=in_child)
 
 
-def _in_child() -> None:
-    for forkable in reversed(_held):
-        forkable.after_fork_in_child()
-    _held.clear()
-
-
-# Windows has no fork.
+# Windows has no fork. Stores are registered later, hence asked to stand still first: their writers may wait for a
+# router's lock, which is still free then.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
+    os.register_at_fork(
+        before=_before,
+        after_in_parent=lambda: _after(in_child=False),
+        after_in_child=lambda: _after(in_child=True),
+    )

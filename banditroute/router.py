@@ -22,6 +22,7 @@ from banditroute.changes import Changes
 from banditroute.choice import Chooser
 from banditroute.controllers import Controller
 from banditroute.errors import InvalidArgumentError, StoreError, StoreUnavailableError
+from banditroute.fork import ForkGuard
 from banditroute.identity import DecisionIds, IdSource, check_seed, new_secret, random_body
 from banditroute.intake import Intake
 from banditroute.journal import Journal
@@ -192,7 +193,8 @@ class Router(Operations):
         )
         self._intake.resume()
         self._chooser = Chooser(self.policy, self._state, self._barrier, default_arm=default, seed=seed, ids=ids)
-        self._pulse = Pulse(self._beat, interval=FOLLOW_EVERY) if self._store.shared else None
+        self._begin_pulse()
+        self._guard = ForkGuard(self._lock, self._begin_pulse)
 
     # ------------------------------------------------------------------------------------------------ deciding
 
@@ -360,6 +362,9 @@ class Router(Operations):
         snapshot = self._journal.follow(lambda stored: self._adopt(stored, mark))
         if snapshot is not None:
             self._outbox.put([snapshot])
+
+    def _begin_pulse(self) -> None:
+        self._pulse = Pulse(self._beat, interval=FOLLOW_EVERY) if self._store.shared else None
 
     def _beat(self) -> None:
         # A database that is away is no news: health() tells of it, and routing goes on.

@@ -281,7 +281,7 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(wrong: dict[st
 
 
 def test_a_state_of_other_settings_is_refused() -> None:
-    state = after(tiered(), 18)
+    state = after(tiered(), 22)
     for other in ({"capacity": 1}, {"adapters": {"arm 9": Adapter(load_s=1.0)}}, {"window": 8}):
         with pytest.raises(SnapshotCorruptError):
             tiered(**other).restore(state)
