@@ -16,7 +16,7 @@ from banditroute.records import FeedbackRecord, StateKey
 from banditroute.store import tables
 from banditroute.store.reader import arm_ids
 from banditroute.store.sql import SqlStore
-from simulations.reliability.child import Child
+from simulations.reliability.child import PATIENCE, Child
 from simulations.reliability.row import Finding, Tick
 from simulations.reliability.server import own_server
 from simulations.reliability.victim import FOLD, append_to_share, opened
@@ -141,7 +141,9 @@ class Crashes:
                 Child.start(append_to_share, url.render_as_string(hide_password=False), MILLION * number, 0.0)
                 for number in range(1, 3)
             ]
-            time.sleep(1.0)
+            for child in children:
+                child.acks.poll(PATIENCE)
+            time.sleep(0.3)
             with server.down():
                 acknowledged = set[int]().union(
                     *(child.acknowledged_until_dead(kill_after=0.0) for child in children)

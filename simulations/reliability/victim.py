@@ -8,6 +8,7 @@ import sqlite3
 import struct
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -136,7 +137,13 @@ def append_to_share(acks: int, url: str, first: int, again: float = 1.0) -> None
     logging.getLogger("banditroute").setLevel(logging.CRITICAL)
     chance = random.Random(first)  # noqa: S311  (no secrets)
     store = SqlStore(url)
-    opened(store)
+    while True:
+        try:
+            opened(store)
+            break
+        except StoreUnavailableError:
+            # The server may be down in this moment, too.
+            time.sleep(0.1)
     for start in itertools.count(first, 8):
         said: list[tuple[int, list[LogRecord]]] = []
         for number in range(start, start + 8):
