@@ -123,8 +123,10 @@ class Opened:
         self.writer.close()
         if self._spooling is not None:
             self._spooling.close()
-        with suppress(StoreError):
-            self._fold_rest()
+        # A database that was never reached has nothing of this worker to fold, and would be waited for once more.
+        if self._entered is not None:
+            with suppress(StoreError):
+                self._fold_rest()
         self.database.dispose()
 
     def abandon(self) -> None:

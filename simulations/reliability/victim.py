@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from contextlib import closing
 from typing import Any, ClassVar
 
+import numpy as np
 from sqlalchemy import Connection, event
 
 from banditroute.errors import StoreUnavailableError
@@ -132,6 +133,13 @@ def append_for_ever(acks: int, url: str, kind: type[SqlStore] = SqlStore, append
     _left_open.append(store)
 
 
+def a_pair(number: int) -> list[LogRecord]:
+    """A decision with its feedback; however large their number, what is learned stays in its range."""
+    row = np.array([number % 1_000, number % 7, 0, 1 << 15], np.int32)
+    decision = a_decision(number, row=row)
+    return [decision, feedback_of(decision, number % 1_000)]
+
+
 def append_to_share(acks: int, url: str, first: int, again: float = 1.0) -> None:
     """The same beside other workers, with numbers from ``first`` on; a share of it is said ``again``."""
     logging.getLogger("banditroute").setLevel(logging.CRITICAL)
@@ -147,8 +155,7 @@ def append_to_share(acks: int, url: str, first: int, again: float = 1.0) -> None
     for start in itertools.count(first, 8):
         said: list[tuple[int, list[LogRecord]]] = []
         for number in range(start, start + 8):
-            decision = a_decision(number)
-            said.append((number, [decision, feedback_of(decision, number % 1_000)]))
+            said.append((number, a_pair(number)))
         stored = [(number, store.append(records)) for number, records in said]
         for (number, future), (_, records) in zip(stored, said, strict=True):
             while isinstance(future.exception(timeout=30), StoreUnavailableError):
