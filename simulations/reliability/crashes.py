@@ -2,7 +2,6 @@
 
 import hashlib
 import itertools
-import logging
 import random
 import time
 from collections import Counter
@@ -17,6 +16,7 @@ from banditroute.store import tables
 from banditroute.store.reader import arm_ids
 from banditroute.store.sql import SqlStore
 from simulations.reliability.child import PATIENCE, Child
+from simulations.reliability.quiet import quiet
 from simulations.reliability.row import Finding, Tick
 from simulations.reliability.server import own_server
 from simulations.reliability.victim import FOLD, append_to_share, opened
@@ -84,9 +84,9 @@ class Crashes:
     control_crashes: int = 12
     longest: float = 0.2
 
+    @quiet()
     def measure(self, place: Path, tick: Tick) -> Finding:  # noqa: ARG002  (the server has a place of its own)
         """Kill, crash, look."""
-        logging.getLogger("banditroute").setLevel(logging.CRITICAL)
         server = own_server()
         url = server.new_database()
         acknowledged = self._lived(url, tick)

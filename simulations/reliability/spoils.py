@@ -1,7 +1,6 @@
 """D3: spool files that are cut, flipped, copied, and wanted by two processes."""
 
 import json
-import logging
 import os
 import shutil
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from banditroute.store.spools import Spools as Directory
 from banditroute.store.sql import SqlStore
 from banditroute.testing import SPEC, a_decision, feedback_of
 from simulations.reliability.child import Child
+from simulations.reliability.quiet import quiet
 from simulations.reliability.row import Finding, Tick
 from simulations.reliability.victim import ACK, opened
 
@@ -44,9 +44,9 @@ class Spools:
 
     records: int = 4
 
+    @quiet()
     def measure(self, place: Path, tick: Tick) -> Finding:
         """Cut, flip, copy, share."""
-        logging.getLogger("banditroute").setLevel(logging.CRITICAL)
         payloads = [encoded(a_decision(number)) for number in range(1, self.records + 1)]
         path = place / "0.spool"
         _append(path, payloads)

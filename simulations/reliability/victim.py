@@ -153,9 +153,7 @@ def append_to_share(acks: int, url: str, first: int, again: float = 1.0) -> None
             # The server may be down in this moment, too.
             time.sleep(0.1)
     for start in itertools.count(first, 8):
-        said: list[tuple[int, list[LogRecord]]] = []
-        for number in range(start, start + 8):
-            said.append((number, a_pair(number)))
+        said = [(number, a_pair(number)) for number in range(start, start + 8)]
         stored = [(number, store.append(records)) for number, records in said]
         for (number, future), (_, records) in zip(stored, said, strict=True):
             while isinstance(future.exception(timeout=30), StoreUnavailableError):
