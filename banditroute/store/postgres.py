@@ -38,6 +38,8 @@ PATIENCE = 2.0
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _POOL_PATIENCE, _CONNECT_PATIENCE = 1.0, 2
+# Who writes gives up early, since records can wait on local disk; who reads, when the server would have.
+_WRITING_PATIENCE, _READING_PATIENCE = 2.5, 6.0
 # Every query here is best answered by an index. Where the statistics are those of yesterday the planner may think
 # otherwise, and join a growing log by reading all of it.
 _SETTINGS = (
@@ -74,8 +76,9 @@ class Postgres:
         self.name = f"postgresql database {url.database!r:.80}"
         self._url = url
         self._patience = PATIENCE if patience is None else patience
-        self._writing = _engine(url)
-        self._reading = _engine(url, pool_pre_ping=True).execution_options(postgresql_readonly=True)
+        self._writing = _engine(url, _WRITING_PATIENCE)
+        reading = _engine(url, _READING_PATIENCE, pool_pre_ping=True)
+        self._reading = reading.execution_options(postgresql_readonly=True)
         self._arrivals: deque[int] = deque()
 
     def write(self, doing: str, work: Callable[[Connection], T]) -> T:
@@ -160,7 +163,7 @@ class Postgres:
             engine.dispose()
 
 
-def _engine(url: URL, **settings: Any) -> Engine:
+def _engine(url: URL, patience: float, **settings: Any) -> Engine:
     """One connection: writing takes turns anyway, and never waits for a reader.
 
     What reads finds out first whether its connection is alive; what writes is done again if it was not.
@@ -168,6 +171,8 @@ def _engine(url: URL, **settings: Any) -> Engine:
     options = url.query.get("options", "")
     theirs = options if isinstance(options, str) else " ".join(options)
     try:
+        from banditroute.store.answering import give_up_after
+
         hide_rows()
         engine = create_engine(
             url,
@@ -183,6 +188,7 @@ def _engine(url: URL, **settings: Any) -> Engine:
         raise MissingDependencyError(
             "a PostgreSQL store needs psycopg; install it with: pip install 'banditroute[postgres]'"
         ) from None
+    give_up_after(engine, patience)
 
     @event.listens_for(engine, "first_connect")
     def _warn(connection: Any, _record: object) -> None:

@@ -5,7 +5,7 @@ import os
 import random
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -19,23 +19,22 @@ PATIENCE = 30.0
 
 @dataclass
 class Child:
-    """A process that writes to the database at ``path``, and the pipe through which it acknowledges."""
+    """A process at work, and the pipe through which it acknowledges."""
 
-    path: Path
     process: ForkServerProcess
     acks: Connection
 
     @classmethod
-    def start(cls, path: Path, kind: type[SqlStore], appends: int | None = None) -> "Child":
-        """Start one; it goes on until it is killed, or has made so many ``appends``."""
+    def start(cls, work: Callable[..., None], *arguments: object) -> "Child":
+        """Run ``work(acks, *arguments)``, where ``acks`` is the file descriptor that takes the numbers."""
         # The server has imported everything once, so that a child costs a fork and no import.
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["simulations.reliability.victim"])
         acks, write_end = context.Pipe(duplex=False)
-        process = context.Process(target=_append, args=(f"sqlite:///{path}", write_end, kind, appends))
+        process = context.Process(target=_run, args=(work, write_end, *arguments))
         process.start()
         write_end.close()
-        return cls(path, process, acks)
+        return cls(process, acks)
 
     def end(self) -> None:
         """Kill it without looking."""
@@ -78,8 +77,8 @@ def numbers(received: bytes) -> set[int]:
     return {number for (number,) in ACK.iter_unpack(received[:whole])}
 
 
-def _append(url: str, acks: Connection, kind: type[SqlStore], appends: int | None) -> None:
-    append_for_ever(url, acks.fileno(), kind, appends)
+def _run(work: Callable[..., None], acks: Connection, *arguments: object) -> None:
+    work(acks.fileno(), *arguments)
 
 
 def killed(
@@ -90,12 +89,17 @@ def killed(
     The next child runs while the caller looks at what the last one left.
     """
     moments = random.Random(seed)  # noqa: S311  (moments, no secrets)
-    child = Child.start(place / "0.db", kind)
+
+    def start(number: int) -> tuple[Path, Child]:
+        path = place / f"{number}.db"
+        return path, Child.start(append_for_ever, f"sqlite:///{path}", kind)
+
+    path, child = start(0)
     try:
         for number in range(1, kills + 1):
             acknowledged = child.acknowledged_until_dead(kill_after=moments.uniform(0.0, longest))
-            path = child.path
-            child = Child.start(place / f"{number}.db", kind)
-            yield path, acknowledged
+            left = path
+            path, child = start(number)
+            yield left, acknowledged
     finally:
         child.end()

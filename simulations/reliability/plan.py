@@ -1,24 +1,35 @@
 """The rows, in the order of the plan; see the package for how to add one."""
 
+from simulations.reliability.away import Away
 from simulations.reliability.bits import Kernels, Retractions, Stops
 from simulations.reliability.canaries import Canaries
 from simulations.reliability.clocks import Clocks
+from simulations.reliability.crashes import Crashes
 from simulations.reliability.drift import RankOne
 from simulations.reliability.fuzz import Calls
 from simulations.reliability.injection import Metacharacters
 from simulations.reliability.kills import Kills
 from simulations.reliability.late import Late
 from simulations.reliability.mutants import Mutants
+from simulations.reliability.outage import Outage
 from simulations.reliability.poison import Poison
 from simulations.reliability.power import PowerCuts
 from simulations.reliability.row import Row
 from simulations.reliability.schemas import Schemas
+from simulations.reliability.sharing import Fairness, Sharing
+from simulations.reliability.spoils import Spools
 from simulations.reliability.tenants import Tenants
 from simulations.reliability.widths import Widths
 
 PLAN: tuple[Row, ...] = (
     Kills(),
     PowerCuts(),
+    Crashes(),
+    Sharing(),
+    Fairness(),
+    Outage(),
+    Spools(),
+    Away(),
     RankOne(),
     Kernels(),
     Stops(),
@@ -40,5 +51,6 @@ NIGHTLY: tuple[Row, ...] = (
     RankOne(steps=1_000_000, control_steps=100_000),
     Calls(calls=100_000),
     Mutants(mutants=200_000),
+    Outage(downs=(10.0, 30.0)),
 )
 """What takes a night: under the id of a row of the plan its longer form, under another id a row of its own."""

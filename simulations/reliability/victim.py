@@ -1,18 +1,24 @@
 """A process that appends as fast as it can until it is killed; run in a child."""
 
+import itertools
+import logging
 import os
+import random
 import sqlite3
 import struct
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from typing import Any, ClassVar
 
+import numpy as np
 from sqlalchemy import Connection, event
 
+from banditroute.errors import StoreUnavailableError
 from banditroute.learning import folder
 from banditroute.records import LogRecord, ReceiptStatus, StoredRouter
 from banditroute.store.base import Fold, Revise
@@ -110,7 +116,7 @@ class OffStore(SqlStore):
     ledger = SynchronousOff
 
 
-def append_for_ever(url: str, acks: int, kind: type[SqlStore] = SqlStore, appends: int | None = None) -> None:
+def append_for_ever(acks: int, url: str, kind: type[SqlStore] = SqlStore, appends: int | None = None) -> None:
     """Write the number of each durable feedback to the pipe ``acks``; stop after ``appends``, without closing."""
     store = kind(url)
     number = opened(store).end.learned
@@ -127,6 +133,37 @@ def append_for_ever(url: str, acks: int, kind: type[SqlStore] = SqlStore, append
     _left_open.append(store)
 
 
+def a_pair(number: int) -> list[LogRecord]:
+    """A decision with its feedback; however large their number, what is learned stays in its range."""
+    row = np.array([number % 1_000, number % 7, 0, 1 << 15], np.int32)
+    decision = a_decision(number, row=row)
+    return [decision, feedback_of(decision, number % 1_000)]
+
+
+def append_to_share(acks: int, url: str, first: int, again: float = 1.0) -> None:
+    """The same beside other workers, with numbers from ``first`` on; a share of it is said ``again``."""
+    logging.getLogger("banditroute").setLevel(logging.CRITICAL)
+    chance = random.Random(first)  # noqa: S311  (no secrets)
+    store = SqlStore(url)
+    while True:
+        try:
+            opened(store)
+            break
+        except StoreUnavailableError:
+            # The server may be down in this moment, too.
+            time.sleep(0.1)
+    for start in itertools.count(first, 8):
+        said = [(number, a_pair(number)) for number in range(start, start + 8)]
+        stored = [(number, store.append(records)) for number, records in said]
+        for (number, future), (_, records) in zip(stored, said, strict=True):
+            while isinstance(future.exception(timeout=30), StoreUnavailableError):
+                future = store.append(records)
+            future.result()
+            os.write(acks, ACK.pack(number))
+            if chance.random() < again:
+                store.append(records)
+
+
 _left_open: list[SqlStore] = []
 
 
@@ -140,5 +177,5 @@ def _acknowledge(acks: int, number: int) -> Callable[[Future[Any]], None]:
 
 if __name__ == "__main__":
     append_for_ever(
-        sys.argv[1], int(sys.argv[2]), {s.__name__: s for s in (FullStore, NormalStore, OffStore)}[sys.argv[3]]
+        int(sys.argv[2]), sys.argv[1], {s.__name__: s for s in (FullStore, NormalStore, OffStore)}[sys.argv[3]]
     )

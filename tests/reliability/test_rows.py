@@ -5,20 +5,25 @@ from pathlib import Path
 import pytest
 
 from banditroute.barrier import Barrier
+from simulations.reliability.away import Away
 from simulations.reliability.bits import Kernels, Retractions, Stops
 from simulations.reliability.canaries import Canaries
 from simulations.reliability.clocks import Clocks
+from simulations.reliability.crashes import Crashes
 from simulations.reliability.drift import RankOne
 from simulations.reliability.fuzz import Calls
 from simulations.reliability.injection import Metacharacters
 from simulations.reliability.kills import Kills
 from simulations.reliability.late import Late
 from simulations.reliability.mutants import Mutants
+from simulations.reliability.outage import Outage
 from simulations.reliability.plan import NIGHTLY, PLAN
 from simulations.reliability.poison import Poison
 from simulations.reliability.power import PowerCuts
 from simulations.reliability.row import NotHere, Row
 from simulations.reliability.schemas import Schemas
+from simulations.reliability.sharing import Fairness, Sharing
+from simulations.reliability.spoils import Spools
 from simulations.reliability.table import in_words
 from simulations.reliability.tenants import Tenants
 from simulations.reliability.widths import Widths
@@ -29,6 +34,13 @@ SMALL: tuple[Row, ...] = (
     Kills(kills=6),
     # So few images are sure to show that something is lost, not how often.
     PowerCuts(cuts=6, least_losing=0.1, least_corrupt=0.1),
+    Crashes(kills=5, crashes=1, workers=2),
+    # Busy machines are slow: here only what is counted is asked for.
+    Sharing(processes=(3,), seconds=1.0, longest_ms=ENDLESS, least_times=0.0, least_overtaken=0),
+    Fairness(processes=2, seconds=1.0, longest_s=ENDLESS, least_share=0.0, must_starve=False),
+    Outage(downs=(0.5,), processes=2, rate=50.0, around=0.3, control_down=2.5),
+    Spools(records=1),
+    Away(requests=5, longest_s=ENDLESS, longest_receipt_s=ENDLESS),
     RankOne(steps=1_000, control_steps=8_000, discount=0.99, control_dimension=6),
     Kernels(rows=500, kernels=("Nehalem", "Haswell"), threads=(1, 2)),
     Stops(steps=400, stops=10),

@@ -181,3 +181,21 @@ def test_a_crash_of_the_server(store: SqlStore, postgres_server: Server) -> None
     append(store, feedback_of(TWO, 2))
     assert store.end() == (2, 2)
     assert store.health()["available"]
+
+
+def test_a_server_that_never_answers(
+    postgres_url: str, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a limit of our own the writer would wait for ever."""
+    if not isinstance(postgres_server, OwnServer):
+        pytest.skip("this server is not ours to stop")
+    monkeypatch.setattr("banditroute.store.postgres._WRITING_PATIENCE", 0.2)
+    store = SqlStore(postgres_url, patience=0.0)
+    open_router(store)
+    append(store, ONE)
+    with postgres_server.hanging():
+        error = store.append([TWO]).exception(30)
+    assert isinstance(error, StoreUnavailableError)
+    append(store, TWO)
+    assert store.end() == (0, 2)
+    store.close()
