@@ -172,9 +172,14 @@ def read_decision(
 
 def read_feedback(connection: Connection, router_id: int, behind: int, up_to: int) -> Iterator[FeedbackRecord]:
     """The numbered feedback between two numbers."""
-    return chain.from_iterable(
-        _chunks(connection, _FEEDBACK_SLICE, {"router_id": router_id, "up_to": up_to}, behind)
-    )
+    return chain.from_iterable(feedback_chunks(connection, router_id, behind, up_to))
+
+
+def feedback_chunks(
+    connection: Connection, router_id: int, behind: int, up_to: int
+) -> Iterator[Sequence[FeedbackRecord]]:
+    """The same, as many at a time as a query gives."""
+    return _chunks(connection, _FEEDBACK_SLICE, {"router_id": router_id, "up_to": up_to}, behind)
 
 
 def read_feedback_of(
@@ -302,7 +307,10 @@ def log_end(connection: Connection, router_id: int) -> Position:
     router = tables.router.c
     row = connection.execute(
         select(
-            learned.scalar_subquery(), decided.scalar_subquery(), router.compacted_learned, router.compacted_decided
+            learned.scalar_subquery(),
+            decided.scalar_subquery(),
+            router.compacted_learned,
+            router.compacted_decided,
         ).where(router.router_id == router_id)
     ).one()
     return Position(max(row[0] or 0, row[2]), max(row[1] or 0, row[3]))

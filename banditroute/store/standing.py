@@ -102,7 +102,8 @@ def _write_snapshot(connection: Connection, router_id: int, record: SnapshotReco
     for learned, decided, recorded_us in older:
         week = recorded_us // WEEK_US
         # The one at the end of what is gone is what opens the router if all others were dropped.
-        if (learned, decided) == gone or (week not in weeks and learned >= gone.learned and decided >= gone.decided):
+        is_base = gone.decided > 0 and (learned, decided) == gone
+        if is_base or (week not in weeks and learned >= gone.learned and decided >= gone.decided):
             weeks.add(week)
             continue
         connection.execute(
