@@ -168,14 +168,13 @@ def _move(
 def _is_late(up_to: Position) -> ColumnElement[bool]:
     """Whether a decision has feedback, or a report, that is not from before."""
     decision, feedback, report = tables.decision.c, tables.feedback.c, tables.report.c
-    return or_(
-        exists().where(
-            feedback.router_id == decision.router_id,
-            feedback.body == decision.body,
-            or_(feedback.learned.is_(None), feedback.learned > up_to.learned),
-        ),
-        exists().where(report.router_id == decision.router_id, report.body == decision.body),
+    young = exists().where(
+        feedback.router_id == decision.router_id,
+        feedback.body == decision.body,
+        or_(feedback.learned.is_(None), feedback.learned > up_to.learned),
     )
+    waiting = exists().where(report.router_id == decision.router_id, report.body == decision.body)
+    return or_(young.correlate(tables.decision), waiting.correlate(tables.decision))
 
 
 def _count(connection: Connection, router_id: int, up_to: Position) -> tuple[int, int]:

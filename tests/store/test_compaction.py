@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from banditroute import Router
 from banditroute.cli.sums import agrees, fold_of
+from banditroute.controllers import Onboarding
 from banditroute.errors import DecisionExpiredError, InvalidArgumentError, SnapshotCorruptError, StoreError
 from banditroute.records import Position
 from banditroute.store import tables
@@ -163,7 +164,9 @@ def test_a_rotten_snapshot_is_passed_over_and_without_any_the_router_stays_shut(
     with a_router(url(path), preferences=None) as router:
         assert router.digest() == digest
     execute(path, "UPDATE br_snapshot SET blob = x'00'")
-    with pytest.raises(SnapshotCorruptError, match="no snapshot is good, and the log from before it was compacted"):
+    with pytest.raises(
+        SnapshotCorruptError, match="no snapshot is good, and the log from before it was compacted"
+    ):
         a_router(url(path), preferences=None)
     assert any("the router cannot be opened" in finding for finding in verdict(url(path)).findings)
 
@@ -171,7 +174,7 @@ def test_a_rotten_snapshot_is_passed_over_and_without_any_the_router_stays_shut(
 def test_with_other_controllers_a_compacted_router_stays_shut(path: Path) -> None:
     compacted(url(path))
     with pytest.raises(SnapshotCorruptError, match="open it with the controllers that it had"):
-        a_router(url(path), preferences=None, controllers=[DoNothing("other")])
+        a_router(url(path), preferences=None, controllers=[Onboarding()])
 
 
 @pytest.mark.parametrize("rotten", ["br_state", "br_base"])
