@@ -23,8 +23,8 @@ SKEW_S, BAD_SKEW_S = 2.0, 60.0
 
 _MOUNTS = Path("/proc/self/mounts")
 _REMOTE = frozenset(
-    ("9p", "afs", "beegfs", "ceph", "cifs", "fuse.glusterfs", "fuse.s3fs", "fuse.sshfs", "glusterfs", "gpfs")
-    + ("lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs")
+    {"9p", "afs", "beegfs", "ceph", "cifs", "fuse.glusterfs", "fuse.s3fs", "fuse.sshfs", "glusterfs", "gpfs"}
+    | {"lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs"}
 )
 
 

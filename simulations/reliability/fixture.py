@@ -1,7 +1,7 @@
 """Writes a database of today's schema, and what it holds, so that later versions can be held to it.
 
-``python -m simulations.reliability.fixture tests/store/fixtures`` writes ``schema_VERSION.db`` and ``.json``. Run it once
-for each released schema and commit both; what was committed is never written again.
+``python -m simulations.reliability.fixture tests/store/fixtures`` writes ``schema_VERSION.db`` and ``.json``.
+Run it once for each released schema and commit both; what was released is never written again.
 """
 
 import json

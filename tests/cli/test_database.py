@@ -16,6 +16,8 @@ def store(tmp_path: Path) -> str:
     with world.open(url(tmp_path / "routing.db")) as router:
         for number in range(40):
             world.step(router, number)
+            if number % 10 == 0:
+                router.flush()
     return url(tmp_path / "routing.db")
 
 
