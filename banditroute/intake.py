@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from banditroute.awaited import Awaited
 from banditroute.barrier import Barrier
-from banditroute.errors import StoreUnavailableError
+from banditroute.errors import DecisionExpiredError, StoreUnavailableError
+from banditroute.identity import made_us
 from banditroute.journal import Journal
 from banditroute.outbox import Outbox
 from banditroute.records import FeedbackRecord, Receipt, ReceiptStatus, ReportRecord
@@ -65,7 +66,11 @@ class Intake:
         return entry
 
     def take(self, decision_id: str, report: ReportRecord) -> Receipt:
-        """Learn a report; where the store is far and the decision not known here, the store sees to it."""
+        """Learn a report; where the store is far and the decision not known here, the store sees to it.
+
+        Raises:
+            DecisionExpiredError: if the decision is from before the horizon of the log, and gone.
+        """
         entry = self._known(report.body)
         if entry is None:
             self.reviser.check(report)
@@ -81,9 +86,18 @@ class Intake:
 
     def _known(self, body: bytes) -> Entry | None:
         """What is known of a decision without waiting for a database that is far, or away."""
+        horizon_us = self.ledger.horizon_us
+        old = horizon_us > 0 and made_us(body) <= horizon_us
         with suppress(StoreUnavailableError):
-            if self.store.near:
-                return self.entry(body)
+            # One that may be gone is so rare, and so old, that its feedback may wait.
+            if self.store.near or old:
+                entry = self.entry(body)
+                if entry is None and old:
+                    days = (self.now_us() - horizon_us) // DAY_US
+                    raise DecisionExpiredError(
+                        f"decision is older than the {days}-day retention; feedback not recorded"
+                    )
+                return entry
         return self.ledger.get(body)
 
     def close_windows(self) -> None:

@@ -326,6 +326,7 @@ class Router(Operations):
         Raises:
             InvalidDecisionIdError: for an id that this router never issued.
             InvalidOutcomeError: for values that are refused; then none of them is learned.
+            DecisionExpiredError: if the store let the decision go, as too old.
             FeedbackConflictError: if other values were reported before and ``amend`` is false. Where another
                 process reported them a moment ago, the receipt raises it.
         """

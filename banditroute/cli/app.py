@@ -2,7 +2,9 @@
 
 import typer
 
+from banditroute.cli.database import db
 from banditroute.cli.demo import demo
+from banditroute.cli.doctor import doctor
 from banditroute.cli.replay import replay
 from banditroute.cli.status import status
 from banditroute.cli.why import why
@@ -18,3 +20,5 @@ app.command()(demo)
 app.command()(replay)
 app.command()(status)
 app.command()(why)
+app.command()(doctor)
+app.add_typer(db, name="db")

@@ -100,7 +100,8 @@ class StoredRouter:
         end: Where the log ends.
         created: Whether this opening created it.
         prices: Arm → (since when [us], price), oldest first, where there is more to know than ``arms`` says.
-        revision: Moves with every change of arms, prices, preferences or dimension.
+        revision: Moves with every change of arms, prices, preferences, dimension or horizon.
+        horizon_us: Decisions from before it were let go, and the log with them; 0 where all is kept.
     """
 
     spec: RouterSpec
@@ -112,3 +113,4 @@ class StoredRouter:
     created: bool
     prices: Mapping[str, Sequence[tuple[int, Price]]] = field(default_factory=dict, compare=False)
     revision: int = field(default=0, compare=False)
+    horizon_us: int = 0

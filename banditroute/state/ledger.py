@@ -17,11 +17,16 @@ class Entry:
 
 
 class Ledger:
-    """The last ``limit`` decisions; older ones are found in the store."""
+    """The last ``limit`` decisions; older ones are found in the store.
+
+    Attributes:
+        horizon_us: Decisions from before it may be gone from the store; 0 where all is kept.
+    """
 
     def __init__(self, store: Store, *, limit: int) -> None:
         self._store = store
         self._limit = limit
+        self.horizon_us = 0
         self._entries: OrderedDict[bytes, Entry] = OrderedDict()
 
     def __len__(self) -> int:

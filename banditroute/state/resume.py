@@ -18,7 +18,11 @@ def resume(
     """Bring ``state`` and ``ledger`` to the end of the log; returns what the store lacks: arms, and a snapshot.
 
     A snapshot only saves time: without one, or with a damaged one, the whole log is replayed.
+
+    Raises:
+        SnapshotCorruptError: if the log cannot be replayed instead, since its beginning was let go.
     """
+    ledger.horizon_us = stored.horizon_us
     known = {record.arm.name for record in stored.arms}
     news = [record for record in given if record.arm.name not in known]
     state.roster.adopt(stored)
@@ -31,8 +35,12 @@ def resume(
         try:
             state.restore(stored.snapshot)
         except SnapshotCorruptError as error:
+            if stored.horizon_us:
+                raise _no_way_back(stored, str(error)) from None
             _log.warning("router %r: %s; replaying the log instead", stored.spec.name, error)
             state.fix_dimension(stored.spec)
+    elif stored.horizon_us:
+        raise _no_way_back(stored, "no snapshot is good")
     snapshot: SnapshotRecord | None = None
     for event in store.events(state.position, up_to=stored.end):
         state.see(event)
@@ -43,3 +51,10 @@ def resume(
         elif entry := ledger.get(event.body):
             entry.feedback[event.group] = event
     return [*news, *([snapshot] if snapshot else [])]
+
+
+def _no_way_back(stored: StoredRouter, why: str) -> SnapshotCorruptError:
+    return SnapshotCorruptError(
+        f"router {stored.spec.name!r} cannot be opened: {why}, and the log from before it was compacted away; "
+        f"restore a backup, or open it with the controllers that it had"
+    )

@@ -115,6 +115,7 @@ class Store(Protocol):
 
         Feedback comes in the order of its number, decisions in that of theirs, and a decision that knew of L
         feedbacks after feedback L and before L + 1. ``others`` leaves out what this worker appended itself.
+        Of what was compacted only remains are left, so it is read from a snapshot on.
         Waits for nothing that is on its way. The arrays are not to be written to.
         """
         ...
@@ -144,10 +145,11 @@ class Store(Protocol):
     def erase(self, bodies: Sequence[bytes]) -> None:
         """Blank features, expectations and outcomes of decisions whose feedback was taken back before.
 
-        Also drops every snapshot, since none from before goes on to what the log now says.
+        Also drops the snapshots, since none from in between goes on to what the log now says.
 
         Raises:
-            StoreError: if that failed; then nothing was erased.
+            StoreError: if that failed, or a decision is from before the end of what was compacted; then nothing
+                was erased.
         """
         ...
 

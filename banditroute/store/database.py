@@ -56,6 +56,10 @@ class Database(Protocol):
         """A transaction that can change nothing; raises as :meth:`write` does."""
         ...
 
+    def hold_still(self, connection: Connection) -> None:
+        """Let all that this transaction reads be of one moment; before it reads anything."""
+        ...
+
     def must_exist(self) -> None:
         """Raise InvalidArgumentError if there is no such database, for those who only look."""
         ...
@@ -82,6 +86,10 @@ class Database(Protocol):
 
     def among(self, column: Column[bytes], name: str) -> ColumnElement[bool]:
         """Whether a column is one of the values, however many, that will be bound to ``name``."""
+        ...
+
+    def back_up(self) -> str | None:
+        """Copy the whole database beside itself, and return where; None where that is the server's business."""
         ...
 
     def size(self, connection: Connection) -> int:

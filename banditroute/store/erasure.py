@@ -4,15 +4,23 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, select, update
 
+from banditroute.errors import StoreError
 from banditroute.store import tables
+from banditroute.store.reader import compacted
 
 
 def erase(connection: Connection, router_id: int, bodies: Sequence[bytes]) -> None:
     """Blank the features, expectations and outcomes of these decisions, and drop every snapshot.
 
     Their feedback was taken back before, so that it adds up to nothing: with zeros in its place it still does,
-    and a replay ends at the same sums. A snapshot from between the two would not go on to them.
+    and a replay ends at the same sums. A snapshot from between the two would not go on to them. The one at the
+    end of what was compacted is from before all of them, and stays.
+
+    Raises:
+        StoreError: for decisions from before that, whose sums it holds; nothing was erased.
     """
+    gone = compacted(connection, router_id)
+    _check_all_behind(connection, router_id, bodies, gone.decided)
     decision, feedback = tables.decision, tables.feedback
     for body in bodies:
         here = (decision.c.router_id == router_id) & (decision.c.body == body)
@@ -35,7 +43,22 @@ def erase(connection: Connection, router_id: int, bodies: Sequence[bytes]) -> No
             )
         report = tables.report.c
         connection.execute(delete(tables.report).where(report.router_id == router_id, report.body == body))
-    connection.execute(delete(tables.snapshot).where(tables.snapshot.c.router_id == router_id))
+    snapshot = tables.snapshot.c
+    is_base = (snapshot.learned == gone.learned) & (snapshot.decided == gone.decided)
+    connection.execute(delete(tables.snapshot).where(snapshot.router_id == router_id, ~is_base))
+
+
+def _check_all_behind(connection: Connection, router_id: int, bodies: Sequence[bytes], decided: int) -> None:
+    decision = tables.decision.c
+    for body in bodies if decided else ():
+        number = connection.scalar(
+            select(decision.decided).where(decision.router_id == router_id, decision.body == body)
+        )
+        if number is not None and number <= decided:
+            raise StoreError(
+                f"decision number {number} is from before the horizon of the log: its outcomes were taken out, "
+                f"and its features go with the next 'banditroute db compact'"
+            )
 
 
 def _zeros(values: bytes | None) -> bytes | None:

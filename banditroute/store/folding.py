@@ -10,6 +10,7 @@ from banditroute.errors import SnapshotCorruptError
 from banditroute.records import FeedbackRecord, StateKey
 from banditroute.store import tables
 from banditroute.store.base import Fold
+from banditroute.store.baseline import base_of
 from banditroute.store.codec import Row
 from banditroute.store.database import Database
 from banditroute.store.reader import arm_ids, log_end, read_feedback, read_feedback_of
@@ -182,7 +183,7 @@ class Folder:
         for key in broken:
             self.rebuilt += 1
             _log.error("the stored sums of %s were broken; they are made anew from the log", key)
-            blob: Mapping[StateKey, bytes] = {}
+            blob = base_of(connection, self._router_id, numbers[key.arm], key)
             for chunk in read_feedback_of(connection, self._router_id, numbers[key.arm], key, rows[-1].learned):
                 blob = self._fold(blob, chunk)
             moved.update(blob)

@@ -56,6 +56,7 @@ _NOT_NOW_CLASSES = frozenset({"08", "25", "28", "40", "53", "55", "57", "58"})
 _SCHEMA_KEY = int.from_bytes(b"banditrt", "big")
 _TRY_LOCK, _LOCK = text("SELECT pg_try_advisory_xact_lock(:key)"), text("SELECT pg_advisory_xact_lock(:key)")
 _DRAW = text("SELECT nextval('br_arrival')")
+_ONE_MOMENT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 _SIZE = text("SELECT pg_database_size(current_database())")
 
 _jitter = random.SystemRandom()
@@ -107,6 +108,10 @@ class Postgres:
         with translated(doing), self._reading.begin() as connection:
             yield connection
 
+    def hold_still(self, connection: Connection) -> None:
+        """By the isolation of the transaction."""
+        connection.execute(_ONE_MOMENT)
+
     def must_exist(self) -> None:
         """Connecting tells."""
 
@@ -142,6 +147,10 @@ class Postgres:
     def among(self, column: Column[bytes], name: str) -> ColumnElement[bool]:
         """By one array."""
         return column == any_(bindparam(name, type_=ARRAY(LargeBinary)))
+
+    def back_up(self) -> str | None:
+        """A server has backups of its own."""
+        return None
 
     def size(self, connection: Connection) -> int:
         """As the server counts."""

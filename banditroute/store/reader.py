@@ -172,15 +172,20 @@ def read_decision(
 
 def read_feedback(connection: Connection, router_id: int, behind: int, up_to: int) -> Iterator[FeedbackRecord]:
     """The numbered feedback between two numbers."""
-    return chain.from_iterable(
-        _chunks(connection, _FEEDBACK_SLICE, {"router_id": router_id, "up_to": up_to}, behind)
-    )
+    return chain.from_iterable(feedback_chunks(connection, router_id, behind, up_to))
+
+
+def feedback_chunks(
+    connection: Connection, router_id: int, behind: int, up_to: int
+) -> Iterator[Sequence[FeedbackRecord]]:
+    """The same, as many at a time as a query gives."""
+    return _chunks(connection, _FEEDBACK_SLICE, {"router_id": router_id, "up_to": up_to}, behind)
 
 
 def read_feedback_of(
     connection: Connection, router_id: int, arm_id: int, key: StateKey, up_to: int
 ) -> Iterator[Sequence[FeedbackRecord]]:
-    """All numbered feedback of one arm, group and epoch, in chunks."""
+    """All numbered feedback of one arm, group and epoch behind what was compacted, in chunks."""
     wanted = {
         "router_id": router_id,
         "arm_id": arm_id,
@@ -188,7 +193,7 @@ def read_feedback_of(
         "epoch": key.epoch,
         "up_to": up_to,
     }
-    return _chunks(connection, _FEEDBACK_OF, wanted, 0)
+    return _chunks(connection, _FEEDBACK_OF, wanted, compacted(connection, router_id).learned)
 
 
 def _chunks(
@@ -213,6 +218,7 @@ def read_router(connection: Connection, router_id: int, *, with_snapshot: bool) 
         created=False,
         prices=price_history(connection, router_id),
         revision=row.revision,
+        horizon_us=row.horizon_us,
     )
 
 
@@ -275,11 +281,16 @@ def latest_preferences(connection: Connection, router_id: int) -> PreferencesRec
 
 
 def newest_snapshot(connection: Connection, router_id: int) -> SnapshotRecord | None:
-    """The newest snapshot whose checksum is right; those that rotted are passed over, for the log has it all."""
+    """The newest snapshot whose checksum is right, and from which the log goes on; rotten ones are passed over."""
     snapshot = tables.snapshot
+    gone = compacted(connection, router_id)
     rows = connection.execute(
         select(snapshot)
-        .where(snapshot.c.router_id == router_id)
+        .where(
+            snapshot.c.router_id == router_id,
+            snapshot.c.learned >= gone.learned,
+            snapshot.c.decided >= gone.decided,
+        )
         .order_by(snapshot.c.learned.desc(), snapshot.c.decided.desc())
     )
     for row in rows:
@@ -293,5 +304,22 @@ def log_end(connection: Connection, router_id: int) -> Position:
     """How much was learned and decided, at one moment."""
     learned = select(func.max(tables.feedback.c.learned)).where(tables.feedback.c.router_id == router_id)
     decided = select(func.max(tables.decision.c.decided)).where(tables.decision.c.router_id == router_id)
-    row = connection.execute(select(learned.scalar_subquery(), decided.scalar_subquery())).one()
-    return Position(row[0] or 0, row[1] or 0)
+    router = tables.router.c
+    row = connection.execute(
+        select(
+            learned.scalar_subquery(),
+            decided.scalar_subquery(),
+            router.compacted_learned,
+            router.compacted_decided,
+        ).where(router.router_id == router_id)
+    ).one()
+    return Position(max(row[0] or 0, row[2]), max(row[1] or 0, row[3]))
+
+
+def compacted(connection: Connection, router_id: int) -> Position:
+    """How far the log is gone; nobody reads it from before."""
+    router = tables.router.c
+    row = connection.execute(
+        select(router.compacted_learned, router.compacted_decided).where(router.router_id == router_id)
+    ).one()
+    return Position(*row)

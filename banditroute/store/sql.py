@@ -286,6 +286,9 @@ def _create(connection: Connection, spec: RouterSpec, secret: bytes) -> int:
         "spec": spec_json(spec),
         "secret": secret,
         "revision": 0,
+        "compacted_learned": 0,
+        "compacted_decided": 0,
+        "horizon_us": 0,
     }
     return int(connection.execute(insert(tables.router).returning(tables.router.c.router_id), row).scalar_one())
 

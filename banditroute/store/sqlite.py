@@ -54,6 +54,9 @@ class Sqlite:
         with translated(doing), self._gate.passage(), self.reading.begin() as connection:
             yield connection
 
+    def hold_still(self, connection: Connection) -> None:
+        """A reader sees one moment anyway."""
+
     def must_exist(self) -> None:
         """Refuse a path without a file."""
         if not self.path.is_file():
@@ -84,6 +87,18 @@ class Sqlite:
     def among(self, column: Column[bytes], name: str) -> ColumnElement[bool]:
         """By a list in the statement."""
         return column.in_(bindparam(name, expanding=True))
+
+    def back_up(self) -> str | None:
+        """Into ``NAME.before-TIME``, of one moment and without what was deleted."""
+        moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        copy = self.path.with_name(f"{self.path.name}.before-{moment}")
+        with translated("database not backed up"), self._gate.passage():
+            source = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+            try:
+                source.execute("VACUUM INTO ?", [str(copy)])
+            finally:
+                source.close()
+        return str(copy)
 
     def size(self, connection: Connection) -> int:  # noqa: ARG002  (the file knows)
         """The size of the file."""

@@ -6,10 +6,12 @@ from banditroute.errors import StoreError
 from banditroute.records import ArmRecord, PreferencesRecord, SnapshotRecord, SpaceRecord
 from banditroute.store import tables
 from banditroute.store.codec import arm_row, preference_row, snapshot_row
-from banditroute.store.reader import arm_records
+from banditroute.store.reader import arm_records, compacted
 from banditroute.store.settle import lasting
 
 SNAPSHOTS_KEPT = 10
+"""The newest ones; of the older ones, the last of each week is kept, so that the log can be compacted up to it."""
+WEEK_US = 7 * 86_400_000_000
 
 
 def write_standing(
@@ -88,13 +90,22 @@ def _write_snapshot(connection: Connection, router_id: int, record: SnapshotReco
         delete(snapshot).where(here, snapshot.c.learned == row["learned"], snapshot.c.decided == row["decided"])
     )
     connection.execute(insert(snapshot), row)
-    places = connection.execute(
-        select(snapshot.c.learned, snapshot.c.decided)
+    older = connection.execute(
+        select(snapshot.c.learned, snapshot.c.decided, snapshot.c.recorded_us)
         .where(here)
         .order_by(snapshot.c.learned.desc(), snapshot.c.decided.desc())
         .offset(SNAPSHOTS_KEPT)
     ).all()
-    for learned, decided in places:
+    if not older:
+        return
+    gone, weeks = compacted(connection, router_id), set()
+    for learned, decided, recorded_us in older:
+        week = recorded_us // WEEK_US
+        # The one at the end of what is gone is what opens the router if all others were dropped.
+        is_base = gone.decided > 0 and (learned, decided) == gone
+        if is_base or (week not in weeks and learned >= gone.learned and decided >= gone.decided):
+            weeks.add(week)
+            continue
         connection.execute(
             delete(snapshot).where(here, snapshot.c.learned == learned, snapshot.c.decided == decided)
         )

@@ -72,8 +72,13 @@ router = Table(
     Column("secret", LargeBinary, nullable=False),
     # Moves with every change of arms, prices, preferences or dimension; who changes one holds this row.
     Column("revision", BigInteger, nullable=False),
+    # What of the log is gone: everything up to these numbers, but for decisions with feedback from behind them.
+    Column("compacted_learned", BigInteger, nullable=False),
+    Column("compacted_decided", BigInteger, nullable=False),
+    Column("horizon_us", BigInteger, nullable=False),
     UniqueConstraint("tenant", "name"),
     CheckConstraint("dimension > 0", name="dimension"),
+    CheckConstraint("compacted_learned >= 0 AND compacted_decided >= 0 AND horizon_us >= 0", name="compacted"),
     CheckConstraint("length(secret) > 0", name="secret"),
 )
 
@@ -232,6 +237,19 @@ state = Table(
     Column("epoch", BigInteger, primary_key=True, autoincrement=False),
     Column("blob", LargeBinary, nullable=False),
     Column("last_seq", BigInteger, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    CheckConstraint("length(sha256) = 32", name="sha256"),
+)
+
+# The sums of what is gone from the log: from here on, the log makes the state.
+base = Table(
+    "br_base",
+    metadata,
+    Column("router_id", _Id, ForeignKey("br_router.router_id"), primary_key=True),
+    Column("arm_id", _Id, ForeignKey("br_arm.arm_id"), primary_key=True),
+    Column("objective_group", String(64), primary_key=True),
+    Column("epoch", BigInteger, primary_key=True, autoincrement=False),
+    Column("blob", LargeBinary, nullable=False),
     Column("sha256", LargeBinary, nullable=False),
     CheckConstraint("length(sha256) = 32", name="sha256"),
 )

@@ -76,7 +76,7 @@ def routers(url: str) -> list[RouterSummary]:
         InvalidArgumentError: if there is no such file, or it holds no routers' tables; nothing is created.
         SchemaVersionError: if its schema is not this library's.
     """
-    with _looking_at(url) as database, database.read("cannot read the routers") as connection:
+    with looking_at(url) as database, database.read("cannot read the routers") as connection:
         size = database.size(connection)
         table = tables.router
         rows = connection.execute(select(table).order_by(table.c.tenant, table.c.name)).all()
@@ -88,20 +88,21 @@ def find_decision(
     url: str, router: str, body: bytes, *, tenant: str = ""
 ) -> tuple[DecisionRecord, tuple[FeedbackRecord, ...]] | None:
     """One decision with its feedback, or None; raises as :func:`routers` does, and for an unknown router."""
-    with _looking_at(url) as database, database.read("cannot read the decision") as connection:
+    with looking_at(url) as database, database.read("cannot read the decision") as connection:
         return read_decision(connection, _router_id(connection, router, tenant), body)
 
 
 def secret_of(url: str, router: str, *, tenant: str = "") -> bytes:
     """The secret that tags this router's ids, to check one before it is looked up; raises as the above."""
-    with _looking_at(url) as database, database.read("cannot read the router") as connection:
+    with looking_at(url) as database, database.read("cannot read the router") as connection:
         number = _router_id(connection, router, tenant)
         table = tables.router
         return bytes(connection.execute(select(table.c.secret).where(table.c.router_id == number)).scalar_one())
 
 
 @contextmanager
-def _looking_at(url: str) -> Iterator[Database]:
+def looking_at(url: str) -> Iterator[Database]:
+    """The database at ``url``, if there is one of this library's schema; raises as :func:`routers` does."""
     database = database_at(url)
     database.must_exist()
     try:

@@ -1,7 +1,7 @@
 """Writes a database of today's schema, and what it holds, so that later versions can be held to it.
 
-``python -m simulations.reliability.fixture DIRECTORY`` writes ``VERSION.sqlite`` and ``VERSION.json``. Run it once
-for each released schema and commit both; what was committed is never written again.
+``python -m simulations.reliability.fixture tests/store/fixtures`` writes ``schema_VERSION.db`` and ``.json``.
+Run it once for each released schema and commit both; what was released is never written again.
 """
 
 import json
@@ -22,7 +22,7 @@ def write(directory: Path) -> Path:
     Raises:
         FileExistsError: if there is one already.
     """
-    path, facts = directory / f"{SCHEMA_VERSION}.sqlite", directory / f"{SCHEMA_VERSION}.json"
+    path, facts = directory / f"schema_{SCHEMA_VERSION}.db", directory / f"schema_{SCHEMA_VERSION}.json"
     if path.exists() or facts.exists():
         raise FileExistsError(f"{path.name} is there already, and is never to be written again")
     world = World()

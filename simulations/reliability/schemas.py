@@ -14,7 +14,7 @@ from simulations.reliability import fixture
 from simulations.reliability.row import Finding, Tick
 from simulations.reliability.world import START, Clock, World, a_router, bodies, url
 
-STORED = Path(__file__).parents[2] / "tests" / "reliability" / "schemas"
+STORED = Path(__file__).parents[2] / "tests" / "store" / "fixtures"
 NEWER = "9999"
 
 
@@ -37,8 +37,8 @@ class Schemas:
 
     def measure(self, place: Path, tick: Tick) -> Finding:
         """Each in a copy."""
-        stored = sorted(self.stored.glob("*.sqlite"))
-        written = [] if any(path.stem == SCHEMA_VERSION for path in stored) else [fixture.write(place)]
+        stored = sorted(self.stored.glob("schema_*.db"))
+        written = [] if any(path.stem == f"schema_{SCHEMA_VERSION}" for path in stored) else [fixture.write(place)]
         wrong: list[str] = []
         databases = [*stored, *written]
         for done, path in enumerate(databases, 1):

@@ -51,7 +51,7 @@ def test_migrations_and_tables_are_equal(tmp_path: Path) -> None:
 def test_upgrading_what_is_new_changes_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     url = created(tmp_path / "routing.db")
     before = schema_of(tmp_path / "routing.db")
-    assert migrations.upgrade(url) == SCHEMA_VERSION
+    assert migrations.upgrade(url) == migrations.Upgrade(SCHEMA_VERSION, SCHEMA_VERSION, None)
     assert schema_of(tmp_path / "routing.db") == before
     assert capfd.readouterr() == ("", "")
 

@@ -16,6 +16,7 @@ from banditroute.errors import SnapshotCorruptError, StoreError, StoreUnavailabl
 from banditroute.records import FeedbackRecord, LogRecord, Position, SnapshotRecord, SpaceRecord, StateKey
 from banditroute.store.sql import SqlStore
 from banditroute.store.sqlite import Sqlite
+from banditroute.store.standing import WEEK_US
 from banditroute.testing import SECRET, SPEC, a_decision, append, feedback_of, open_router, plain, summing
 
 
@@ -137,11 +138,11 @@ def test_rotten_snapshots_are_passed_over(store: SqlStore, path: Path) -> None:
     store.close()
 
 
-def test_only_the_newest_snapshots_are_kept(store: SqlStore, path: Path) -> None:
-    append(store, *(SnapshotRecord(Position(number, 0), b"", 0) for number in range(25)))
+def test_the_newest_snapshots_are_kept_and_of_older_ones_one_a_week(store: SqlStore, path: Path) -> None:
+    append(store, *(SnapshotRecord(Position(number, 0), b"", number // 7 * WEEK_US) for number in range(25)))
     append(store, SnapshotRecord(Position(24, 0), b"again", 0))
     kept = query(path, "SELECT learned, blob FROM br_snapshot ORDER BY learned")
-    assert kept == [(number, b"") for number in range(15, 24)] + [(24, b"again")]
+    assert kept == [(number, b"") for number in (6, 13, *range(14, 24))] + [(24, b"again")]
 
 
 @pytest.mark.parametrize("blob", ["x'3939'", "x'ff'"])

@@ -1,20 +1,37 @@
 """Brings a database from the schema of an older version to this one's; loads Alembic."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 
-from banditroute.store.schema import SCHEMA_VERSION
+from banditroute.errors import InvalidArgumentError
+from banditroute.store import schema
 from banditroute.store.url import database_at
 
 
-def upgrade(url: str) -> str:
-    """Upgrade the database at ``url`` in one transaction, all or nothing, and return its schema version.
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """What an upgrade did.
+
+    Attributes:
+        before, after: Schema versions; equal where there was nothing to do.
+        backup: Where the database was copied before; None if it was not.
+    """
+
+    before: str
+    after: str
+    backup: str | None
+
+
+def upgrade(url: str) -> Upgrade:
+    """Upgrade the database at ``url`` in one transaction, all or nothing; a SQLite file is copied before.
 
     Raises:
-        InvalidArgumentError: if there is no such file; nothing is created.
+        InvalidArgumentError: if there is no such database; nothing is created.
+        SchemaVersionError: if its schema is newer than this library's.
         StoreUnavailableError: if another process writes to it; stop that first.
     """
     database = database_at(url)
@@ -25,10 +42,19 @@ def upgrade(url: str) -> str:
         run(connection)
 
     try:
+        with database.read("database not upgraded") as connection:
+            before = schema.found_version(connection)
+        if before is None:
+            raise InvalidArgumentError(f"{database.name!r} holds no router; run 'banditroute db init'")
+        if before == schema.SCHEMA_VERSION:
+            return Upgrade(before, before, None)
+        if before > schema.SCHEMA_VERSION:
+            schema.check_version(before)
+        backup = database.back_up()
         database.write("database not upgraded", work)
     finally:
         database.dispose()
-    return SCHEMA_VERSION
+    return Upgrade(before, schema.SCHEMA_VERSION, backup)
 
 
 def run(connection: Connection) -> None:

@@ -32,7 +32,14 @@ def upgrade() -> None:
         sa.Column("spec", sa.Text(), nullable=False),
         sa.Column("secret", sa.LargeBinary(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("compacted_learned", sa.BigInteger(), nullable=False),
+        sa.Column("compacted_decided", sa.BigInteger(), nullable=False),
+        sa.Column("horizon_us", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("dimension > 0", name=op.f("ck_br_router_dimension")),
+        sa.CheckConstraint(
+            "compacted_learned >= 0 AND compacted_decided >= 0 AND horizon_us >= 0",
+            name=op.f("ck_br_router_compacted"),
+        ),
         sa.CheckConstraint("length(secret) > 0", name=op.f("ck_br_router_secret")),
         sa.PrimaryKeyConstraint("router_id", name=op.f("pk_br_router")),
         sa.UniqueConstraint("tenant", "name", name=op.f("uq_br_router_tenant_name")),
@@ -223,5 +230,18 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["arm_id"], ["br_arm.arm_id"], name=op.f("fk_br_state_arm_id")),
         sa.ForeignKeyConstraint(["router_id"], ["br_router.router_id"], name=op.f("fk_br_state_router_id")),
         sa.PrimaryKeyConstraint("router_id", "arm_id", "objective_group", "epoch", name=op.f("pk_br_state")),
+    )
+    op.create_table(
+        "br_base",
+        sa.Column("router_id", ID, nullable=False),
+        sa.Column("arm_id", ID, nullable=False),
+        sa.Column("objective_group", sa.String(length=64), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("blob", sa.LargeBinary(), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint("length(sha256) = 32", name=op.f("ck_br_base_sha256")),
+        sa.ForeignKeyConstraint(["arm_id"], ["br_arm.arm_id"], name=op.f("fk_br_base_arm_id")),
+        sa.ForeignKeyConstraint(["router_id"], ["br_router.router_id"], name=op.f("fk_br_base_router_id")),
+        sa.PrimaryKeyConstraint("router_id", "arm_id", "objective_group", "epoch", name=op.f("pk_br_base")),
     )
     schema.describe(op.get_bind())

@@ -1,0 +1,59 @@
+"""A database that an earlier release wrote opens, goes on, and means what it meant."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from banditroute.cli import main
+from banditroute.cli.sums import fold_of
+from banditroute.store import migrations
+from banditroute.store.verification import verify
+from simulations.reliability import fixture
+from simulations.reliability.world import START, Clock, World, a_router, bodies, url
+
+STORED = sorted((Path(__file__).parent / "fixtures").glob("schema_*.db"))
+
+
+@pytest.fixture(params=STORED, ids=lambda path: path.stem)
+def stored(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.param
+    return path
+
+
+def test_a_stored_database_goes_on(stored: Path, tmp_path: Path) -> None:
+    expected, copy = fixture.expected_of(stored), tmp_path / "routing.db"
+    shutil.copyfile(stored, copy)
+    assert stored.stat().st_size < 200_000
+    migrations.upgrade(url(copy))
+    rows = fixture.row_counts(copy)
+    assert {table: rows[table] for table in expected["rows"]} == expected["rows"]
+    assert not verify(url(copy), fold_of)[0].findings
+    lived = expected["steps"]
+    world = World(clock=Clock(START + lived))
+    with a_router(url(copy), preferences=None, clock=world.clock, ids=bodies(lived + 1)) as router:
+        assert router.digest() == expected["digest"]
+        world.ids = [router._ids.issue(number.to_bytes(16, "big")) for number in range(1, lived + 1)]
+        for number in range(lived, lived + 10):
+            world.step(router, number)
+        digest = router.digest()
+    assert digest != expected["digest"]
+    verdict = verify(url(copy), fold_of)[0]
+    assert (verdict.findings, verdict.replayed > expected["rows"]["br_feedback"]) == ((), True)
+    with a_router(url(copy), preferences=None) as router:
+        assert router.digest() == digest
+
+
+def test_a_stored_database_that_was_changed_is_found_out(
+    stored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "routing.db"
+    shutil.copyfile(stored, copy)
+    migrations.upgrade(url(copy))
+    database = sqlite3.connect(copy)
+    with database:
+        database.execute("UPDATE br_feedback SET grid_values = zeroblob(length(grid_values)) WHERE learned = 7")
+    database.close()
+    assert main(["db", "verify", url(copy)]) == 1
+    assert "differ from the replay of the log" in capsys.readouterr().out
