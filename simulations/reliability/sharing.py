@@ -64,7 +64,7 @@ def append_timed(
             number += 1
             appended = time.perf_counter()
             stored = store.append(a_pair(number))
-            stored.add_done_callback(lambda _, since=appended: times.append(time.perf_counter() - since))
+            stored.add_done_callback(_timed(times, appended))
             waiting.append((number, appended, stored))
         done, _, stored = waiting.popleft()
         stored.result(timeout=PATIENCE)
@@ -318,3 +318,7 @@ def _figures(shared: Shared) -> dict[str, float | str]:
         "longest wait [ms]": max(shared.every) * 1e3,
         "of the fastest": _share(shared),
     }
+
+
+def _timed(times: list[float], since: float) -> Callable[[Future[Any]], None]:
+    return lambda _: times.append(time.perf_counter() - since)

@@ -46,7 +46,7 @@ def test_sessions_give_up_in_time(store: SqlStore) -> None:
 
 
 def test_migrations_and_tables_are_equal(postgres_url: str) -> None:
-    assert migrations.upgrade(postgres_url) == "0001"
+    assert migrations.upgrade(postgres_url).after == "0001"
     engine = Postgres(make_url(postgres_url))
     with engine._writing.begin() as connection:
         ours = MigrationContext.configure(connection, opts={"version_table": tables.alembic_version.name})
