@@ -60,7 +60,7 @@ def test_upgrade_copies_the_file_before(
     store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     execute(store, "UPDATE br_alembic_version SET version_num = '0000'")
-    ran = []
+    ran: list[object] = []
     monkeypatch.setattr(migrations, "run", ran.append)
     assert main(["db", "upgrade", store]) == 0
     (copy,) = tmp_path.glob("routing.db.before-*")
