@@ -222,6 +222,28 @@ def test_forgetting_leaves_the_base(path: Path) -> None:
         router.forget(decisions=[ids.ids[kept - 1]])
 
 
+def test_what_was_interrupted_is_finished_by_the_next_one(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copyfile(path, tmp_path / "other.db")
+    reference = compacted(url(tmp_path / "other.db"))
+    with a_router(url(path), preferences=None) as router:
+        digest = router.digest()
+
+    def killed(*_: object) -> tuple[int, int]:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("banditroute.store.compaction._sweep", killed)
+        with pytest.raises(KeyboardInterrupt):
+            compacted(url(path))
+    assert not verdict(url(path)).findings
+    with a_router(url(path), preferences=None) as router:
+        assert router.digest() == digest
+    assert compacted(url(path)) == reference
+    assert rows(url(path)) == rows(url(tmp_path / "other.db"))
+
+
 @pytest.mark.parametrize("days", [0.5, -1.0, float("nan")])
 def test_a_day_is_always_kept(path: Path, days: float) -> None:
     with pytest.raises(InvalidArgumentError, match="must be at least 1 day"):
