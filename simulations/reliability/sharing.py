@@ -64,13 +64,17 @@ def append_timed(
             number += 1
             appended = time.perf_counter()
             stored = store.append(a_pair(number))
-            stored.add_done_callback(lambda _, since=appended: times.append(time.perf_counter() - since))
+            stored.add_done_callback(_timed(times, appended))
             waiting.append((number, appended, stored))
         done, _, stored = waiting.popleft()
         stored.result(timeout=PATIENCE)
         os.write(acks, ACK.pack(done))
     _note(start[0], times)
     store.close()
+
+
+def _timed(times: list[float], since: float) -> Callable[[Future[Any]], None]:
+    return lambda _: times.append(time.perf_counter() - since)
 
 
 def lock_row(acks: int, url: str, first: int, start: tuple[Path, int], seconds: float) -> None:
