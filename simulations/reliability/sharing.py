@@ -201,7 +201,7 @@ class Sharing:
 
     processes: tuple[int, ...] = (4, 6, 8)
     seconds: float = 4.0
-    depth: int = 4
+    depth: int = 8
     longest_ms: float = 50.0
     least_times: float = 3.0
     least_overtaken: int = 1
