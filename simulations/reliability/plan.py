@@ -19,6 +19,7 @@ from simulations.reliability.schemas import Schemas
 from simulations.reliability.sharing import Fairness, Sharing
 from simulations.reliability.spoils import Spools
 from simulations.reliability.tenants import Tenants
+from simulations.reliability.waiting import Waiting
 from simulations.reliability.widths import Widths
 
 PLAN: tuple[Row, ...] = (
@@ -30,6 +31,7 @@ PLAN: tuple[Row, ...] = (
     Outage(),
     Spools(),
     Away(),
+    Waiting(),
     RankOne(),
     Kernels(),
     Stops(),

@@ -73,6 +73,10 @@ def append_timed(
     store.close()
 
 
+def _timed(times: list[float], since: float) -> Callable[[Future[Any]], None]:
+    return lambda _: times.append(time.perf_counter() - since)
+
+
 def lock_row(acks: int, url: str, first: int, start: tuple[Path, int], seconds: float) -> None:
     """What is done where the row of the sums is locked: read it for update, change it, write it, log, commit."""
     engine = create_engine(url, pool_size=1)
@@ -197,7 +201,7 @@ class Sharing:
 
     processes: tuple[int, ...] = (4, 6, 8)
     seconds: float = 4.0
-    depth: int = 4
+    depth: int = 8
     longest_ms: float = 50.0
     least_times: float = 3.0
     least_overtaken: int = 1

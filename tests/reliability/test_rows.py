@@ -26,6 +26,7 @@ from simulations.reliability.sharing import Fairness, Sharing
 from simulations.reliability.spoils import Spools
 from simulations.reliability.table import in_words
 from simulations.reliability.tenants import Tenants
+from simulations.reliability.waiting import Waiting
 from simulations.reliability.widths import Widths
 
 ENDLESS = float("inf")
@@ -41,6 +42,7 @@ SMALL: tuple[Row, ...] = (
     Outage(downs=(0.5,), processes=2, rate=50.0, around=0.3, control_down=2.5),
     Spools(records=1),
     Away(requests=5, longest_s=ENDLESS, longest_receipt_s=ENDLESS),
+    Waiting(requests=20, longest_ms=1_500.0),
     RankOne(steps=1_000, control_steps=8_000, discount=0.99, control_dimension=6),
     Kernels(rows=500, kernels=("Nehalem", "Haswell"), threads=(1, 2)),
     Stops(steps=400, stops=10),
