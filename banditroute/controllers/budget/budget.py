@@ -122,7 +122,10 @@ class Budget:
         prices = self._prices_for(situation, costs)
         chosen = np.zeros(len(costs))
         for share, price in prices.mixture:
-            chosen = chosen + share * choice(situation.priced(costs @ price))
+            bills = costs @ price
+            # Differences are all that matters, and where the allowance is out of reach prices are huge.
+            penalty = np.maximum(bills - bills[situation.eligible].min(), 0.0)
+            chosen = chosen + share * choice(situation.priced(penalty))
         relative = np.where(situation.eligible, (costs / self._scale()).sum(axis=1), np.inf)
         cheapest = int(relative.argmin())
         excess = costs - costs[cheapest]
@@ -189,7 +192,10 @@ class Budget:
                 self._forecasts[j].learn(record.arm, record.row, amount / factor)
 
     def _hear(self, record: DecisionRecord) -> None:
-        said = record.effects.get(self.name, {})
+        said = record.effects.get(self.name)
+        if said is None:
+            # A fallback, which says nothing.
+            return
         self._factors = {arm: f for arm, f in said.get("price_factor", {}).items() if f != 1.0}
         for arm in record.arms:
             if any(forecast.level(arm) is None for forecast in self._forecasts):
@@ -214,6 +220,8 @@ class Budget:
     def _solve(self, record: DecisionRecord, predict: Predict) -> None:
         gone = {arm for arm, rule in record.excluded.items() if rule.startswith("status ")}
         places = [i for i, arm in enumerate(record.arms) if arm not in gone]
+        if not places:
+            return
         rows = np.concatenate(self._rows).reshape(len(self._rows), -1)
         mean, width = predict(rows)
         utility = self._optimistic(mean, width, record.weights)
