@@ -322,7 +322,3 @@ def _figures(shared: Shared) -> dict[str, float | str]:
         "longest wait [ms]": max(shared.every) * 1e3,
         "of the fastest": _share(shared),
     }
-
-
-def _timed(times: list[float], since: float) -> Callable[[Future[Any]], None]:
-    return lambda _: times.append(time.perf_counter() - since)
