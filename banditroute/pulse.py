@@ -41,3 +41,15 @@ class Pulse:
             except Exception:  # noqa: BLE001  (a thread that dies would leave its router behind for ever)
                 _log.exception("a periodic task failed")
             del method
+
+
+def unbound(clock: Callable[[], int]) -> Callable[[], int]:
+    """The same method, without keeping its owner alive: one that is let go of is then closed at once."""
+    method = weakref.WeakMethod(clock)
+
+    def now_us() -> int:
+        bound = method()
+        assert bound is not None
+        return bound()
+
+    return now_us

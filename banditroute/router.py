@@ -31,7 +31,7 @@ from banditroute.objectives import Objective, Objectives, Preferences
 from banditroute.operations import Operations
 from banditroute.outbox import Outbox
 from banditroute.policies import LinUCB, Policy
-from banditroute.pulse import Pulse
+from banditroute.pulse import Pulse, unbound
 from banditroute.records import (
     Decision,
     DecisionRecord,
@@ -187,7 +187,7 @@ class Router(Operations):
             reviser,
             self._lock,
             self._barrier,
-            self._now_us,
+            unbound(self._now_us),
             awaited=Awaited(self.objectives),
             of_others=of_others,
         )

@@ -1,6 +1,8 @@
 """Many threads on one router: nothing is lost, and the sums are those of one thread."""
 
+import gc
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,16 @@ def test_threads_race_for_the_dimension() -> None:
     assert sorted(outcomes)[THREADS // 2 :] == ["decided"] * (THREADS // 2)
     assert all("features, expected" in outcome for outcome in outcomes if outcome != "decided")
     assert router.health()["faults"] == 0
+
+
+def test_a_router_that_is_let_go_of_is_closed_at_once(tmp_path: Path) -> None:
+    """Its threads would go on reading the database until somebody collects the garbage."""
+    router = a_router(url(tmp_path / "left.db"))
+    router.feedback(router.route(a_vector(1)).id, quality=0.5)
+    left = weakref.ref(router)
+    gc.disable()
+    try:
+        del router
+        assert left() is None
+    finally:
+        gc.enable()
