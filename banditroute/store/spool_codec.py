@@ -171,6 +171,7 @@ _FORMS: Final[Mapping[int, _Form]] = {
             "successor": _or_none(_str),
             "price_effective_us": _int,
             "recorded_us": _int,
+            "n_eff": _int,
         },
     ),
     5: _Form(PreferencesRecord, {}, {"version": _int, "preferences": _mapping_to(_number), "recorded_us": _int}),

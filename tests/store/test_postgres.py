@@ -46,9 +46,9 @@ def test_sessions_give_up_in_time(store: SqlStore) -> None:
 
 
 def test_migrations_and_tables_are_equal(postgres_url: str) -> None:
-    assert migrations.upgrade(postgres_url).after == "0001"
     engine = Postgres(make_url(postgres_url))
     with engine._writing.begin() as connection:
+        migrations.run(connection)
         ours = MigrationContext.configure(connection, opts={"version_table": tables.alembic_version.name})
         assert compare_metadata(ours, tables.metadata) == []
     engine.dispose()

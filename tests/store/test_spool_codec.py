@@ -49,12 +49,13 @@ def matrices(draw: st.DrawFn) -> Any:
     return np.array(draw(st.lists(st.floats(), min_size=size, max_size=size))).reshape(shape)
 
 
-prices = st.builds(Price, input=st.floats(0, 1e300), output=st.floats(0, 1e300) | st.integers(0, 9))
+usd = st.just(0.0) | st.floats(1e-9, 1e9)
+prices = st.builds(Price, input=usd, output=usd | st.integers(0, 9))
 arms = st.builds(
     Arm,
     st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=9),
     price=st.none() | prices,
-    max_output_tokens=st.none() | st.integers(1, 2**40),
+    max_output_tokens=st.none() | st.integers(1, 10**12),
     prior=st.dictionaries(texts, finite, max_size=2),
 )
 grid_values = st.none() | st.lists(int64s, max_size=4).map(tuple)
@@ -96,6 +97,8 @@ records: st.SearchStrategy[LogRecord] = st.one_of(
         outcomes=numbers,
         source=st.none() | texts,
         received_us=int64s,
+        by_default=st.booleans(),
+        amends=st.booleans(),
     ),
     st.builds(
         ReportRecord,
@@ -107,7 +110,13 @@ records: st.SearchStrategy[LogRecord] = st.one_of(
         received_us=int64s,
     ),
     st.builds(
-        ArmRecord, arms, st.sampled_from(["active", "draining", "retired"]), st.none() | texts, int64s, int64s
+        ArmRecord,
+        arms,
+        st.sampled_from(["active", "draining", "retired"]),
+        st.none() | texts,
+        int64s,
+        int64s,
+        int64s,
     ),
     st.builds(PreferencesRecord, int64s, numbers, int64s),
     st.builds(SpaceRecord, int64s, int64s),
