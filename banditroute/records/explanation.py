@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from html import escape
 from typing import Any
 
 from banditroute.objectives import Objectives
@@ -96,6 +95,8 @@ class Explanation:
         return rows
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         facts = self.to_dict()
         head, *body = self._rows(facts)
         cells = "".join(f"<tr>{''.join(f'<td>{escape(c)}</td>' for c in row)}</tr>" for row in body)

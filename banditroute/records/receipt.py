@@ -1,9 +1,12 @@
 """What ``feedback`` answers."""
 
 from collections.abc import Generator
-from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    # It brings logging along, and whoever reads a receipt has it already.
+    from concurrent.futures import Future
 
 ReceiptStatus: TypeAlias = Literal["recorded", "duplicate", "buffered", "pending"]
 
