@@ -32,7 +32,7 @@ class StateLater(Ledger):
 
         fates, learned = self._database.write("log", log)
         # The gap is there without this, but a busy machine may not hit it in fifty kills.
-        threading.Event().wait(0.003)
+        threading.Event().wait(0.030)
         self._database.write("state", lambda connection: self._folder.learn(connection, *learned))
         return fates
 
