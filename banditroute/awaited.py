@@ -10,20 +10,19 @@ _ENTRY = struct.Struct(f"<q{BODY_BYTES}s")
 
 
 class Awaited:
-    """A queue for each objective group whose window ends in learning; 24 bytes a decision."""
+    """A queue for each objective group whose window ends in learning; 24 bytes a decision.
+
+    Attributes:
+        groups: Group → length of its window [us].
+    """
 
     def __init__(self, objectives: Objectives) -> None:
-        self._waits = {
+        self.groups = {
             group: window.microseconds
             for group, window in objectives.windows.items()
             if window is not None and window.ends_in_learning
         }
-        self._queues = {group: bytearray() for group in self._waits}
-
-    @property
-    def groups(self) -> dict[str, int]:
-        """Group → length of its window [us]."""
-        return dict(self._waits)
+        self._queues = {group: bytearray() for group in self.groups}
 
     def add(self, group: str, created_us: int, body: bytes) -> None:
         """Await a decision's outcome."""
@@ -31,12 +30,12 @@ class Awaited:
 
     def decided(self, created_us: int, body: bytes) -> None:
         """Await all outcomes of a decision."""
-        for group in self._waits:
+        for group in self.groups:
             self.add(group, created_us, body)
 
     def over(self, now_us: int) -> Iterator[tuple[str, bytes]]:
         """Take out those whose window is over: group and body of the decision."""
-        for group, wait in self._waits.items():
+        for group, wait in self.groups.items():
             queue = self._queues[group]
             end = 0
             while end < len(queue):

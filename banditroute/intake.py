@@ -1,6 +1,7 @@
 """What is reported of decisions, on its way into the belief and into the log."""
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -29,6 +30,7 @@ class Intake:
 
     Attributes:
         awaited, of_others: Decisions of this worker and of others whose windows are open.
+        old: Groups and bodies of decisions whose windows are over, and of which only the store knows.
     """
 
     store: Store
@@ -42,6 +44,7 @@ class Intake:
     now_us: Callable[[], int]
     awaited: Awaited
     of_others: Awaited = field(repr=False)
+    old: deque[tuple[str, bytes]] = field(default_factory=deque)
 
     def resume(self) -> None:
         """Await what was awaited when the router was last open.
@@ -101,21 +104,39 @@ class Intake:
         return self.ledger.get(body)
 
     def close_windows(self) -> None:
-        """Learn what is to be learned of outcomes whose window is over."""
+        """Learn what is to be learned of outcomes whose window is over, without asking a database."""
         if not self.awaited.groups:
             return
         with self.lock:
             now_us = self.now_us()
-            over = [*self.awaited.over(now_us), *self.of_others.over(now_us - OTHERS_GRACE_US)]
-        for group, body in over:
+            for group, body in (*self.awaited.over(now_us), *self.of_others.over(now_us - OTHERS_GRACE_US)):
+                entry = self.ledger.get(body)
+                if entry is None:
+                    self.old.append((group, body))
+                else:
+                    self._close_window(entry, group)
+        if not self.store.shared:
+            self.close_old_windows()
+
+    def close_old_windows(self) -> None:
+        """The same of decisions that were made too long ago to be at hand.
+
+        Raises:
+            StoreUnavailableError: if the store is away; then the rest waits.
+        """
+        while self.old:
+            group, body = self.old[0]
             entry = self.entry(body)
-            if entry is None:
-                continue
-            with self.lock:
-                known, learned = entry.feedback.get(group), self.state.position.learned
-                records = self.reviser.after_window(entry.decision, known, group, now_us, learned=learned)
-                if records:
-                    self._learn(entry, records)
+            if entry is not None:
+                with self.lock:
+                    self._close_window(entry, group)
+            self.old.popleft()
+
+    def _close_window(self, entry: Entry, group: str) -> None:
+        known, learned = entry.feedback.get(group), self.state.position.learned
+        records = self.reviser.after_window(entry.decision, known, group, self.now_us(), learned=learned)
+        if records:
+            self._learn(entry, records)
 
     def forget(self, bodies: Iterable[bytes], *, source: str | None) -> int:
         """Take what came of these decisions out of everything learned; of one source alone, if one is given.

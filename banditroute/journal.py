@@ -59,7 +59,7 @@ class Journal:
         """Read what is new, and hand changed settings to ``adopt``; returns a snapshot that may be stored now.
 
         Raises:
-            StoreError: if the log cannot be read now; nothing is missed, the next call begins where this one did.
+            StoreError: if the log cannot be read now; the next call begins where this one stopped.
         """
         # The end first: whatever the events before it name was stored before them, so the settings know it.
         end = self._store.end()
@@ -73,6 +73,7 @@ class Journal:
                 with self._lock:
                     for event in events:
                         self._see(event)
+                        self.followed = _behind(self.followed, event)
             self.followed = end
         return self._proven(end)
 
@@ -134,6 +135,13 @@ def _follows(before: FeedbackRecord | None, event: FeedbackRecord) -> bool:
     if before is None or before.values is None:
         return event.previous is None
     return event.previous == before.values and event.arm == before.arm
+
+
+def _behind(place: Position, event: Event) -> Position:
+    """The place in the log after the event; numbers grow from event to event."""
+    if isinstance(event, DecisionRecord):
+        return Position(place.learned, event.decided)
+    return Position(event.learned, place.decided)
 
 
 def _says_the_same(one: FeedbackRecord, other: FeedbackRecord) -> bool:

@@ -1,12 +1,9 @@
 """A thread that does something now and then, for as long as its object lives."""
 
-import logging
 import random
 import threading
 import weakref
 from collections.abc import Callable
-
-_log = logging.getLogger("banditroute")
 
 _JITTER = 0.2
 
@@ -14,7 +11,8 @@ _JITTER = 0.2
 class Pulse:
     """Calls a method every ``interval`` ± 20 % [s] on a daemon thread, until stopped or its object is gone.
 
-    Workers that were started together would otherwise ask the database together, for ever.
+    The method sees to it that nothing escapes it, which would end the thread. The spread is for workers that were
+    started together: they would otherwise ask the database together, for ever.
     """
 
     def __init__(self, method: Callable[[], None], *, interval: float) -> None:
@@ -36,10 +34,7 @@ class Pulse:
             method = self._method()
             if method is None:
                 return
-            try:
-                method()
-            except Exception:  # noqa: BLE001  (a thread that dies would leave its router behind for ever)
-                _log.exception("a periodic task failed")
+            method()
             del method
 
 

@@ -14,6 +14,7 @@ from os import PathLike
 from pathlib import Path
 from types import TracebackType
 
+from banditroute import forking
 from banditroute.arms import Arm
 from banditroute.arrays import Context, FloatArray, RowArray
 from banditroute.awaited import Awaited
@@ -21,8 +22,7 @@ from banditroute.barrier import Barrier
 from banditroute.changes import Changes
 from banditroute.choice import Chooser
 from banditroute.controllers import Controller
-from banditroute.errors import InvalidArgumentError, StoreError, StoreUnavailableError
-from banditroute.fork import ForkGuard
+from banditroute.errors import BanditRouteError, InvalidArgumentError, StoreError, StoreUnavailableError
 from banditroute.identity import DecisionIds, IdSource, check_seed, new_secret, random_body
 from banditroute.intake import Intake
 from banditroute.journal import Journal
@@ -134,7 +134,9 @@ class Router(Operations):
             name, tenant, self.objectives, features, intercept=intercept, x_max=x_max, policy=self.policy
         )
         check_seed(seed)
-        secrets = [secret] if isinstance(secret, bytes) else [new_secret()] if secret is None else list(secret)
+        # A secret that comes from configuration is not for the store.
+        kept = new_secret()
+        secrets = [secret] if isinstance(secret, bytes) else [kept] if secret is None else list(secret)
         self._ids = DecisionIds(secrets, tenant, name)
         self._keeps_secret_in_store = secret is None
         self._state = State(
@@ -149,7 +151,7 @@ class Router(Operations):
             spec,
             given,
             PreferencesRecord(1, weights, self._now_us()),
-            secret=secrets[0],
+            secret=kept,
             fold=folder({group: len(positions) for group, positions in self.objectives.groups.items()}),
             revise=reviser.revise_stored,
         )
@@ -164,7 +166,7 @@ class Router(Operations):
             self._outbox.put(news)
         self.spec = stored.spec
         self._space = FeatureSpace(stored.spec, None if isinstance(features, int) else features)
-        if secret is None and stored.secret != secrets[0]:
+        if self._keeps_secret_in_store:
             self._ids = DecisionIds([stored.secret], tenant, name)
         self._terms = Terms(self.objectives, self._state.roster, stored.preferences)
         if preferences is not None and dict(stored.preferences.preferences) != weights:
@@ -194,7 +196,8 @@ class Router(Operations):
         self._intake.resume()
         self._chooser = Chooser(self.policy, self._state, self._barrier, default_arm=default, seed=seed, ids=ids)
         self._begin_pulse()
-        self._guard = ForkGuard(self._lock, self._begin_pulse)
+        self._stand_still = forking.StandStill(self._lock, self._begin_pulse)
+        forking.watch(self._stand_still)
 
     # ------------------------------------------------------------------------------------------------ deciding
 
@@ -231,7 +234,7 @@ class Router(Operations):
             NoEligibleArmError: if no arm is left.
         """
         values = self._space.vector(x)
-        self._close_windows()
+        self._intake.close_windows()
         with self._lock:
             request = self._terms.request(
                 allowed,
@@ -263,7 +266,7 @@ class Router(Operations):
         :meth:`route`; one refused row refuses the batch.
         """
         values = self._space.matrix(X)
-        self._close_windows()
+        self._intake.close_windows()
         with self._lock:
             request = self._terms.request(allowed, preferences, None, max_cost_usd, None, now_us=self._now_us())
             rows = self._on_grid(values)
@@ -283,11 +286,6 @@ class Router(Operations):
         self._outbox.put([evidence])
         propensity = float(evidence.probabilities[evidence.arms.index(evidence.arm)])
         return Decision(self._ids.issue(evidence.body), evidence.arm, propensity, evidence, self.objectives)
-
-    def _close_windows(self) -> None:
-        # Where the store is far this waits for the pulse: a request must not.
-        if self._store.near:
-            self._intake.close_windows()
 
     def _on_grid(self, values: FloatArray) -> RowArray:
         if self.spec.dimension is None:
@@ -334,7 +332,7 @@ class Router(Operations):
         check_text("source", source, longest=MAX_SOURCE)
         if not isinstance(amend, bool):
             raise InvalidArgumentError(f"amend = {amend!r:.40} must be True or False")
-        self._close_windows()
+        self._intake.close_windows()
         return self._intake.take(
             decision_id, ReportRecord(body, outcomes, served_arm, source, amend, self._now_us())
         )
@@ -368,10 +366,17 @@ class Router(Operations):
         self._pulse = Pulse(self._beat, interval=FOLLOW_EVERY) if self._store.shared else None
 
     def _beat(self) -> None:
-        # A database that is away is no news: health() tells of it, and routing goes on.
-        with suppress(StoreUnavailableError), self._barrier:
-            self._follow()
-            self._intake.close_windows()
+        with self._barrier:
+            try:
+                self._follow()
+                self._intake.close_windows()
+                self._intake.close_old_windows()
+            except StoreUnavailableError:
+                # No news: health() tells of it, and routing goes on.
+                pass
+            except BanditRouteError as error:
+                # Nobody is there to whom it could be raised.
+                _log.error("router %r cannot follow its log: %s", self.spec.name, error)
 
     def close(self) -> None:
         """Make everything durable and let go of the store."""

@@ -27,9 +27,9 @@ from banditroute.controllers.cache import (
     StaticCache,
     VLLMResidency,
 )
+from banditroute.controllers.circuit_breaker import CircuitBreaker
 from banditroute.controllers.detectors import ADWIN, Detection, Detector, PageHinkley
 from banditroute.controllers.drift import Drift
-from banditroute.controllers.health import CircuitBreaker
 from banditroute.controllers.modes import Apprentice, Holdout, Incumbent, Lift, Shadow
 from banditroute.controllers.onboarding import Onboarding
 from banditroute.controllers.session import AdapterLoad, PromptCache, Session, SwitchCost

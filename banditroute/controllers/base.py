@@ -56,7 +56,7 @@ class Controller(Protocol):
         ...
 
     def learned(self, record: FeedbackRecord) -> None:
-        """See a feedback."""
+        """See a feedback that moved the sums; what is only kept in the log is not shown."""
         ...
 
     def state(self) -> Mapping[str, Any]:

@@ -103,7 +103,7 @@ class Drift:
         """Which arms are watched, and how many alarms there were."""
         return {"watched": self._watched_now(situation), "alarms": self._count}
 
-    def decided(self, record: DecisionRecord, predict: Predict) -> None:  # noqa: ARG002  # of the protocol
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:
         """Count down what is watched."""
         if self._watched:
             self._watched = {arm: left - 1 for arm, left in self._watched.items() if left > 1}

@@ -105,7 +105,7 @@ class Onboarding:
         forced = [arm for arm, is_in in zip(situation.arms, mask.tolist(), strict=True) if is_in]
         return {"forced": forced, "share": self._share(mask), "ruled_out": self._ruled_out()}
 
-    def decided(self, record: DecisionRecord, predict: Predict) -> None:  # noqa: ARG002  # of the protocol
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:
         """Meet arms, count pulls, and note what a new arm will be compared with."""
         if self._known:
             self._newcomers |= {arm: _Newcomer() for arm in record.arms if arm not in self._known}

@@ -86,7 +86,7 @@ class AdapterLoad:
             require_at_least_zero(f"seconds of arm {arm!r}", seconds)
         require_at_least_zero("second_price", self.second_price)
 
-    def of(self, situation: Situation, incumbent: int, prefix_tokens: float) -> FloatArray:  # noqa: ARG002
+    def of(self, situation: Situation, incumbent: int, prefix_tokens: float) -> FloatArray:
         """Seconds × price of a second."""
         return self.second_price * np.array([self.seconds.get(arm, 0.0) for arm in situation.arms])
 
@@ -160,11 +160,11 @@ class Session:
         held[place] = 1.0
         return held
 
-    def effects(self, situation: Situation) -> Mapping[str, Any]:  # noqa: ARG002  # of the protocol
+    def effects(self, situation: Situation) -> Mapping[str, Any]:
         """The incumbent, what it costs to leave it for each other arm, and the mode if it was held."""
         return self._shown
 
-    def decided(self, record: DecisionRecord, predict: Predict) -> None:  # noqa: ARG002  # of the protocol
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:
         """Remember who serves the session."""
         if record.session is None or not self.remembered:
             return

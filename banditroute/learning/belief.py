@@ -29,7 +29,7 @@ class Belief:
     Attributes:
         statistics: The exact sums.
         fading: With which weights they are read.
-        learned: How many feedbacks were learned.
+        learned: How many feedbacks were counted, those that nothing was learned from too.
     """
 
     def __init__(self, objectives: Objectives, features: int, *, intercept: bool, ridge: float) -> None:
@@ -113,28 +113,31 @@ class Belief:
     ) -> None:
         """Learn a row; or amend it, where there are previous values; or take it out, where there are no new ones.
 
-        With neither nothing is learned, but counted.
-
         Raises:
             UnknownArmError: for an arm that was never added.
         """
         group, arm = self._groups[key.group], self._arms[key.arm]
-        if previous is None and values is not None:
+        if previous is None:
+            assert values is not None
             self.statistics.add(key, row, values)
             if self.fading.halvings(key):
                 self._rebuild(key.arm, key.group)
             else:
                 group.observe(arm, row, values)
-        elif previous is not None:
+        else:
             if values is None:
                 self.statistics.subtract(key, row, previous)
             else:
                 self.statistics.amend(key, row, previous, values)
             self._rebuild(key.arm, key.group)
-        self.learned += 1
         if key.epoch > self._epoch:
             self._epoch = key.epoch
             self.statistics.merge_epochs(before=key.epoch - LIVE_EPOCHS + 1, into=self.fading.first_alike)
+        self.advance()
+
+    def advance(self) -> None:
+        """Count a feedback, also one that nothing is learned from: refreshes lie at places of the log."""
+        self.learned += 1
         if not self.learned % REFRESH_EVERY:
             self._refresh()
 

@@ -95,6 +95,11 @@ class State:
         """Learn one group of outcomes (or an amendment, or a retraction)."""
         assert self.belief is not None
         self._meet(self.roster.position(record.arm) + 1)
+        self.position = Position(self.position.learned + 1, self.position.decided)
+        if record.values is None and record.previous is None:
+            # It was late, or its source had its share, or its window is open: it is kept in the log for that.
+            self.belief.advance()
+            return
         demands = self._watched(record)
         key = StateKey(record.arm, record.group, record.epoch)
         self.belief.learn(key, record.row, record.values, record.previous)
@@ -104,7 +109,6 @@ class State:
             self._epoch, self._in_epoch = self._epoch + 1, 0
         for demand in demands:
             self.belief.shrink(demand.arm, demand.group, last=self._epoch - 1, halvings=demand.halvings)
-        self.position = Position(self.position.learned + 1, self.position.decided)
         for controller in self.controllers:
             controller.learned(record)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, exists, func, insert, select, update
 
+from banditroute import forking
 from banditroute.errors import StoreError, StoreUnavailableError
 from banditroute.records import (
     ArmRecord,
@@ -25,7 +26,7 @@ from banditroute.records import (
     RouterSpec,
     StoredRouter,
 )
-from banditroute.store import forking, schema, tables
+from banditroute.store import schema, tables
 from banditroute.store.base import START, Fold, Revise
 from banditroute.store.codec import preference_row, spec_json, to_spec
 from banditroute.store.erasure import erase

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -110,12 +110,15 @@ class OwnServer(Server):
         found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(head)], capture_output=True, check=False)
         every = [head, *map(int, found.stdout.split())]
         for process in every:
-            os.kill(process, signal.SIGSTOP)
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGSTOP)
         try:
             yield
         finally:
             for process in every:
-                os.kill(process, signal.SIGCONT)
+                # One whose client has gone may have ended by itself.
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGCONT)
 
     @contextmanager
     def asking_for_passwords(self) -> Iterator[None]:

@@ -32,17 +32,17 @@ from simulations.reliability.widths import Widths
 ENDLESS = float("inf")
 
 SMALL: tuple[Row, ...] = (
-    Kills(kills=6),
+    Kills(kills=20),
     # So few images are sure to show that something is lost, not how often.
     PowerCuts(cuts=6, least_losing=0.1, least_corrupt=0.1),
-    Crashes(kills=5, crashes=1, workers=2),
+    Crashes(kills=8, crashes=2, workers=3),
     # Busy machines are slow: here only what is counted is asked for.
     Sharing(processes=(3,), seconds=1.0, longest_ms=ENDLESS, least_times=0.0, least_overtaken=0),
     Fairness(processes=2, seconds=1.0, longest_s=ENDLESS, least_share=0.0, must_starve=False),
     Outage(downs=(0.5,), processes=2, rate=50.0, around=0.3, control_down=2.5),
     Spools(records=1),
     Away(requests=5, longest_s=ENDLESS, longest_receipt_s=ENDLESS),
-    Waiting(requests=20, longest_ms=1_500.0),
+    Waiting(requests=20, longest_ms=ENDLESS, least_blocked_ms=0.0),
     RankOne(steps=1_000, control_steps=8_000, discount=0.99, control_dimension=6),
     Kernels(rows=500, kernels=("Nehalem", "Haswell"), threads=(1, 2)),
     Stops(steps=400, stops=10),

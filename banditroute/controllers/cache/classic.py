@@ -19,7 +19,7 @@ class StaticCache(PricedCache):
 class LRUCache(PricedCache):
     """Each arm that serves becomes resident; who has not served for longest makes room."""
 
-    def decided(self, record: DecisionRecord, predict: Predict) -> None:  # noqa: ARG002  # of the protocol
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:
         """Move the arm to the end of the line."""
         if not self._may_hold(record.arm):
             return
@@ -35,7 +35,7 @@ class LRUCache(PricedCache):
 class LFUCache(PricedCache):
     """Each arm that serves becomes resident; who has served least often makes room, the older first."""
 
-    def decided(self, record: DecisionRecord, predict: Predict) -> None:  # noqa: ARG002  # of the protocol
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:
         """Count the arm and let it in."""
         if not self._may_hold(record.arm):
             return

@@ -32,11 +32,11 @@ class FixedEpochs:
     def __post_init__(self) -> None:
         _require_count("requests", self.requests)
 
-    def length(self, epoch: int) -> int:  # noqa: ARG002  # of the protocol
+    def length(self, epoch: int) -> int:
         """The length."""
         return self.requests
 
-    def forced_share(self, epoch: int, arms: int) -> float:  # noqa: ARG002  # of the protocol
+    def forced_share(self, epoch: int, arms: int) -> float:
         """Nothing."""
         return 0.0
 

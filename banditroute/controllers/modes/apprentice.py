@@ -69,7 +69,7 @@ class Apprentice(Trial):
         """Whether it is promoted, agreement and lift, for ``Router.health``."""
         return {**super().report(), "agreement": self.agreement, "promoted": self._promoted}
 
-    def share(self, request: Request) -> float:  # noqa: ARG002  # of the protocol
+    def share(self, request: Request) -> float:
         """All but the apprentice's own, and nothing after its promotion."""
         return 0.0 if self._promoted else 1.0 - self._own
 

@@ -54,7 +54,7 @@ class Shadow:
         would = dict(zip(situation.arms, self._last[1].tolist(), strict=True))
         return {"would": would, "agreement": self.agreement, "mode": "shadow"}
 
-    def decided(self, record: DecisionRecord, predict: Predict) -> None:  # noqa: ARG002  # of the protocol
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:
         """Count how likely the router would have done the same."""
         would = record.effects.get(self.name, {}).get("would")
         if would is not None:

@@ -94,7 +94,7 @@ class Trial(ABC):
             "incumbent": _chances(situation.arms, self._last.incumbent),
         }
 
-    def decided(self, record: DecisionRecord, predict: Predict) -> None:  # noqa: ARG002  # of the protocol
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:
         """Remember with which weight the outcome will count."""
         facts = record.effects.get(self.name, {})
         if "policy" in facts:

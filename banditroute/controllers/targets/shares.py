@@ -68,7 +68,7 @@ class Shares:
             "forced": self._forced(situation),
         }
 
-    def decided(self, record: DecisionRecord, predict: Predict) -> None:  # noqa: ARG002  # of the protocol
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:
         """Count the request for every bound."""
         for arm, queue in self._least.items():
             if arm in record.arms and arm not in record.excluded:

@@ -87,7 +87,7 @@ class Target(ABC):
         expected = dict(zip(situation.arms, self.expected(situation).tolist(), strict=True))
         return {**self._queue.facts(), "forced": self._queue.forced(self.slack), "expected": expected}
 
-    def decided(self, record: DecisionRecord, predict: Predict) -> None:  # noqa: ARG002  # of the protocol
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:
         """Take the request for what was expected of it; after a fallback, for what it was allowed."""
         expected = record.effects.get(self.name, {}).get("expected", {}).get(record.arm, self.allowed)
         self._memory.put(record.body, (expected,))

@@ -115,7 +115,7 @@ class CircuitBreaker:
         trying = [arm for arm in self.open if arm not in shut and arm in situation.arms]
         return {"open": shut, "half_open": trying}
 
-    def decided(self, record: DecisionRecord, predict: Predict) -> None:  # noqa: ARG002  # of the protocol
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:
         """A decision for an arm that is down is a try."""
         circuit = self._circuits.get(record.arm)
         if circuit is not None and circuit.open_since_us is not None:
