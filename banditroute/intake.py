@@ -13,7 +13,7 @@ from banditroute.errors import DecisionExpiredError, StoreUnavailableError
 from banditroute.identity import made_us
 from banditroute.journal import Journal
 from banditroute.outbox import Outbox
-from banditroute.records import FeedbackRecord, Receipt, ReceiptStatus, ReportRecord
+from banditroute.records import FeedbackRecord, Position, Receipt, ReceiptStatus, ReportRecord
 from banditroute.revision import Reviser
 from banditroute.state import Entry, Ledger, State
 from banditroute.store import Store
@@ -29,6 +29,7 @@ class Intake:
     """Learns at once what is reported, and appends it to the log.
 
     Attributes:
+        follow: Reads what other workers wrote.
         awaited, of_others: Decisions of this worker and of others whose windows are open.
         old: Groups and bodies of decisions whose windows are over, and of which only the store knows.
     """
@@ -42,6 +43,7 @@ class Intake:
     lock: threading.RLock
     barrier: Barrier
     now_us: Callable[[], int]
+    follow: Callable[[], None]
     awaited: Awaited
     of_others: Awaited = field(repr=False)
     old: deque[tuple[str, bytes]] = field(default_factory=deque)
@@ -60,13 +62,20 @@ class Intake:
 
     def entry(self, body: bytes) -> Entry | None:
         """What is known of a decision, asking the store for those that were made too long ago."""
-        with self.lock:
-            entry = self.ledger.get(body)
-        # Not under the lock: the store may wait for its writer, and its writer for the roster.
-        if entry is None and (entry := self.ledger.fetch(body)):
+        while True:
             with self.lock:
-                entry = self.ledger.get(body) or self.ledger.add(entry)
-        return entry
+                entry, followed = self.ledger.get(body), self.journal.followed
+            # Not under the lock: the store may wait for its writer, and its writer for the roster.
+            if entry is None:
+                entry = self.ledger.fetch(body)
+            if entry is None or _is_within(entry, followed):
+                with self.lock:
+                    # What was read meanwhile was learned without it.
+                    if self.journal.followed == followed:
+                        return entry and (self.ledger.get(body) or self.ledger.add(entry))
+            else:
+                # Another worker's news: to be learned before anything is built on it.
+                self.follow()
 
     def take(self, decision_id: str, report: ReportRecord) -> Receipt:
         """Learn a report; where the store is far and the decision not known here, the store sees to it.
@@ -175,3 +184,9 @@ class Intake:
             if self.state.at_snapshot and self.journal.alone:
                 self.journal.propose(self.state.snapshot(now_us=self.now_us()))
         return self.outbox.put(records)
+
+
+def _is_within(entry: Entry, followed: Position) -> bool:
+    """Whether everything that the log says of a decision was learned here already."""
+    learned = max((record.learned for record in entry.feedback.values()), default=0)
+    return entry.decision.decided <= followed.decided and learned <= followed.learned

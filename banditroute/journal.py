@@ -48,6 +48,7 @@ class Journal:
         self._revision = revision
         self._awaited = awaited
         self._candidate: SnapshotRecord | None = None
+        self._following = threading.Lock()
         self.followed = followed
         self.alone = True
 
@@ -61,6 +62,14 @@ class Journal:
         Raises:
             StoreError: if the log cannot be read now; the next call begins where this one stopped.
         """
+        with self._following:
+            return self._follow(adopt)
+
+    def after_fork(self) -> None:
+        """In a child: nobody follows here, though a thread of the parent may have."""
+        self._following = threading.Lock()
+
+    def _follow(self, adopt: Adopt) -> SnapshotRecord | None:
         # The end first: whatever the events before it name was stored before them, so the settings know it.
         end = self._store.end()
         stored = self._store.changed(self._revision)

@@ -4,6 +4,9 @@ import random
 import threading
 import weakref
 from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _JITTER = 0.2
 
@@ -38,13 +41,13 @@ class Pulse:
             del method
 
 
-def unbound(clock: Callable[[], int]) -> Callable[[], int]:
+def unbound(method: Callable[[], T]) -> Callable[[], T]:
     """The same method, without keeping its owner alive: one that is let go of is then closed at once."""
-    method = weakref.WeakMethod(clock)
+    kept = weakref.WeakMethod(method)
 
-    def now_us() -> int:
-        bound = method()
+    def call() -> T:
+        bound = kept()
         assert bound is not None
         return bound()
 
-    return now_us
+    return call

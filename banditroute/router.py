@@ -190,13 +190,14 @@ class Router(Operations):
             self._lock,
             self._barrier,
             unbound(self._now_us),
+            unbound(self._follow),
             awaited=Awaited(self.objectives),
             of_others=of_others,
         )
         self._intake.resume()
         self._chooser = Chooser(self.policy, self._state, self._barrier, default_arm=default, seed=seed, ids=ids)
         self._begin_pulse()
-        self._stand_still = forking.StandStill(self._lock, self._begin_pulse)
+        self._stand_still = forking.StandStill(self._lock, self._go_on_in_child)
         forking.watch(self._stand_still)
 
     # ------------------------------------------------------------------------------------------------ deciding
@@ -364,6 +365,10 @@ class Router(Operations):
 
     def _begin_pulse(self) -> None:
         self._pulse = Pulse(self._beat, interval=FOLLOW_EVERY) if self._store.shared else None
+
+    def _go_on_in_child(self) -> None:
+        self._journal.after_fork()
+        self._begin_pulse()
 
     def _beat(self) -> None:
         with self._barrier:

@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import Connection, select
+
 from banditroute.errors import StoreError, StoreUnavailableError
 from banditroute.records import LogRecord
 from banditroute.store.base import Fold, Revise
@@ -70,20 +72,30 @@ class Opened:
         commit: Commit = self._commit if self._spooling is None else self._spooling
         self.writer = Writer(commit, self._tick)
 
+    def begin_away(self, error: StoreUnavailableError) -> None:
+        """Let records wait in the spool, since the database is away; without a spool, raise the error."""
+        if self._spooling is None:
+            raise error
+        self._spooling.leave_alone(error)
+
+    @property
+    def _is_away(self) -> bool:
+        return self._spooling is not None and self._spooling.state == "spooling"
+
     @property
     def entrance(self) -> Entrance:
         """Where the log is; raises StoreUnavailableError while the database is away."""
-        return self._inside().entrance
+        return self._met().entrance
 
     @property
     def reader(self) -> LogReader:
         """The log; raises StoreUnavailableError while the database is away."""
-        return self._inside().reader
+        return self._met().reader
 
     @property
     def ledger(self) -> Ledger:
         """What appends and folds; raises StoreUnavailableError while the database is away."""
-        return self._inside().ledger
+        return self._met().ledger
 
     def catch_up(self) -> None:
         """Bring in what dead workers left behind; nothing that is wrong with it keeps a router from opening."""
@@ -137,17 +149,31 @@ class Opened:
             self._spooling.abandon()
 
     def _commit(self, records: Sequence[LogRecord]) -> Fates:
-        return self._inside().ledger(records)
+        ledger = self._inside().ledger
+        if not records:
+            self.database.write("database not reached", _ask)
+            return {}
+        return ledger(records)
 
     def _tick(self) -> None:
         if self._spooling is not None:
             self._spooling.tick()
-        if self._entered is not None and not self.database.one_writer:
-            self._entered.ledger.fold()
+        # A fold that hangs would keep those waiting whose records the spool could take.
+        if self._entered is not None and not self.database.one_writer and not self._is_away:
+            try:
+                self._entered.ledger.fold()
+            except StoreUnavailableError as error:
+                self.begin_away(error)
 
     def _fold_rest(self) -> None:
-        if not self.database.one_writer:
+        if not self.database.one_writer and not self._is_away:
             self._inside().ledger.fold(wait=True)
+
+    def _met(self) -> _Entered:
+        # While it was never there, only the writer tries, and everybody else is told at once.
+        if self._entered is None and self._spooling is not None and self._is_away:
+            raise StoreUnavailableError(f"the database was not there yet; {self._spooling.last_error}")
+        return self._inside()
 
     def _inside(self) -> _Entered:
         with self._entering:
@@ -158,3 +184,7 @@ class Opened:
                 )
                 self._entered = _Entered(at, ledger, LogReader(self.database, at.router_id, self._worker))
             return self._entered
+
+
+def _ask(connection: Connection) -> None:
+    connection.execute(select(1))

@@ -52,10 +52,11 @@ class SpoolingCommit:
     file of its own: it blocks nothing, and nothing acknowledged is deleted. Spools of processes that died are
     replayed in the same way. A snapshot is not spooled, since it only saves time.
 
-    All methods are called from one thread, the writer's; the attributes may be read from any.
+    All methods are called from one thread, the writer's, once the store is open; the attributes may be read from any.
 
     Args:
-        inner: Stores a group or raises; a database that was never reached is one that is unavailable.
+        inner: Stores a group or raises; a database that was never reached is one that is unavailable. Without any
+            records it only tries whether the database is there.
         spools: Where the spool is, and those of dead processes are.
         clock: Monotonic [s].
         jitter: A number in [0, 1) that spreads the tries of many processes.
@@ -126,6 +127,10 @@ class SpoolingCommit:
         if self._clock() >= self._next_try:
             self.replay(seconds=REPLAY_S)
 
+    def leave_alone(self, error: StoreUnavailableError) -> None:
+        """Spool from now on: somebody else found the database unavailable."""
+        self._fail(error, self._clock())
+
     def replay(self, *, seconds: float = math.inf) -> bool:
         """Try at once, for about ``seconds``, to replay what waits here and in spools of the dead.
 
@@ -134,6 +139,8 @@ class SpoolingCommit:
         """
         started = self._clock()
         try:
+            if self.state == "spooling" and (self._own is None or not self._own.waiting):
+                self._inner(())
             if self._own is not None and not self._drain(self._own, started + seconds):
                 return False
             self._enter("healthy")

@@ -123,6 +123,7 @@ class SqlStore:
             if spools is None or not spools.usable():
                 opened.close()
                 raise
+            opened.begin_away(error)
             _log.warning("router %r begins without its store, and reads it when it is there: %s", spec.name, error)
             stored = StoredRouter(spec, secret, tuple(arms), preferences, None, START, created=False, revision=-1)
         except BaseException:

@@ -47,12 +47,12 @@ class Away:
 
     id: ClassVar[str] = "D2"
     does: ClassVar[str] = "database never up, wrong password, read-only, full, hanging: routes and feedback"
-    asks: ClassVar[str] = "0 failed routes, errors of our own in ≤ 3 s, receipts in ≤ 5 s, no password anywhere"
+    asks: ClassVar[str] = "0 failed routes, errors of our own in ≤ 3 s, receipts in ≤ 3 s, no password anywhere"
     control: ClassVar[str] = "the driver alone raises errors that are not ours"
 
     requests: int = 30
     longest_s: float = 3.0
-    longest_receipt_s: float = 5.0
+    longest_receipt_s: float = 3.0
 
     def measure(self, place: Path, tick: Tick) -> Finding:
         """Each trouble in turn."""

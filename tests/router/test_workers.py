@@ -104,6 +104,17 @@ def test_different_things_told_to_two_are_a_conflict_and_both_know_the_one_that_
     closed(both)
 
 
+def test_what_another_said_is_learned_before_it_is_amended(tmp_path: Path) -> None:
+    """Of a decision that this worker never read, the store knows more than this worker has learned."""
+    one, two = both = workers(tmp_path)
+    identity = one.route(a_vector(1)).id
+    one.feedback(identity, quality=0.25).wait(30)
+    two.feedback(identity, quality=0.75, amend=True).wait(30)
+    assert two.health()["decided"] == 1
+    assert in_step(both) == replayed(tmp_path)
+    closed(both)
+
+
 @pytest.mark.parametrize("served", [None, "plain"])
 def test_an_amendment_beats_what_another_was_told(tmp_path: Path, served: str | None) -> None:
     one, two = both = workers(tmp_path)
@@ -198,6 +209,7 @@ class Workers(RuleBasedStateMachine):
         if hasattr(self, "routers"):
             in_step(self.routers)
             closed(self.routers)
+            self.directory.cleanup()
             self.directory.cleanup()
 
 
