@@ -52,7 +52,7 @@ class SpoolingCommit:
     file of its own: it blocks nothing, and nothing acknowledged is deleted. Spools of processes that died are
     replayed in the same way. A snapshot is not spooled, since it only saves time.
 
-    All methods are called from one thread, the writer's once the store is open; the attributes may be read from any.
+    All methods are called from one thread, that of the writer when the store is open; any may read the attributes.
 
     Args:
         inner: Stores a group or raises; a database that was never reached is one that is unavailable. Without any

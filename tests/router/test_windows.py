@@ -6,13 +6,18 @@ from typing import Any, Literal
 import pytest
 
 from banditroute import Objective, Router, Window
+from banditroute.arrays import FloatArray
+from banditroute.controllers import Choice, Predict
 from banditroute.errors import BanditRouteError, FeedbackConflictError, InvalidArgumentError
+from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 from tests.router.world import Clock, a_router, a_vector, bodies, url
 
 HOUR = 3600.0
 
 
-def waiting(store: Any = None, clock: Clock | None = None, first: int = 1, **rules: Any) -> tuple[Router, Clock]:
+def waiting(
+    store: Any = None, clock: Clock | None = None, first: int = 1, controllers: Any = (), **rules: Any
+) -> tuple[Router, Clock]:
     """A router whose quality is awaited for an hour."""
     clock = clock or Clock()
     objectives = (
@@ -20,7 +25,13 @@ def waiting(store: Any = None, clock: Clock | None = None, first: int = 1, **rul
         Objective("latency_s", goal="min", bounds=(0, 30)),
     )
     router = a_router(
-        store, objectives=objectives, preferences={"quality": 1.0}, clock=clock, ids=bodies(first), features=3
+        store,
+        objectives=objectives,
+        preferences={"quality": 1.0},
+        clock=clock,
+        ids=bodies(first),
+        features=3,
+        controllers=controllers,
     )
     return router, clock
 
@@ -106,6 +117,81 @@ def test_a_restart_forgets_no_window(tmp_path: Path, learn: Literal["on_arrival"
     again, _ = waiting(url(tmp_path / "w.db"), clock, first=200, **rules)
     assert again.digest() == plain({0: 0.25, 1: 0.25, 2: 0.25, 3: 1.0})
     again.close()
+
+
+class Diary:
+    """A controller that writes down what it is shown."""
+
+    name = "diary"
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[object, dict[str, float]]] = []
+
+    def control(self, situation: Situation, choice: Choice) -> FloatArray:
+        return choice(situation)
+
+    def effects(self, situation: Situation) -> dict[str, Any]:
+        return {}
+
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:
+        pass
+
+    def learned(self, record: FeedbackRecord) -> None:
+        self.shown.append((record.previous, dict(record.outcomes)))
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def restore(self, state: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("rules", "shown"),
+    [
+        ({"learn": "after_window"}, [(None, {"quality": 0.75}), (None, {"quality": 0.5})]),
+        ({}, [(None, {"quality": 0.75}), (None, {"quality": 0.5})]),
+        ({"missing": "censor"}, [(None, {"quality": 0.75})]),
+    ],
+)
+def test_a_controller_is_shown_what_is_learned_and_not_what_is_only_kept(
+    tmp_path: Path, rules: dict[str, Any], shown: list[object]
+) -> None:
+    diary = Diary()
+    router, clock = waiting(url(tmp_path / "w.db"), controllers=[diary], **rules)
+    ids = asked(router)
+    router.feedback(ids[0], quality=0.75)
+    clock.now += HOUR
+    router.feedback(ids[1], quality=0.5)
+    router.close()
+    assert diary.shown == shown
+    replayed = Diary()
+    router, _ = waiting(url(tmp_path / "w.db"), clock, first=100, controllers=[replayed], **rules)
+    router.close()
+    assert replayed.shown == shown
+
+
+def test_a_request_closes_windows_without_asking_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a decision that is not at hand any more only the store knows: its window is closed between requests."""
+    router, clock = waiting(url(tmp_path / "w.db"), missing="default", default=0.25)
+    ids = asked(router, requests=2)
+    router.flush()
+    router._ledger.drop([router._ids.body(ids[0])])
+    clock.now += HOUR
+    with monkeypatch.context() as patch:
+        for method in ("decision", "flush", "end", "changed", "events"):
+            patch.setattr(router._store, method, _asked_in_vain)
+        router.route(a_vector(9))
+    assert router.digest() == plain({1: 0.25})
+    router._beat()
+    assert router.digest() == plain({0: 0.25, 1: 0.25})
+    router.close()
+
+
+def _asked_in_vain(*_: object, **__: object) -> None:
+    raise AssertionError("a request asked the database")
 
 
 def test_objectives_of_a_group_wait_together() -> None:

@@ -1,6 +1,7 @@
 """Many routers on one log: what one is told, all of them know, and all of them come to the same bits."""
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from banditroute import Arm, Price, Router
-from banditroute.errors import FeedbackConflictError
+from banditroute import Arm, Price, Router, journal
+from banditroute.errors import FeedbackConflictError, StoreUnavailableError
 from banditroute.identity import IdSource
 from tests.router.world import Clock, a_router, a_vector, url
 
@@ -112,6 +113,34 @@ def test_what_another_said_is_learned_before_it_is_amended(tmp_path: Path) -> No
     two.feedback(identity, quality=0.75, amend=True).wait(30)
     assert two.health()["decided"] == 1
     assert in_step(both) == replayed(tmp_path)
+    closed(both)
+
+
+def test_a_reading_that_breaks_off_goes_on_where_it_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read before is not at hand any more by then, so nothing else would tell that it was seen."""
+    monkeypatch.setattr(journal, "CHUNK", 3)
+    one, two = both = workers(tmp_path)
+    assert two._pulse is not None
+    two._pulse.stop()
+    for number in range(7):
+        one.feedback(one.route(a_vector(number)).id, quality=number / 7)
+    one.flush()
+    events = two._store.events
+
+    def broken_off(*arguments: Any, **settings: Any) -> Iterator[Any]:
+        yield from itertools.islice(events(*arguments, **settings), 9)
+        raise StoreUnavailableError("reading the log: database unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(two._store, "events", broken_off)
+        with pytest.raises(StoreUnavailableError):
+            two.sync()
+    assert 0 < two.health()["decided"] < 7
+    two._ledger.drop([*two._ledger._entries])
+    assert in_step(both) == replayed(tmp_path)
+    assert two.health()["decided"] == two.health()["learned"] == 7
     closed(both)
 
 
