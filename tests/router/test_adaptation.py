@@ -25,7 +25,8 @@ from banditroute.controllers import (
 from banditroute.errors import InvalidArgumentError
 from banditroute.learning import belief
 from banditroute.learning.fading import Fading
-from tests.router.world import World, a_router, bodies, lived, url
+from simulations.reliability.world import a_router, bodies, url
+from tests.router.world import World, lived
 
 STEPS = 250
 ARMS = [Arm("a"), Arm("b")]

@@ -30,7 +30,8 @@ from banditroute.errors import (
     UnknownArmError,
 )
 from banditroute.store import START, MemoryStore
-from tests.router.world import OBJECTIVES, a_router, a_vector, lived, url
+from simulations.reliability.world import OBJECTIVES, a_router, a_vector, url
+from tests.router.world import lived
 
 NAN, INF = float("nan"), float("inf")
 

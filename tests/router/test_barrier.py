@@ -14,7 +14,8 @@ from banditroute.controllers import Adapter, StaticCache
 from banditroute.learning import Belief
 from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 from banditroute.store import MemoryStore
-from tests.router.world import a_router, a_vector, bodies, logged
+from simulations.reliability.world import a_router, a_vector, bodies
+from tests.router.world import logged
 
 
 class Faulty:

@@ -9,7 +9,7 @@ from banditroute import Arm, LinTS, LinUCB, Policy, Router
 from banditroute.arrays import FloatArray
 from banditroute.learning.group import GroupBelief
 from banditroute.records import Situation
-from tests.router.world import SECRET, bodies
+from simulations.reliability.world import SECRET, bodies
 
 SEEDS = 20
 STEPS = 300

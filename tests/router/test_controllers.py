@@ -15,7 +15,8 @@ from banditroute.controllers import Adapter, DoublingEpochs, EpochCache, Predict
 from banditroute.errors import InvalidArgumentError
 from banditroute.learning import belief
 from banditroute.records import DecisionRecord
-from tests.router.world import World, a_router, a_vector, lived, url
+from simulations.reliability.world import a_router, a_vector, url
+from tests.router.world import World, lived
 
 STEPS = 230
 BEHIND = 20

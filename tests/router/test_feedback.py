@@ -16,7 +16,8 @@ from banditroute.errors import (
 )
 from banditroute.records import FeedbackRecord
 from banditroute.store import MemoryStore
-from tests.router.world import Clock, a_router, a_vector, logged
+from simulations.reliability.world import Clock, a_router, a_vector
+from tests.router.world import logged
 
 RESPONSE: dict[str, Any] = {"cost_usd": 0.01, "latency_s": 3.0}
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from banditroute.errors import InvalidArgumentError, InvalidDecisionIdError
-from tests.router.world import SECRET, a_router, a_vector, bodies, url
+from simulations.reliability.world import SECRET, a_router, a_vector, bodies, url
 
 NEW = bytes(reversed(range(32)))
 

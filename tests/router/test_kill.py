@@ -12,8 +12,8 @@ from banditroute import Router
 from banditroute.identity import ID_CHARACTERS
 from banditroute.records import FeedbackRecord
 from banditroute.state import State
+from simulations.reliability.world import a_router, bodies, url
 from tests.router.victim import route_for_ever
-from tests.router.world import a_router, bodies, url
 
 KILLS = 10
 PATIENCE = 30.0

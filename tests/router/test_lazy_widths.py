@@ -7,7 +7,8 @@ from banditroute import Arm, LinUCB, Price, Router
 from banditroute.arrays import BoolArray, FloatArray
 from banditroute.learning import belief, ridge
 from banditroute.store import MemoryStore
-from tests.router.world import ARMS, World, a_router, a_vector, lived
+from simulations.reliability.world import ARMS, a_router, a_vector
+from tests.router.world import World, lived
 
 STEPS = 1_200
 PRICE = Price(input=0.5, output=2.0)

@@ -8,7 +8,7 @@ import pytest
 from banditroute import Arm, Price, Router, Uniform
 from banditroute.errors import InvalidArgumentError, UnknownArmError
 from banditroute.store import MemoryStore
-from tests.router.world import Clock, a_router, a_vector, bodies, url
+from simulations.reliability.world import Clock, a_router, a_vector, bodies, url
 
 X = (0.25, 0.5, -0.5)
 

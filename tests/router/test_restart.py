@@ -13,7 +13,8 @@ from banditroute.learning import belief
 from banditroute.records import DecisionRecord, Position
 from banditroute.state import State
 from banditroute.store import MemoryStore
-from tests.router.world import World, a_router, a_vector, lived, url
+from simulations.reliability.world import a_router, a_vector, url
+from tests.router.world import World, lived
 
 STEPS = 500
 BEHIND = 24

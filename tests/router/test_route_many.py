@@ -6,7 +6,8 @@ import pytest
 from banditroute import EpsilonGreedy, LinTS, LinUCB, Policy
 from banditroute.errors import BanditRouteError, InvalidContextError
 from banditroute.store import START, MemoryStore
-from tests.router.world import a_router, a_vector, bodies, lived, logged
+from simulations.reliability.world import a_router, a_vector, bodies
+from tests.router.world import lived, logged
 
 STEPS = 120
 

@@ -8,7 +8,7 @@ import pytest
 from banditroute import Router
 from banditroute.errors import DecisionExpiredError, InvalidArgumentError, InvalidDecisionIdError
 from banditroute.store import MemoryStore
-from tests.router.world import a_router, a_vector, bodies, url
+from simulations.reliability.world import a_router, a_vector, bodies, url
 
 RESPONSE: dict[str, Any] = {"cost_usd": 0.01, "latency_s": 3.0}
 

@@ -21,7 +21,8 @@ from banditroute.controllers import (
     Shares,
 )
 from banditroute.learning import belief
-from tests.router.world import World, a_router, lived, url
+from simulations.reliability.world import a_router, url
+from tests.router.world import World, lived
 
 STEPS = 170
 BEHIND = 40

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from banditroute.records import DecisionRecord, FeedbackRecord
-from tests.router.world import SECRET, a_router, a_vector, bodies, logged, url
+from simulations.reliability.world import SECRET, a_router, a_vector, bodies, url
+from tests.router.world import logged
 
 THREADS = 8
 EACH = 200

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from banditroute import Arm
-from tests.router.world import a_router, a_vector, lived, url
+from simulations.reliability.world import a_router, a_vector, url
+from tests.router.world import lived
 
 
 def test_text_and_dict_and_html() -> None:

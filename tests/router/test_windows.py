@@ -10,7 +10,7 @@ from banditroute.arrays import FloatArray
 from banditroute.controllers import Choice, Predict
 from banditroute.errors import BanditRouteError, FeedbackConflictError, InvalidArgumentError
 from banditroute.records import DecisionRecord, FeedbackRecord, Situation
-from tests.router.world import Clock, a_router, a_vector, bodies, url
+from simulations.reliability.world import Clock, a_router, a_vector, bodies, url
 
 HOUR = 3600.0
 

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from banditroute import Arm, Price, Router, journal
 from banditroute.errors import FeedbackConflictError, StoreUnavailableError
 from banditroute.identity import IdSource
-from tests.router.world import Clock, a_router, a_vector, url
+from simulations.reliability.world import Clock, a_router, a_vector, url
 
 RESPONSE: dict[str, Any] = {"cost_usd": 0.01, "latency_s": 3.0}
 

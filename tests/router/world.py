@@ -1,71 +1,14 @@
-"""A small world to route in: requests, late and amended feedback, arms and prices that change; all from a seed."""
+"""The world of the reliability study, with more that may happen to it: amendments, retirements, prices to come."""
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from banditroute import Arm, LinUCB, Objective, Price, Router
-from banditroute.identity import IdSource
+from banditroute import Arm, Price, Router
 from banditroute.store import Store
-
-SECRET = bytes(range(32))
-OBJECTIVES = (
-    Objective("quality", bounds=(0, 1)),
-    Objective("cost_usd", goal="min", bounds=(0, 0.05)),
-    Objective("latency_s", goal="min", bounds=(0, 30)),
-)
-ARMS = (
-    Arm("small", price=Price(input=0.15, output=0.6)),
-    Arm("large", price=Price(input=2.5, output=10.0), max_output_tokens=500, prior={"quality": 0.8}),
-    Arm("plain"),
-)
-PREFERENCES = {"quality": 1.0, "cost_usd": 0.4}
-FEATURES = 3
-
-
-@dataclass
-class Clock:
-    """A second passes whenever somebody says so."""
-
-    now: float = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def bodies(first: int = 1) -> IdSource:
-    """Bodies that are counted from ``first`` on."""
-    numbers = itertools.count(first)
-    return lambda: next(numbers).to_bytes(16, "big")
-
-
-def a_router(store: str | Store | None = None, **changes: Any) -> Router:
-    """A router of three arms, two objective groups and three features."""
-    settings: dict[str, Any] = {
-        "arms": ARMS,
-        "objectives": OBJECTIVES,
-        "preferences": PREFERENCES,
-        "secret": SECRET,
-        "clock": Clock(),
-        "ids": bodies(),
-        "seed": 5,
-        "policy": LinUCB(alpha=0.8, ridge=3.0),
-    }
-    return Router("world", store=store, **settings | changes)
-
-
-def url(path: Path) -> str:
-    """Of a SQLite file."""
-    return f"sqlite:///{path}"
-
-
-def a_vector(number: int) -> np.ndarray:
-    """The features of request ``number``."""
-    return np.random.default_rng(number).uniform(-1, 1, FEATURES)
+from simulations.reliability.world import Clock, a_router, a_vector, bodies
 
 
 @dataclass
