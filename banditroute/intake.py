@@ -21,6 +21,9 @@ from banditroute.store import Store
 OTHERS_GRACE_US = 10_000_000
 """How long after its window a decision's own worker may take to close it before others do [us]."""
 
+LOOKS = 3
+"""How often to look for a decision while others write of it."""
+
 DAY_US = 86_400_000_000
 
 
@@ -62,20 +65,25 @@ class Intake:
 
     def entry(self, body: bytes) -> Entry | None:
         """What is known of a decision, asking the store for those that were made too long ago."""
-        while True:
-            with self.lock:
-                entry, followed = self.ledger.get(body), self.journal.followed
-            # Not under the lock: the store may wait for its writer, and its writer for the roster.
-            if entry is None:
-                entry = self.ledger.fetch(body)
-            if entry is None or _is_within(entry, followed):
-                with self.lock:
-                    # What was read meanwhile was learned without it.
-                    if self.journal.followed == followed:
-                        return entry and (self.ledger.get(body) or self.ledger.add(entry))
-            else:
-                # Another worker's news: to be learned before anything is built on it.
-                self.follow()
+        return self._found(body, LOOKS)
+
+    def _found(self, body: bytes, looks: int) -> Entry | None:
+        with self.lock:
+            entry, followed = self.ledger.get(body), self.journal.followed
+        if entry is not None:
+            return entry
+        # Not under the lock: the store may wait for its writer, and its writer for the roster.
+        entry = self.ledger.fetch(body)
+        if entry is None:
+            return None
+        with self.lock:
+            # What was read meanwhile was learned without it. A log that nobody can read to its end is damaged.
+            is_learned = _is_within(entry, followed) and self.journal.followed == followed
+            if is_learned or looks == 1:
+                return self.ledger.get(body) or self.ledger.add(entry)
+        # Another worker's news: to be learned before anything is built on it.
+        self.follow()
+        return self._found(body, looks - 1)
 
     def take(self, decision_id: str, report: ReportRecord) -> Receipt:
         """Learn a report; where the store is far and the decision not known here, the store sees to it.

@@ -6,7 +6,7 @@ import io
 import logging
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from unittest import mock
 from sqlalchemy import create_engine
 
 from banditroute.store import sqlite
-from simulations.reliability.failing import KEY, PASSWORD, SECRET, SOURCE, paths
+from simulations.reliability.failing import KEY, PASSWORD, SECRET, SOURCE, Path_, near, paths
 from simulations.reliability.row import Finding, Tick
 
 FORMS: Mapping[str, tuple[str, ...]] = {
@@ -89,7 +89,7 @@ class Canaries:
 
     def measure(self, place: Path, tick: Tick) -> Finding:
         """All paths as they are, then with parameters shown."""
-        leaks, failed, count = self._walk(place / "ours", tick)
+        leaks, failed, count = self._walk(place / "ours", paths, tick)
         in_database = sum(
             form.encode() in path.read_bytes()
             for path in (place / "ours").glob("callers.db*")
@@ -101,7 +101,7 @@ class Canaries:
             return create_engine(*arguments, **settings | {"hide_parameters": False})
 
         with mock.patch.object(sqlite, "create_engine", showing):
-            control, _, _ = self._walk(place / "control", lambda *_: None)
+            control, _, _ = self._walk(place / "control", near, lambda *_: None)
         measured: dict[str, float | str] = {
             "paths": count,
             "failed, or were whole again": failed,
@@ -112,11 +112,11 @@ class Canaries:
         holds = not leaks.seen and not in_database and failed == count
         return Finding(measured, holds, {"leaks": control.seen.total()}, control.seen.total() > 0)
 
-    def _walk(self, place: Path, tick: Tick) -> tuple[Leaks, int, int]:
+    def _walk(self, place: Path, walk: Callable[[Path], Iterator[Path_]], tick: Tick) -> tuple[Leaks, int, int]:
         place.mkdir()
         leaks, failed, count = Leaks(), 0, 0
         with everything_logged(leaks):
-            for name, path in paths(place):
+            for name, path in walk(place):
                 leaks.where, count = name, count + 1
                 output = io.StringIO()
                 with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):

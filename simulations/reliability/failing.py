@@ -39,6 +39,11 @@ def paths(place: Path) -> Iterator[Path_]:
     """All of them, in databases in ``place``."""
     yield from _urls(place)
     yield from _secrets(place)
+    yield from near(place)
+
+
+def near(place: Path) -> Iterator[Path_]:
+    """Those that need no server to be waited for."""
     yield from _callers(place)
     yield from _faults(place)
     yield from _databases(place)
