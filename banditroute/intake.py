@@ -133,14 +133,18 @@ class Intake:
                 else:
                     self._close_window(entry, group)
         if not self.store.shared:
-            self.close_old_windows()
+            self._close_old_windows()
 
-    def close_old_windows(self) -> None:
-        """The same of decisions that were made too long ago to be at hand.
+    def close_all_windows(self) -> None:
+        """The same, also of decisions that were made too long ago to be at hand.
 
         Raises:
             StoreUnavailableError: if the store is away; then the rest waits.
         """
+        self.close_windows()
+        self._close_old_windows()
+
+    def _close_old_windows(self) -> None:
         while self.old:
             group, body = self.old[0]
             entry = self.entry(body)

@@ -48,9 +48,9 @@ class Journal:
         self._revision = revision
         self._awaited = awaited
         self._candidate: SnapshotRecord | None = None
-        self._following = threading.Lock()
         self.followed = followed
         self.alone = True
+        self.begin()
 
     def propose(self, snapshot: SnapshotRecord) -> None:
         """A snapshot of this worker's state, to be stored as soon as the log shows that it is one of the log."""
@@ -65,8 +65,8 @@ class Journal:
         with self._following:
             return self._follow(adopt)
 
-    def after_fork(self) -> None:
-        """In a child: nobody follows here, though a thread of the parent may have."""
+    def begin(self) -> None:
+        """Nobody follows yet; in a forked child, a thread of the parent may have."""
         self._following = threading.Lock()
 
     def _follow(self, adopt: Adopt) -> SnapshotRecord | None:

@@ -197,7 +197,7 @@ class Router(Operations):
         self._intake.resume()
         self._chooser = Chooser(self.policy, self._state, self._barrier, default_arm=default, seed=seed, ids=ids)
         self._begin_pulse()
-        self._stand_still = forking.StandStill(self._lock, self._go_on_in_child)
+        self._stand_still = forking.StandStill(self._lock, self._begin_pulse)
         forking.watch(self._stand_still)
 
     # ------------------------------------------------------------------------------------------------ deciding
@@ -364,24 +364,18 @@ class Router(Operations):
             self._outbox.put([snapshot])
 
     def _begin_pulse(self) -> None:
+        self._journal.begin()
         self._pulse = Pulse(self._beat, interval=FOLLOW_EVERY) if self._store.shared else None
-
-    def _go_on_in_child(self) -> None:
-        self._journal.after_fork()
-        self._begin_pulse()
 
     def _beat(self) -> None:
         with self._barrier:
             try:
                 self._follow()
-                self._intake.close_windows()
-                self._intake.close_old_windows()
-            except StoreUnavailableError:
-                # No news: health() tells of it, and routing goes on.
-                pass
+                self._intake.close_all_windows()
             except BanditRouteError as error:
-                # Nobody is there to whom it could be raised.
-                _log.error("router %r cannot follow its log: %s", self.spec.name, error)
+                # Nobody is there to whom it could be raised; that a store is away, health() tells.
+                if not isinstance(error, StoreUnavailableError):
+                    _log.error("router %r cannot follow its log: %s", self.spec.name, error)
 
     def close(self) -> None:
         """Make everything durable and let go of the store."""
