@@ -15,6 +15,9 @@ from banditroute.store.database import Database
 from banditroute.store.fates import Fates
 from banditroute.store.folding import LIMIT, Folder
 
+HELPING = 500
+"""Rows that a worker folds between two groups of its own."""
+
 T = TypeVar("T")
 
 
@@ -61,20 +64,21 @@ class Ledger:
 
         return self._write("records not stored", work)
 
-    def fold(self, *, wait: bool = False) -> None:
-        """Number and learn what waits; without ``wait``, leave it to whoever is folding already.
+    def fold(self) -> None:
+        """Number and learn all that waits.
 
         Raises:
             StoreUnavailableError: when the database cannot do it now.
         """
-
-        def work(connection: Connection) -> int:
-            if not self._database.lock_journal(connection, self._journal, wait=wait):
-                return 0
-            return self._fold_some(connection)
-
-        while self._write("log not folded", work) == LIMIT:
+        while self._fold(LIMIT, wait=True) == LIMIT:
             pass
+
+    def help_folding(self) -> None:
+        """Number and learn some of what waits, unless somebody else is at it; raises as :meth:`fold` does.
+
+        Only some: who appends to this worker meanwhile has to wait.
+        """
+        self._fold(HELPING, wait=False)
 
     def health(self) -> dict[str, Any]:
         """What this worker saw."""
@@ -84,14 +88,22 @@ class Ledger:
             "refused_reports": self._appender.refused_reports,
         }
 
+    def _fold(self, limit: int, *, wait: bool) -> int:
+        def work(connection: Connection) -> int:
+            if not self._database.lock_journal(connection, self._journal, wait=wait):
+                return 0
+            return self._fold_some(connection, limit)
+
+        return self._write("log not folded", work)
+
     def _fold_all(self, connection: Connection) -> None:
-        while self._fold_some(connection) == LIMIT:
+        while self._fold_some(connection, LIMIT) == LIMIT:
             pass
 
-    def _fold_some(self, connection: Connection) -> int:
+    def _fold_some(self, connection: Connection, limit: int) -> int:
         self._appender.resolve(connection)
-        count = self._folder.fold(connection)
-        if count < LIMIT:
+        count = self._folder.fold(connection, limit)
+        if count < limit:
             self._drained_at = self._clock()
         return count
 

@@ -102,7 +102,7 @@ class Opened:
         try:
             if self._spooling is not None:
                 self._spooling.replay()
-            self._inside().ledger.fold(wait=True)
+            self._inside().ledger.fold()
         except StoreError as error:
             _log.error("what was left behind was not folded: %s", error)
 
@@ -161,13 +161,13 @@ class Opened:
         # A fold that hangs would keep those waiting whose records the spool could take.
         if self._entered is not None and not self.database.one_writer and not self._is_away:
             try:
-                self._entered.ledger.fold()
+                self._entered.ledger.help_folding()
             except StoreUnavailableError as error:
                 self.begin_away(error)
 
     def _fold_rest(self) -> None:
         if not self.database.one_writer and not self._is_away:
-            self._inside().ledger.fold(wait=True)
+            self._inside().ledger.fold()
 
     def _met(self) -> _Entered:
         # While it was never there, only the writer tries, and everybody else is told at once.
