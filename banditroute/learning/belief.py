@@ -46,6 +46,7 @@ class Belief:
         self._is_whole = len(self._groups) == 1
         self._arms: dict[str, int] = {}
         self._epoch = 0
+        self._rests_until = 0
         self.statistics = Statistics(self._dimension, self._sizes)
         self.fading = Fading()
         self.learned = 0
@@ -122,7 +123,7 @@ class Belief:
             self.statistics.add(key, row, values)
             if self.fading.halvings(key):
                 self._rebuild(key.arm, key.group)
-            else:
+            elif self.learned >= self._rests_until:
                 group.observe(arm, row, values)
         else:
             if values is None:
@@ -138,7 +139,17 @@ class Belief:
     def advance(self) -> None:
         """Count a feedback, also one that nothing is learned from: refreshes lie at places of the log."""
         self.learned += 1
-        if not self.learned % REFRESH_EVERY:
+        if not self.learned % REFRESH_EVERY and self.learned >= self._rests_until:
+            self._refresh()
+
+    def rest_until(self, learned: int) -> None:
+        """Learn into the sums alone up to the last refresh before so many feedbacks; 0 ends that at once.
+
+        For a replay in which nobody reads anything before it: a refresh needs nothing but the sums.
+        """
+        rested = self.learned < self._rests_until
+        self._rests_until = learned - learned % REFRESH_EVERY
+        if rested and self.learned >= self._rests_until:
             self._refresh()
 
     def outlook(self, arm: str, group: str, row: RowArray) -> tuple[FloatArray, FloatArray]:
@@ -209,6 +220,8 @@ class Belief:
 
     def _rebuild(self, arm: str, group: str) -> None:
         """Make one arm anew; costs a factorisation."""
+        if self.learned < self._rests_until:
+            return
         self._groups[group].rebuild(self._arms[arm], self._total(arm, group), self._pooled(group))
 
     def _refresh(self) -> None:

@@ -42,14 +42,15 @@ def resume(
     elif stored.horizon_us:
         raise _no_way_back(stored, "no snapshot is good")
     snapshot: SnapshotRecord | None = None
-    for event in store.events(state.position, up_to=stored.end):
-        state.see(event)
-        if state.at_snapshot and isinstance(event, FeedbackRecord):
-            snapshot = state.snapshot(now_us=event.received_us)
-        if isinstance(event, DecisionRecord):
-            ledger.add(Entry(event))
-        elif entry := ledger.get(event.body):
-            entry.feedback[event.group] = event
+    with state.catching_up(stored.end):
+        for event in store.events(state.position, up_to=stored.end):
+            state.see(event)
+            if state.at_snapshot and isinstance(event, FeedbackRecord):
+                snapshot = state.snapshot(now_us=event.received_us)
+            if isinstance(event, DecisionRecord):
+                ledger.add(Entry(event))
+            elif entry := ledger.get(event.body):
+                entry.feedback[event.group] = event
     return [*news, *([snapshot] if snapshot else [])]
 
 

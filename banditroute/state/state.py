@@ -1,6 +1,7 @@
 """The state of a router: a fold of its log, and nothing else."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -135,6 +136,15 @@ class State:
             self.see_decision(record)
         else:
             self.see_feedback(record)
+
+    @contextmanager
+    def catching_up(self, end: Position) -> Iterator[None]:
+        """While this lasts, records up to ``end`` are seen and nothing is asked, but by controllers if there are any."""
+        assert self.belief is not None
+        if not self.controllers:
+            self.belief.rest_until(end.learned)
+        yield
+        self.belief.rest_until(0)
 
     def _meet(self, count: int) -> None:
         """Begin to believe something of the first ``count`` arms.
