@@ -32,8 +32,8 @@ from banditroute.store.codec import (
 from banditroute.store.database import Database
 from banditroute.store.order import as_lived
 
-CHUNK = 2048
-"""Rows to a query."""
+CHUNK = 512
+"""Rows to a query: so many stay in the cache of a processor while they are decoded."""
 
 _DECISIONS = select(*(tables.decision.c[name] for name in DECISION_COLUMNS))
 _FEEDBACK = select(
