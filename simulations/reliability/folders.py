@@ -182,7 +182,7 @@ class Folders:
         return Finding(measured, holds, control, raced.holes > 0 and raced.differs)
 
     def _killed(self, url: str, tick: Tick) -> tuple[int, int, float]:
-        """How many rows were appended, how many folds cut short, and how long the rest was in the way at most [s]."""
+        """How many rows were appended and folds cut short; and how long rows then waited at most [s]."""
         moments = random.Random(20261125)  # noqa: S311  (moments, no secrets)
         journal, cut_short, longest = Appending(url), 0, 0.0
         with folding(HesitatingStore, url) as children:
