@@ -20,12 +20,13 @@ class Ledger:
     """The last ``limit`` decisions; older ones are found in the store.
 
     Attributes:
+        limit: How many.
         horizon_us: Decisions from before it may be gone from the store; 0 where all is kept.
     """
 
     def __init__(self, store: Store, *, limit: int) -> None:
         self._store = store
-        self._limit = limit
+        self.limit = limit
         self.horizon_us = 0
         self._entries: OrderedDict[bytes, Entry] = OrderedDict()
 
@@ -35,7 +36,7 @@ class Ledger:
     def add(self, entry: Entry) -> Entry:
         """Keep the entry, and let the oldest go when there are too many."""
         self._entries[entry.decision.body] = entry
-        if len(self._entries) > self._limit:
+        if len(self._entries) > self.limit:
             self._entries.popitem(last=False)
         return entry
 

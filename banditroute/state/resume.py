@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from banditroute.errors import SnapshotCorruptError
-from banditroute.records import ArmRecord, DecisionRecord, FeedbackRecord, LogRecord, SnapshotRecord, StoredRouter
+from banditroute.records import ArmRecord, DecisionRecord, LogRecord, SnapshotRecord, StoredRouter
 from banditroute.state.ledger import Entry, Ledger
 from banditroute.state.state import State
 from banditroute.store import Store
@@ -42,14 +42,17 @@ def resume(
     elif stored.horizon_us:
         raise _no_way_back(stored, "no snapshot is good")
     snapshot: SnapshotRecord | None = None
+    forgotten = stored.end.decided - ledger.limit
     with state.catching_up(stored.end):
         for event in store.events(state.position, up_to=stored.end):
             state.see(event)
-            if state.at_snapshot and isinstance(event, FeedbackRecord):
-                snapshot = state.snapshot(now_us=event.received_us)
             if isinstance(event, DecisionRecord):
-                ledger.add(Entry(event))
-            elif entry := ledger.get(event.body):
+                if event.decided > forgotten:
+                    ledger.add(Entry(event))
+                continue
+            if state.at_snapshot:
+                snapshot = state.snapshot(now_us=event.received_us)
+            if entry := ledger.get(event.body):
                 entry.feedback[event.group] = event
     return [*news, *([snapshot] if snapshot else [])]
 

@@ -139,7 +139,7 @@ class State:
 
     @contextmanager
     def catching_up(self, end: Position) -> Iterator[None]:
-        """While this lasts, records up to ``end`` are seen and nothing is asked, but by controllers if there are any."""
+        """While this lasts, records up to ``end`` are seen, and nobody but controllers asks for anything."""
         assert self.belief is not None
         if not self.controllers:
             self.belief.rest_until(end.learned)

@@ -1,9 +1,9 @@
 """Reads one router's rows back as records."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, repeat
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, Table, and_, bindparam, exists, func, or_, select
 
@@ -31,6 +31,8 @@ from banditroute.store.codec import (
 )
 from banditroute.store.database import Database
 from banditroute.store.order import as_lived
+
+T = TypeVar("T")
 
 CHUNK = 512
 """Rows to a query: so many stay in the cache of a processor while they are decoded."""
@@ -98,8 +100,8 @@ class LogReader:
             (_OTHERS_DECISIONS, _OTHERS_FEEDBACK) if others else (_DECISION_SLICE, _FEEDBACK_SLICE)
         )
         return as_lived(
-            (to_decision(*each) for each in self._rows(decisions, "decided", after.decided, up_to.decided)),
-            (to_feedback(*each) for each in self._rows(feedback, "learned", after.learned, up_to.learned)),
+            self._records(to_decision, decisions, "decided", after.decided, up_to.decided),
+            self._records(to_feedback, feedback, "learned", after.learned, up_to.learned),
         )
 
     def decision(self, body: bytes) -> tuple[DecisionRecord, tuple[FeedbackRecord, ...]] | None:
@@ -143,7 +145,9 @@ class LogReader:
             )
             return None if now == revision else read_router(connection, self._router_id, with_snapshot=False)
 
-    def _rows(self, query: Select[Any], number: str, behind: int, up_to: int) -> Iterator[tuple[Any, ArmIds]]:
+    def _records(
+        self, decoded: Callable[[Any, ArmIds], T], query: Select[Any], number: str, behind: int, up_to: int
+    ) -> Iterator[T]:
         wanted = {"router_id": self._router_id, "up_to": up_to, "worker": self._worker}
         while behind < up_to:
             # Each chunk is its own short transaction, so that a slow reader holds nothing up.
@@ -152,8 +156,7 @@ class LogReader:
                 arms = arm_ids(connection, self._router_id)
             if not rows:
                 return
-            for row in rows:
-                yield row, arms
+            yield from map(decoded, rows, repeat(arms))
             behind = getattr(rows[-1], number)
 
 

@@ -1,0 +1,120 @@
+"""L2: a long log in a database of many routers is opened quickly, from a snapshot and without one."""
+
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+from unittest import mock
+
+import numpy as np
+
+from banditroute import Arm, LinUCB, Router
+from banditroute.learning import Belief
+from simulations.reliability.row import Finding, Tick
+from simulations.reliability.world import SECRET, bodies
+
+FEATURES = 32
+ARMS = 4
+BATCH = 500
+
+
+def _router(url: str, name: str = "long", arms: int = ARMS) -> Router:
+    return Router(
+        name,
+        arms=[Arm(f"arm {number}") for number in range(arms)],
+        policy=LinUCB(ridge=3.0),
+        features=FEATURES,
+        store=url,
+        secret=SECRET,
+        ids=bodies(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What opening took [s], how many rows the log has, and what was learned from it."""
+
+    wall: float
+    processor: float
+    rows: int
+    digest: str
+
+    @classmethod
+    def measured(cls, url: str) -> "Opened":
+        """Open the router, and close it."""
+        began, worked = time.perf_counter(), time.process_time()
+        router = _router(url)
+        wall, processor = time.perf_counter() - began, time.process_time() - worked
+        position = router._state.position
+        with router:
+            return cls(wall, processor, sum(position), router.digest())
+
+    @property
+    def rate(self) -> float:
+        """Rows to a second of the processor's time."""
+        return self.rows / self.processor
+
+
+@dataclass(frozen=True, slots=True)
+class Reopening:
+    """So many decisions, each with feedback, of one router beside so many others."""
+
+    id: ClassVar[str] = "L2"
+    does: ClassVar[str] = "SQLite: a long log, d = 32, in a database of many routers of 50 arms, is opened again"
+    asks: ClassVar[str] = "from a snapshot ≤ 2 s; without one ≥ 50,000 rows/s (of processor time); equal digests"
+    control: ClassVar[str] = "a replay that carries the posterior along row by row is too slow"
+
+    decisions: int = 100_000
+    routers: int = 50
+    arms: int = 50
+    longest_s: float = 2.0
+    least_rate: float = 50_000.0
+    must_be_slow: bool = True
+
+    def measure(self, place: Path, tick: Tick) -> Finding:
+        """Fill it, open it as it is, and open it without snapshots."""
+        path = place / "long.db"
+        url = f"sqlite:///{path}"
+        for number in range(self.routers):
+            _router(url, f"beside {number}", self.arms).close()
+        digest = self._fill(url, tick)
+        reopened = Opened.measured(url)
+        _drop_snapshots(path)
+        replayed = Opened.measured(url)
+        _drop_snapshots(path)
+        with mock.patch.object(Belief, "rest_until"):
+            carried = Opened.measured(url)
+        differing = sum(opened.digest != digest for opened in (reopened, replayed, carried))
+        measured: dict[str, float | str] = {
+            "decisions": self.decisions,
+            "routers beside": self.routers,
+            "s to reopen": reopened.wall,
+            "of it on the processor": reopened.processor,
+            "rows/s replayed": round(replayed.rate),
+            "s for all": replayed.wall,
+            "bytes to a decision": round(path.stat().st_size / self.decisions),
+            "digests differ": differing,
+        }
+        in_time = reopened.processor <= self.longest_s and replayed.rate >= self.least_rate
+        slow = carried.rate < self.least_rate or not self.must_be_slow
+        return Finding(measured, in_time and not differing, {"rows/s replayed": round(carried.rate)}, slow)
+
+    def _fill(self, url: str, tick: Tick) -> str:
+        """Decide and learn; the digest at the end."""
+        rng = np.random.default_rng(32)
+        with _router(url) as router:
+            for start in range(0, self.decisions, BATCH):
+                count = min(BATCH, self.decisions - start)
+                for decision in router.route_many(rng.uniform(-1, 1, (count, FEATURES))):
+                    router.feedback(decision.id, quality=float(rng.random()))
+                # What waits for the disk would only fill the memory.
+                router.flush()
+                tick(start + count, self.decisions)
+            return router.digest()
+
+
+def _drop_snapshots(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("DELETE FROM br_snapshot")
