@@ -6,6 +6,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import TypeAlias
 
+import numpy as np
+
 from banditroute.awaited import Awaited
 from banditroute.records import DecisionRecord, FeedbackRecord, Position, SnapshotRecord, StoredRouter
 from banditroute.state import Entry, Ledger, State
@@ -123,16 +125,19 @@ class Journal:
         if _follows(before, event):
             self._state.see_feedback(event)
         else:
-            event = self._settled(before, event)
+            event = self._settled(entry, event)
         entry.feedback[event.group] = event
 
-    def _settled(self, before: FeedbackRecord | None, event: FeedbackRecord) -> FeedbackRecord:
+    def _settled(self, entry: Entry, event: FeedbackRecord) -> FeedbackRecord:
         """Move from what this worker learned of a decision to what the log says of it in the end.
 
-        The two go apart when workers are told different things of one decision before they know of each other.
+        The two go apart when workers are told different things of one decision before they know of each other, and
+        when what was learned is erased from the log.
         """
-        found = self._store.decision(event.body)
-        final = [record for record in found[1] if record.group == event.group][-1] if found else event
+        before, final = entry.feedback.get(event.group), event
+        if (found := self._store.decision(event.body)) is not None:
+            entry.decision, feedback = found
+            final = [record for record in feedback if record.group == event.group][-1]
         if before is None or not _says_the_same(before, final):
             for record in _moves(before, final):
                 self._state.see_feedback(record)
@@ -143,7 +148,9 @@ def _follows(before: FeedbackRecord | None, event: FeedbackRecord) -> bool:
     """Whether the event takes out what was put in before."""
     if before is None or before.values is None:
         return event.previous is None
-    return event.previous == before.values and event.arm == before.arm
+    # What was erased is blank, and takes out nothing of what it was.
+    same_row = event.row is before.row or np.array_equal(event.row, before.row)
+    return event.previous == before.values and event.arm == before.arm and same_row
 
 
 def _behind(place: Position, event: Event) -> Position:
@@ -160,7 +167,7 @@ def _says_the_same(one: FeedbackRecord, other: FeedbackRecord) -> bool:
 def _moves(before: FeedbackRecord | None, after: FeedbackRecord) -> Iterator[FeedbackRecord]:
     """Take out what was learned, put in what should be."""
     if before is not None and before.values is not None:
-        yield replace(after, arm=before.arm, values=None, previous=before.values)
+        yield replace(after, arm=before.arm, row=before.row, values=None, previous=before.values)
     if after.values is not None:
         yield replace(after, previous=None)
 
