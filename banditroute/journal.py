@@ -58,6 +58,11 @@ class Journal:
         """A snapshot of this worker's state, to be stored as soon as the log shows that it is one of the log."""
         self._candidate = snapshot
 
+    def withdraw(self) -> None:
+        """Do without what was proposed: it may hold a part of what is about to be erased from the log."""
+        with self._lock:
+            self._candidate = None
+
     def follow(self, adopt: Adopt) -> SnapshotRecord | None:
         """Read what is new, and hand changed settings to ``adopt``; returns a snapshot that may be stored now.
 

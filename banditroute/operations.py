@@ -156,6 +156,7 @@ class Operations(ABC):
             forgotten += self._intake.forget(list(self._store.told_by(source)), source=source)
         self.flush()
         if bodies:
+            self._intake.journal.withdraw()
             self._store.erase(bodies)
             with self._lock:
                 self._ledger.drop(bodies)

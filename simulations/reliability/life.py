@@ -183,8 +183,11 @@ class Life:
         if self._horizon == 0.0 and self._random.random() < 0.3:
             self.both("forget a source", lambda router: router.forget(source="judge"))
         elif identity := self._one_id():
-            self.both("forget", lambda router: router.forget(decisions=[identity]))
+            forgotten = self.both("forget", lambda router: router.forget(decisions=[identity]))
             self._erased = True
+            if forgotten == 0:
+                # The log does not tell other workers of it, who would go on with what they know.
+                self._ids = [each for each in self._ids if each[0] != identity]
 
     def reopen(self) -> None:
         """All workers are closed, or die, perhaps with all snapshots; others come."""
