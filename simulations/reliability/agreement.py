@@ -85,6 +85,7 @@ class Agreement:
     lives: int = 300
     steps: int = 50
     control_lives: int = 60
+    mutants: tuple[str, ...] = tuple(MUTANTS)
 
     @quiet()
     def measure(self, place: Path, tick: Tick) -> Finding:
@@ -98,8 +99,8 @@ class Agreement:
                     diverged.append(f"{seed}: {why}")
                 elif url.startswith("postgres"):
                     server.take_back(url)
-                tick(seed + 1, self.lives + len(MUTANTS))
-            found = {name: self._found(place / name, *MUTANTS[name]) for name in MUTANTS}
+                tick(seed + 1, self.lives + len(self.mutants))
+            found = {name: self._found(place / name, *MUTANTS[name]) for name in self.mutants}
         measured: dict[str, float | str] = {
             "lives": self.lives,
             "steps": self.lives * self.steps,

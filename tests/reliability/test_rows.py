@@ -5,21 +5,26 @@ from pathlib import Path
 import pytest
 
 from banditroute.barrier import Barrier
+from simulations.reliability.agreement import Agreement
 from simulations.reliability.away import Away
 from simulations.reliability.bits import Kernels, Retractions, Stops
 from simulations.reliability.canaries import Canaries
 from simulations.reliability.clocks import Clocks
 from simulations.reliability.crashes import Crashes
 from simulations.reliability.drift import RankOne
+from simulations.reliability.folders import Folders
+from simulations.reliability.forks import Forks
 from simulations.reliability.fuzz import Calls
 from simulations.reliability.injection import Metacharacters
 from simulations.reliability.kills import Kills
 from simulations.reliability.late import Late
 from simulations.reliability.mutants import Mutants
+from simulations.reliability.news import Spreading
 from simulations.reliability.outage import Outage
 from simulations.reliability.plan import NIGHTLY, PLAN
 from simulations.reliability.poison import Poison
 from simulations.reliability.power import PowerCuts
+from simulations.reliability.reopening import Reopening
 from simulations.reliability.row import NotHere, Row
 from simulations.reliability.schemas import Schemas
 from simulations.reliability.sharing import Fairness, Sharing
@@ -39,15 +44,17 @@ SMALL: tuple[Row, ...] = (
     # Busy machines are slow: here only what is counted is asked for.
     Sharing(processes=(3,), seconds=1.0, longest_ms=ENDLESS, least_times=0.0, least_overtaken=0),
     Fairness(processes=2, seconds=1.0, longest_s=ENDLESS, least_share=0.0, must_starve=False),
+    Folders(kills=2, longest_s=ENDLESS, control_rows=8),
+    Spreading(rounds=1, longest_s=ENDLESS, control_s=0.1),
     Outage(downs=(0.5,), processes=2, rate=50.0, around=0.3, control_down=2.5),
     Spools(records=1),
     Away(requests=5, longest_s=ENDLESS, longest_receipt_s=ENDLESS),
-    Waiting(requests=20, longest_ms=ENDLESS, least_blocked_ms=0.0),
     RankOne(steps=1_000, control_steps=8_000, discount=0.99, control_dimension=6),
     Kernels(rows=500, kernels=("Nehalem", "Haswell"), threads=(1, 2)),
     Stops(steps=400, stops=10),
     Retractions(rows=4_000, retracted=2_000),
     Widths(trials=3_000, draws=20_000, situations=4, tolerance=0.03),
+    Agreement(lives=4, steps=20, control_lives=10, mutants=("preferences", "other workers")),
     Calls(calls=1_500, control_calls=400),
     Mutants(mutants=2_000, longest_ms=ENDLESS),
     Metacharacters(strings=12),
@@ -55,7 +62,10 @@ SMALL: tuple[Row, ...] = (
     Tenants(tries=300, most_ratio=ENDLESS),
     Poison(steps=300, every=15, worlds=2),
     Schemas(steps=20),
+    Forks(forks=2, requests=5, threads=8, each=10, tasks=40, control_forks=1),
+    Waiting(requests=20, longest_ms=ENDLESS, least_blocked_ms=0.0),
     Clocks(steps=150),
+    Reopening(decisions=1_500, routers=1, arms=3, longest_s=ENDLESS, least_rate=0.0, must_be_slow=False),
     Late(decisions=200),
 )
 

@@ -156,6 +156,20 @@ def test_an_amendment_beats_what_another_was_told(tmp_path: Path, served: str | 
     closed(both)
 
 
+@pytest.mark.parametrize("quality", [0.0, 0.5])
+def test_what_was_erased_is_taken_out_by_those_who_had_learned_it(tmp_path: Path, quality: float) -> None:
+    """When they read of it, the log has no features any more that could be taken out."""
+    one, two = both = workers(tmp_path)
+    identity = one.route(a_vector(1)).id
+    one.feedback(identity, quality=quality, **RESPONSE)
+    in_step(both)
+    assert one.forget(decisions=[identity]) == 2
+    assert in_step(both) == replayed(tmp_path)
+    two.feedback(identity, quality=0.25, amend=True)
+    assert in_step(both) == replayed(tmp_path)
+    closed(both)
+
+
 def test_preferences_prices_and_arms_reach_all(tmp_path: Path) -> None:
     one, two = both = workers(tmp_path)
     one.preferences = {"quality": 2.0, "latency_s": 1.0}
