@@ -24,7 +24,7 @@ class Roster:
         self._records: list[ArmRecord] = []
         self._prices: list[PriceHistory] = []
         self._factors: FloatArray | None = None
-        self._factors_until_us = -np.inf
+        self._factors_since_us = self._factors_until_us = -np.inf
 
     def __len__(self) -> int:
         return len(self.names)
@@ -88,9 +88,11 @@ class Roster:
 
     def price_factors(self, now_us: int) -> FloatArray | None:
         """The price factors of all arms now, shape (arms,); None while no price moved."""
-        if now_us >= self._factors_until_us:
+        # Not for the time before, to which a clock may jump back.
+        if not self._factors_since_us <= now_us < self._factors_until_us:
             factors = np.array([history.factor(now_us) for history in self._prices])
             self._factors = None if (factors == 1.0).all() else factors
+            self._factors_since_us = now_us
             self._factors_until_us = min(history.change_after(now_us) for history in self._prices)
         return self._factors
 

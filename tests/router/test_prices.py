@@ -75,6 +75,17 @@ def test_a_price_of_the_future_waits() -> None:
         assert dollars(router)[0] == pytest.approx(factor * before[0]), seconds
 
 
+def test_a_clock_that_jumps_back_finds_the_price_of_that_time() -> None:
+    clock = Clock()
+    router = learned(clock)
+    before = dollars(router)
+    clock.now += 10
+    router.set_price("large", Price(input=1.25, output=5.0))
+    assert dollars(router) == pytest.approx((before[0] / 2, before[1] / 2))
+    clock.now -= 5
+    assert dollars(router) == before
+
+
 def test_a_price_of_the_past_counts_from_now() -> None:
     clock = Clock()
     router = learned(clock)
