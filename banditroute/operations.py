@@ -153,7 +153,8 @@ class Operations(ABC):
         self.sync()
         forgotten = self._intake.forget(bodies, source=None)
         if source is not None:
-            forgotten += self._intake.forget(list(self._store.told_by(source)), source=source)
+            # In the order of their ids, whatever the store's: the order is that of the log from then on.
+            forgotten += self._intake.forget(sorted(self._store.told_by(source)), source=source)
         self.flush()
         if bodies:
             self._intake.journal.withdraw()

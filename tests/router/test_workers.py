@@ -160,6 +160,8 @@ def test_an_amendment_beats_what_another_was_told(tmp_path: Path, served: str | 
 def test_what_was_erased_is_taken_out_by_those_who_had_learned_it(tmp_path: Path, quality: float) -> None:
     """When they read of it, the log has no features any more that could be taken out."""
     one, two = both = workers(tmp_path)
+    assert two._pulse is not None
+    two._pulse.stop()
     identity = one.route(a_vector(1)).id
     one.feedback(identity, quality=quality, **RESPONSE)
     in_step(both)
