@@ -128,7 +128,7 @@ class Operations(ABC):
             if self._keeps_secret_in_store:
                 self._ids.accept(stored.secret)
             self._state.roster.adopt(stored)
-            self._ledger.horizon_us = stored.horizon_us
+            self._ledger.let_go(stored.horizon_us)
             if stored.preferences.version > self._terms.standing.version:
                 self._terms.stand(stored.preferences)
             if self.spec.dimension is None and stored.spec.dimension is not None:

@@ -44,6 +44,12 @@ class Ledger:
         """The entry of that decision, if it is still here."""
         return self._entries.get(body)
 
+    def let_go(self, horizon_us: int) -> None:
+        """Ask the store from now on for what it may have let go itself; feedback on that would be nobody's."""
+        if horizon_us > self.horizon_us:
+            self.horizon_us = horizon_us
+            self.drop([body for body, entry in self._entries.items() if entry.decision.created_us <= horizon_us])
+
     def drop(self, bodies: Iterable[bytes]) -> None:
         """Forget these decisions; the store is asked from then on."""
         for body in bodies:

@@ -40,8 +40,8 @@ class Life:
         self._clock = Clock()
         self._next_body = bodies()
         self._body = b""
-        self._ids: list[tuple[str, float]] = []
-        self._horizon = 0.0
+        self._ids: list[tuple[str, int]] = []
+        self._horizon_us = 0
         self._new_arms = 0
         self._erased = False
         self._kept = MemoryStore()
@@ -92,7 +92,7 @@ class Life:
 
     def _one_id(self) -> str | None:
         """A decision that is young enough to be still there."""
-        young = [identity for identity, made in self._ids if made > self._horizon]
+        young = [identity for identity, made in self._ids if made > self._horizon_us]
         # Most feedback is on what was decided lately.
         last = young[-6:] if self._random.random() < 0.7 else young
         return self._random.choice(last) if last else None
@@ -112,7 +112,7 @@ class Life:
             wishes["key"] = f"key {self._random.randrange(5)}"
         made = self.both(f"route {wishes}", lambda router: router.route(x, **wishes).id)
         if isinstance(made, str):
-            self._ids.append((made, self._clock.now))
+            self._ids.append((made, self._memory._now_us()))
             self._agree("why", lambda router: router.why(made).to_dict(), self._last_teller(made))
 
     def _last_teller(self, made: str) -> Router:
@@ -180,7 +180,7 @@ class Life:
 
     def forget(self) -> None:
         """One decision, or what one source said as long as all of it is there."""
-        if self._horizon == 0.0 and self._random.random() < 0.3:
+        if not self._horizon_us and self._random.random() < 0.3:
             self.both("forget a source", lambda router: router.forget(source="judge"))
         elif identity := self._one_id():
             forgotten = self.both("forget", lambda router: router.forget(decisions=[identity]))
@@ -198,7 +198,7 @@ class Life:
             self._memory, self._erased = self._open(self._kept), False
         for worker in self._workers:
             worker.close() if self._random.random() < 0.5 else _die(worker)
-        if self._horizon == 0.0 and self._random.random() < 0.5:
+        if not self._horizon_us and self._random.random() < 0.5:
             engine = create_engine(self._url)
             with engine.begin() as connection:
                 connection.execute(text("DELETE FROM br_snapshot"))
@@ -207,10 +207,10 @@ class Life:
 
     def compact(self) -> None:
         """What is older than a day is let go, up to a snapshot."""
-        cutoff = self._clock.now - DAY
-        done = compact(self._url, fold_of, agrees, older_than_days=1, now_us=int(self._clock.now * 1e6))
-        if any(each.decisions for each in done):
-            self._horizon = max(self._horizon, cutoff)
+        compact(self._url, fold_of, agrees, older_than_days=1, now_us=int(self._clock.now * 1e6))
+        for worker in self._workers:
+            worker.sync()
+        self._horizon_us = self._workers[0]._ledger.horizon_us
 
 
 _EVENTS: Mapping[Callable[[Life], None], float] = {
