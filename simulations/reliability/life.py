@@ -117,7 +117,7 @@ class Life:
 
     def _last_teller(self, made: str) -> Router:
         """A worker that knows of a decision now."""
-        return next(worker for worker in self._workers if worker._ledger.get(worker._ids.body(made)))
+        return next(worker for worker in self._workers if _remembers(worker, made))
 
     def tell(self) -> None:
         """Feedback: first, again, other, amended, of another arm, by somebody."""
@@ -182,7 +182,8 @@ class Life:
         """One decision, or what one source said as long as all of it is there."""
         if not self._horizon_us and self._random.random() < 0.3:
             self.both("forget a source", lambda router: router.forget(source="judge"))
-        elif identity := self._one_id():
+        elif (identity := self._one_id()) and all(_remembers(worker, identity) for worker in self._workers):
+            # What a worker learned long ago and reads as erased it cannot take out before it is opened again.
             forgotten = self.both("forget", lambda router: router.forget(decisions=[identity]))
             self._erased = True
             if forgotten == 0:
@@ -236,6 +237,10 @@ def _outcome(router: Router, call: Callable[[Router], object]) -> object:
 
 def _told(router: Router, identity: str, **said: Any) -> str:
     return router.feedback(identity, **said).wait(PATIENCE).status
+
+
+def _remembers(worker: Router, identity: str) -> bool:
+    return worker._ledger.get(worker._ids.body(identity)) is not None
 
 
 def _state(router: Router) -> object:
