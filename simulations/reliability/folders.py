@@ -32,8 +32,8 @@ class Hesitating(Ledger):
 
     told: ClassVar[int] = -1
 
-    def _fold_some(self, connection: Connection) -> int:
-        count = super()._fold_some(connection)
+    def _fold_some(self, connection: Connection, limit: int) -> int:
+        count = super()._fold_some(connection, limit)
         if count:
             os.write(self.told, ACK.pack(count))
             time.sleep(HESITATION)
@@ -43,10 +43,11 @@ class Hesitating(Ledger):
 class Unlocked(Hesitating):
     """The mistake that the ledger avoids: it folds, whoever else does."""
 
-    def fold(self, *, wait: bool = False) -> None:  # noqa: ARG002  (there is nothing to wait for)
-        """Without the journal's lock; a key that is taken already stops one of two, now and then."""
+    def _fold(self, limit: int, *, wait: bool) -> int:  # noqa: ARG002  (there is nothing to wait for)
+        # A key that is taken already stops one of two, now and then.
         with suppress(StoreError):
-            self._write("log not folded", self._fold_some)
+            return self._write("log not folded", lambda connection: self._fold_some(connection, limit))
+        return 0
 
 
 class HesitatingStore(SqlStore):
@@ -68,7 +69,7 @@ def fold_for_ever(acks: int, kind: type[SqlStore], url: str) -> None:
     opened(store)
     os.write(acks, ACK.pack(0))
     while True:
-        _ledger(store).fold()
+        _ledger(store).help_folding()
         time.sleep(0.002)
 
 
