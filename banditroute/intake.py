@@ -145,13 +145,21 @@ class Intake:
         self._close_old_windows()
 
     def _close_old_windows(self) -> None:
-        while self.old:
-            group, body = self.old[0]
-            entry = self.entry(body)
+        while (window := self._an_old_window()) is not None:
+            group, body = window
+            try:
+                entry = self.entry(body)
+            except StoreUnavailableError:
+                self.old.appendleft(window)
+                raise
             if entry is not None:
                 with self.lock:
                     self._close_window(entry, group)
-            self.old.popleft()
+
+    def _an_old_window(self) -> tuple[str, bytes] | None:
+        # Threads may do this at once.
+        with self.lock:
+            return self.old.popleft() if self.old else None
 
     def _close_window(self, entry: Entry, group: str) -> None:
         known, learned = entry.feedback.get(group), self.state.position.learned
