@@ -18,7 +18,7 @@ from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 
 
 class Rival(ABC):
-    """A controller whose state is a few numbers, moved by each bill.
+    """A controller whose state is a few numbers, moved by each bill; in allowances, so that any budget continues it.
 
     Args:
         usd_per_request: Mean cost of a request.
@@ -43,8 +43,8 @@ class Rival(ABC):
         """The choice, priced or narrowed."""
 
     @abstractmethod
-    def pay(self, usd: float) -> None:
-        """See a bill."""
+    def pay(self, allowances: float) -> None:
+        """See a bill, as a multiple of what a request may cost."""
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
         """Its numbers."""
@@ -57,7 +57,7 @@ class Rival(ABC):
     def learned(self, record: FeedbackRecord) -> None:
         """Pay."""
         if "cost_usd" in record.outcomes and record.received_us >= self.since_us:
-            self.pay(record.outcomes["cost_usd"])
+            self.pay(record.outcomes["cost_usd"] / self.budget)
 
     def state(self) -> Mapping[str, Any]:
         """Its numbers."""
@@ -85,7 +85,7 @@ class Pacer(Rival):
 
     def beginning(self) -> dict[str, float]:
         """No price; the moving average starts at the budget."""
-        return {"price": 0.0, "average": self.budget}
+        return {"price": 0.0, "average": 1.0}
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
         """Penalty and ceiling."""
@@ -96,10 +96,10 @@ class Pacer(Rival):
         narrowed = situation if not allowed.any() else replace(situation, eligible=allowed)
         return choice(narrowed.priced(price * np.clip(normal, 0.0, 1.0)))
 
-    def pay(self, usd: float) -> None:
+    def pay(self, allowances: float) -> None:
         """One step up the dual."""
-        average = self.numbers["average"] + self.MEMORY * (usd - self.numbers["average"])
-        price = self.numbers["price"] + self.RATE * (average / self.budget - 1)
+        average = self.numbers["average"] + self.MEMORY * (allowances - self.numbers["average"])
+        price = self.numbers["price"] + self.RATE * (average - 1)
         self.numbers = {"price": min(max(price, 0.0), self.CEILING), "average": average}
 
 
@@ -110,11 +110,11 @@ class Thresholds(Rival):
     the bin's budget that is used; U and L bound quality per dollar.
     """
 
-    BIN = 100
+    BIN = 100.0
 
     def beginning(self) -> dict[str, float]:
         """A full bin."""
-        return {"left": self.BIN * self.budget, "whole": self.BIN * self.budget, "seen": 0.0}
+        return {"left": self.BIN, "whole": self.BIN, "seen": 0.0}
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
         """Only arms that are worth it now; if none is, the cheapest."""
@@ -127,13 +127,13 @@ class Thresholds(Rival):
             allowed = usd == usd[situation.eligible].min()
         return choice(replace(situation, eligible=allowed & situation.eligible))
 
-    def pay(self, usd: float) -> None:
+    def pay(self, allowances: float) -> None:
         """Out of the bin; after so many requests comes the next one."""
-        left, seen = self.numbers["left"] - usd, self.numbers["seen"] + 1
+        left, seen = self.numbers["left"] - allowances, self.numbers["seen"] + 1
         whole = self.numbers["whole"]
         if seen >= self.BIN:
-            left, seen = left + self.BIN * self.budget, 0.0
-            whole = max(left, self.budget)
+            left, seen = left + self.BIN, 0.0
+            whole = max(left, 1.0)
         self.numbers = {"left": left, "whole": whole, "seen": seen}
 
 
@@ -157,7 +157,7 @@ class PrimalDual(Rival):
         theta = 1.0 / (1.0 + math.exp(-self.numbers["log_weight"]))
         return choice(situation.priced(self.VALUE * theta * self.costs(situation) / self.budget))
 
-    def pay(self, usd: float) -> None:
+    def pay(self, allowances: float) -> None:
         """One step."""
-        step = self.RATE * (min(usd / self.budget, self.LARGEST) - 1)
+        step = self.RATE * (min(allowances, self.LARGEST) - 1)
         self.numbers = {"log_weight": float(np.clip(self.numbers["log_weight"] + step, -20.0, 20.0))}
