@@ -18,7 +18,7 @@ from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 
 
 class Rival(ABC):
-    """A controller whose state is a few numbers, moved by each bill; in allowances, so that any budget continues it.
+    """A controller whose state is a few numbers, moved by each bill; in allowances, so that budgets may change.
 
     Args:
         usd_per_request: Mean cost of a request.
