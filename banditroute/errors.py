@@ -13,8 +13,8 @@ caller would expect. ``code`` is stable and made for programs; the text is one s
     │   └── WorkloadError                      a recorded workload that cannot be read as one
     ├── UnknownArmError (LookupError)          arm.unknown
     ├── NoEligibleArmError                     arm.none: every arm is drained, excluded or too dear
-    ├── DecisionExpiredError (LookupError)     decision.expired: older than what the store retains
-    ├── FeedbackConflictError                  feedback.conflict: other values were recorded before
+    ├── DecisionExpiredError (LookupError)     decision.expired | decision.unreadable: the store has it no longer
+    ├── FeedbackConflictError                  feedback.conflict | feedback.waiting: other values came before
     ├── RouterMismatchError (ValueError)       router.mismatch: the store holds a router of another shape
     ├── StoreError
     │   ├── StoreUnavailableError              store.unavailable | store.closed | store.full

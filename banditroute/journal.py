@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from banditroute.awaited import Awaited
+from banditroute.barrier import Barrier
 from banditroute.records import DecisionRecord, FeedbackRecord, Position, SnapshotRecord, StoredRouter
 from banditroute.state import Entry, Ledger, State
 from banditroute.store import Store
@@ -38,6 +39,7 @@ class Journal:
         state: State,
         ledger: Ledger,
         lock: threading.RLock,
+        barrier: Barrier,
         *,
         revision: int,
         followed: Position,
@@ -47,6 +49,7 @@ class Journal:
         self._state = state
         self._ledger = ledger
         self._lock = lock
+        self._barrier = barrier
         self._revision = revision
         self._awaited = awaited
         self._candidate: SnapshotRecord | None = None
@@ -88,7 +91,9 @@ class Journal:
             for events in _chunks(self._store.events(self.followed, up_to=end, others=True)):
                 with self._lock:
                     for event in events:
-                        self._see(event)
+                        # One that a controller fails at is not looked at for ever.
+                        with self._barrier:
+                            self._see(event)
                         self.followed = _behind(self.followed, event)
             self.followed = end
         return self._proven(end)
@@ -112,13 +117,14 @@ class Journal:
             # It may be known already: read together with its feedback, or inherited through a fork.
             if entry is None:
                 self.alone = False
-                self._state.see_decision(event)
-                self._ledger.add(Entry(event))
-                self._awaited.decided(event.created_us, event.body)
+                self._state.see(event)
+                if event.arms:
+                    self._ledger.add(Entry(event))
+                    self._awaited.decided(event.created_us, event.body)
             return
         self.alone = False
-        if entry is None:
-            self._state.see_feedback(event)
+        if entry is None or not event.group:
+            self._state.see(event)
         else:
             self._see_outcome(entry, event)
 
@@ -128,7 +134,7 @@ class Journal:
             # This worker said so itself, or knows already what became of it.
             return
         if _follows(before, event):
-            self._state.see_feedback(event)
+            self._state.see(event)
         else:
             event = self._settled(entry, event)
         entry.feedback[event.group] = event
@@ -142,10 +148,10 @@ class Journal:
         before, final = entry.feedback.get(event.group), event
         if (found := self._store.decision(event.body)) is not None:
             entry.decision, feedback = found
-            final = [record for record in feedback if record.group == event.group][-1]
+            final = ([record for record in feedback if record.group == event.group] or [event])[-1]
         if before is None or not _says_the_same(before, final):
             for record in _moves(before, final):
-                self._state.see_feedback(record)
+                self._state.see(record)
         return final
 
 

@@ -62,6 +62,10 @@ class Objective:
                 f"goal of objective {self.name!r} must be 'max' or 'min', got {self.goal!r}"
             )
         object.__setattr__(self, "bounds", _checked_bounds(self.name, self.bounds))
+        if not (isinstance(self.group, str) and len(self.group) <= 64 and self.group.isprintable()):
+            raise InvalidArgumentError(
+                f"group of objective {self.name!r} must be a string of at most 64 printable characters"
+            )
         object.__setattr__(self, "group", self.group or (RESPONSE_GROUP if self.goal == "min" else self.name))
         rule = self.on_out_of_range or ("clip" if self.goal == "min" else "reject")
         if rule not in ("reject", "clip"):

@@ -5,13 +5,19 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
 
-from banditroute.errors import FeedbackConflictError, InvalidOutcomeError, StoreUnavailableError, UnknownArmError
+from banditroute.errors import (
+    DecisionExpiredError,
+    FeedbackConflictError,
+    InvalidOutcomeError,
+    StoreUnavailableError,
+    UnknownArmError,
+)
 from banditroute.records import LogRecord, ReceiptStatus
 from banditroute.store import Store
 
 _log = logging.getLogger("banditroute")
 
-_CALLERS = (FeedbackConflictError, InvalidOutcomeError, UnknownArmError)
+_CALLERS = (DecisionExpiredError, FeedbackConflictError, InvalidOutcomeError, UnknownArmError)
 """What is wrong with a report; its receipt says so."""
 
 

@@ -153,7 +153,7 @@ def _revisions(
         received_us=max(report.received_us, decision.created_us),
         amends=report.amend,
     )
-    if before is None or not before.outcomes:
+    if before is None or not (before.outcomes or before.values):
         return [first]
     if before.outcomes == outcome.reported and before.arm == arm and not before.by_default:
         return []

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import cache
 from os import PathLike
@@ -156,7 +156,7 @@ class Router(Operations):
             revise=reviser.revise_stored,
         )
         try:
-            news = resume(self._state, self._ledger, self._store, stored, given)
+            news = resume(self._state, self._ledger, self._store, stored, given, self._barrier)
             default = self._state.roster.names[0] if default_arm is None else default_arm
             self._state.roster.position(default)
         except BaseException:
@@ -176,6 +176,7 @@ class Router(Operations):
             self._state,
             self._ledger,
             self._lock,
+            self._barrier,
             revision=stored.revision,
             followed=stored.end,
             awaited=(of_others := Awaited(self.objectives)),
@@ -381,10 +382,9 @@ class Router(Operations):
         """Make everything durable and let go of the store."""
         if self._pulse is not None:
             self._pulse.stop()
-        with suppress(StoreError):
+        with closing(self._store), suppress(StoreError):
             self._store.flush()
             self._follow()
-        self._store.close()
 
     def __enter__(self) -> "Router":
         return self

@@ -37,7 +37,8 @@ class DecisionRecord:
         decided: Number of this decision in its router, from 1; ``learned`` is how many feedbacks came before.
         arm: The chosen arm.
         row: The context on the grid, with its intercept; shape (d,).
-        arms: All arms of the router at that time; the arrays below follow their order.
+        arms: All arms of the router at that time; the arrays below follow their order. None at all says that
+            the stored row is garbage: it has its place in the log and nothing else.
         probabilities: Shape (arms,); 0 where not eligible.
         mean: Expected outcome, scaled to the objectives' bounds, as the policy saw it; shape (arms, objectives),
             or (arms, 0) after a fallback.
@@ -82,7 +83,7 @@ class FeedbackRecord:
     Attributes:
         body: The decision's.
         learned: Number of this feedback in its router, from 1, without gaps.
-        group: The objective group.
+        group: The objective group; empty where the stored row is garbage, and has only its place in the log.
         revision: 0, or how often these values were amended before.
         arm: The arm that served, hence the one that is trained.
         row, epoch: The decision's; kept there and joined when read.

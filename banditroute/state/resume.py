@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 
+from banditroute.barrier import Barrier
 from banditroute.errors import SnapshotCorruptError
 from banditroute.records import ArmRecord, DecisionRecord, LogRecord, SnapshotRecord, StoredRouter
 from banditroute.state.ledger import Entry, Ledger
@@ -13,7 +14,12 @@ _log = logging.getLogger("banditroute")
 
 
 def resume(
-    state: State, ledger: Ledger, store: Store, stored: StoredRouter, given: Sequence[ArmRecord]
+    state: State,
+    ledger: Ledger,
+    store: Store,
+    stored: StoredRouter,
+    given: Sequence[ArmRecord],
+    barrier: Barrier,
 ) -> list[LogRecord]:
     """Bring ``state`` and ``ledger`` to the end of the log; returns what the store lacks: arms, and a snapshot.
 
@@ -45,14 +51,16 @@ def resume(
     forgotten = stored.end.decided - ledger.limit
     with state.catching_up(stored.end):
         for event in store.events(state.position, up_to=stored.end):
-            state.see(event)
+            # As in life: a controller that fails at a record keeps nobody from opening.
+            with barrier:
+                state.see(event)
             if isinstance(event, DecisionRecord):
-                if event.decided > forgotten:
+                if event.decided > forgotten and event.arms:
                     ledger.add(Entry(event))
                 continue
             if state.at_snapshot:
                 snapshot = state.snapshot(now_us=event.received_us)
-            if entry := ledger.get(event.body):
+            if event.group and (entry := ledger.get(event.body)):
                 entry.feedback[event.group] = event
     return [*news, *([snapshot] if snapshot else [])]
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from banditroute.arrays import FloatArray, IntArray, RowArray, from_feature_row
 from banditroute.controllers import Controller, Outlook, Shrink, Watcher, check_names
-from banditroute.errors import SnapshotCorruptError
+from banditroute.errors import BanditRouteError, SnapshotCorruptError
 from banditroute.learning import Belief
 from banditroute.objectives import COST, Objectives
 from banditroute.records import (
@@ -70,6 +70,10 @@ class State:
         """Count a decision."""
         self._meet(len(record.arms))
         self.position = Position(self.position.learned, self.position.decided + 1)
+        if not record.arms:
+            # What it was is lost; its place is not.
+            self._in_epoch += 1
+            return
         self.plays[self.roster.position(record.arm)] += 1
         self._settle(record)
         if record.epoch > self._epoch:
@@ -95,8 +99,12 @@ class State:
     def see_feedback(self, record: FeedbackRecord) -> None:
         """Learn one group of outcomes (or an amendment, or a retraction)."""
         assert self.belief is not None
-        self._meet(self.roster.position(record.arm) + 1)
         self.position = Position(self.position.learned + 1, self.position.decided)
+        if not record.group:
+            # What it said is lost; its place is not.
+            self.belief.advance()
+            return
+        self._meet(self.roster.position(record.arm) + 1)
         if record.values is None and record.previous is None:
             # It was late, or its source had its share, or its window is open: it is kept in the log for that.
             self.belief.advance()
@@ -131,11 +139,18 @@ class State:
         return [demand for watcher in self._watchers for demand in watcher.watch(record, outlook)]
 
     def see(self, record: DecisionRecord | FeedbackRecord) -> None:
-        """Replay one record of the log."""
-        if isinstance(record, DecisionRecord):
-            self.see_decision(record)
-        else:
-            self.see_feedback(record)
+        """Replay one record of the log.
+
+        Raises:
+            RuntimeError: for one that was never lived: it is no caller's fault.
+        """
+        try:
+            if isinstance(record, DecisionRecord):
+                self.see_decision(record)
+            else:
+                self.see_feedback(record)
+        except BanditRouteError as error:
+            raise RuntimeError(f"the log says what was never lived: {error}") from error
 
     @contextmanager
     def catching_up(self, end: Position) -> Iterator[None]:

@@ -10,13 +10,14 @@ from sqlalchemy import (
     Connection,
     bindparam,
     delete,
+    exists,
     literal,
     null,
     select,
     union_all,
 )
 
-from banditroute.errors import BanditRouteError, StoreError
+from banditroute.errors import BanditRouteError, DecisionExpiredError, FeedbackConflictError, StoreError
 from banditroute.records import DecisionRecord, FeedbackRecord, LogRecord, ReportRecord
 from banditroute.store import tables
 from banditroute.store.base import Revise
@@ -26,15 +27,16 @@ from banditroute.store.codec import (
     decision_row,
     feedback_row,
     report_row,
-    row_to_held,
     seal_of,
     to_held,
     to_report,
 )
 from banditroute.store.database import Database, Raced
 from banditroute.store.fates import Fate, Fates, together
-from banditroute.store.reader import arm_ids, read_decision, row_length
-from banditroute.store.settle import Held, settled
+from banditroute.store.limits import Limits
+from banditroute.store.reader import arm_ids, limits_of, read_decision
+from banditroute.store.rows import Rows
+from banditroute.store.settle import DAY_US, REPORTS_WAITING, TOO_MANY, WAITING_DAYS, Held, settled
 from banditroute.store.standing import write_standing
 
 REPORTS_AT_ONCE = 500
@@ -97,12 +99,13 @@ class Appender:
         self._revise = revise
         self._query = _look_up(database)
         self._arms = ArmIds({})
-        self._row_length: int | None = None
+        self._limits: Limits | None = None
         self.refused_reports = 0
+        self.expired = 0
 
     def forget(self) -> None:
         """Nothing that was read may be true any more: its transaction failed."""
-        self._arms, self._row_length = ArmIds({}), None
+        self._arms, self._limits = ArmIds({}), None
 
     def append(self, connection: Connection, records: Sequence[LogRecord]) -> Fates:
         """Insert the rows of the records, with what they refer to first.
@@ -116,8 +119,7 @@ class Appender:
                 write_standing(connection, self._router_id, record)
                 self.forget()
         fates: dict[int, Fate] = {}
-        events = [record for record in records if isinstance(record, DecisionRecord | FeedbackRecord)]
-        self._know(connection, events)
+        self._know(connection, records)
         asked = {record.body for record in records if isinstance(record, FeedbackRecord | ReportRecord)}
         stored = self._look_up(connection, asked)
         new: list[DecisionRecord | FeedbackRecord] = []
@@ -159,16 +161,52 @@ class Appender:
             number = tables.report.c.report_id
             connection.execute(delete(tables.report).where(number.in_([row.report_id for row in rows])))
 
+    def expire(self, connection: Connection) -> None:
+        """Let go of feedback that has waited too long for its decision: that is lost, or was never stored.
+
+        How long is told by the newest decision, for the clocks are the routers' own.
+        """
+        decision = tables.decision.c
+        newest = connection.scalar(
+            select(decision.created_us)
+            .where(decision.router_id == self._router_id)
+            .order_by(decision.decided.desc().nulls_last())
+            .limit(1)
+        )
+        if newest is None:
+            return
+        gone = 0
+        for table in (tables.report, tables.feedback):
+            old = [table.c.router_id == self._router_id, table.c.received_us < newest - WAITING_DAYS * DAY_US]
+            if table is tables.feedback:
+                old.append(table.c.learned.is_(None))
+            here = exists().where(
+                decision.body == table.c.body, tables.of_router(tables.decision, table.c.router_id)
+            )
+            gone += connection.execute(delete(table).where(*old, ~here)).rowcount
+        if gone:
+            self.expired += gone
+            _log.warning("%d feedbacks were let go: their decisions did not come in %d days", gone, WAITING_DAYS)
+
     def _report(self, connection: Connection, report: ReportRecord, *, known: bool) -> Fate:
         if known:
             return self._learn(connection, report)
-        self._database.insert(connection, tables.report, [report_row(report, self._router_id)])
+        waiting = tables.report.c
+        row = report_row(report, self._router_id)
+        mine = select(waiting.payload).where(waiting.router_id == self._router_id, waiting.body == report.body)
+        there = set(connection.scalars(mine))
+        if len(there) >= REPORTS_WAITING and row["payload"] not in there:
+            return FeedbackConflictError(TOO_MANY, code="feedback.waiting")
+        self._database.insert(connection, tables.report, [row])
         return "pending"
 
     def _learn(self, connection: Connection, report: ReportRecord) -> Fate:
         found = read_decision(connection, self._router_id, report.body)
         if found is None:
-            raise StoreError("the decision of a report is gone")
+            return DecisionExpiredError(
+                "the store cannot read the decision of this feedback any more; feedback not recorded",
+                code="decision.unreadable",
+            )
         try:
             records = self._revise(*found, report)
             self._know(connection, records)
@@ -206,36 +244,36 @@ class Appender:
         stored = _Stored()
         if not bodies:
             return stored
-        if not self._arms.ids:
-            self._arms = arm_ids(connection, self._router_id)
         rows = connection.execute(self._query, {"router_id": self._router_id, "bodies": list(bodies)}).all()
         if not all(row.arm_id is None or row.arm_id in self._arms.names for row in rows):
             self._arms = arm_ids(connection, self._router_id)
-        for row in sorted((row for row in rows if row.revision is not None), key=_revision):
-            stored.add((row.body, row.objective_group), row_to_held(row, self._arms))
+        read = Rows(self._arms, self._known_limits(connection))
+        # A revision that is no number, which SQLite would keep, is nobody's.
+        for row in sorted((row for row in rows if isinstance(row.revision, int)), key=_revision):
+            stored.add((row.body, row.objective_group), read.held(row))
         stored.decisions.update(row.body for row in rows if row.revision is None)
         return stored
 
-    def _know(self, connection: Connection, events: Sequence[DecisionRecord | FeedbackRecord]) -> None:
-        """Check that arms and dimension of the records are those of the router."""
-        named = {record.arm for record in events}
-        lengths = set()
-        for record in events:
+    def _know(self, connection: Connection, records: Sequence[LogRecord]) -> None:
+        """Check that the records are of the router's arms, and within its limits."""
+        limits = self._known_limits(connection)
+        named: set[str] = set()
+        for record in records:
+            limits.check(record)
+            if isinstance(record, DecisionRecord | FeedbackRecord):
+                named.add(record.arm)
             if isinstance(record, DecisionRecord):
                 named.update(record.arms)
-                lengths.add(len(record.row))
         if not named <= self._arms.ids.keys():
             self._arms = arm_ids(connection, self._router_id)
         unknown = sorted(named - self._arms.ids.keys())
         if unknown:
             raise StoreError(f"arm {unknown[0]!r:.80} was never added to this router")
-        if lengths and self._row_length is None:
-            self._row_length = row_length(connection, self._router_id)
-        wrong = lengths - {self._row_length}
-        if wrong and self._row_length is not None:
-            raise StoreError(
-                f"a decision has {min(wrong)} features with its intercept, this router has {self._row_length}"
-            )
+
+    def _known_limits(self, connection: Connection) -> Limits:
+        if self._limits is None or self._limits.length is None:
+            self._limits = limits_of(connection, self._router_id)
+        return self._limits
 
 
 def _identity(row: "dict[str, object]") -> tuple[object, ...]:

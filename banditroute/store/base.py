@@ -94,8 +94,11 @@ class Store(Protocol):
         A retired arm stays retired, and preferences get the version that is next.
 
         The future raises:
-            FeedbackConflictError: for first values where others are stored; they are left out.
-            StoreError: for records that contradict the log; those of other calls are not touched by it.
+            FeedbackConflictError: for first values where others are stored, or the report of a decision for which
+                many others wait; they are left out.
+            StoreError: for records that contradict the log, or that no router of this shape could have made:
+                features or values of another number or beyond their bounds, text with NUL or a lone surrogate.
+                Those of other calls are not touched by it.
             StoreUnavailableError: when the database cannot take them now, or the store is not open.
         """
         ...
@@ -115,7 +118,8 @@ class Store(Protocol):
 
         Feedback comes in the order of its number, decisions in that of theirs, and a decision that knew of L
         feedbacks after feedback L and before L + 1. ``others`` leaves out what this worker appended itself.
-        Of what was compacted only remains are left, so it is read from a snapshot on.
+        Of what was compacted only remains are left, so it is read from a snapshot on. A stored row that is garbage
+        has its place and says nothing: a decision without arms, or a feedback without group.
         Waits for nothing that is on its way. The arrays are not to be written to.
         """
         ...
@@ -154,7 +158,12 @@ class Store(Protocol):
         ...
 
     def health(self) -> dict[str, Any]:
-        """How the store does, in plain values and without secrets; never raises for the database's sake."""
+        """How the store does, in plain values and without secrets; never raises for the database's sake.
+
+        ``"pending"`` rows wait for the fold, ``"orphans"`` and ``"reports"`` for their decision; ``"expired"``
+        ones waited too long. ``"quarantined"`` ones were garbage when they came, ``"unreadable"`` ones became it
+        since, as far as this worker has read: both are passed over, and ``banditroute db verify`` names them.
+        """
         ...
 
     def close(self) -> None:

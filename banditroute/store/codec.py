@@ -30,6 +30,12 @@ Row: TypeAlias = dict[str, Any]
 DEFAULT = "default"
 """The kind of feedback that nobody gave: its window was over."""
 
+REFUSED = "refused"
+"""The kind of a row that the fold could not learn: it keeps its number, and is passed over for good."""
+
+NOTHING_SAID = b""
+"""The seal of a row that is passed over; nothing has the same."""
+
 _FLOAT, _INT = np.dtype("<f8"), np.dtype("<i4")
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Table, func, select, text
 
 from banditroute.errors import BanditRouteError, SchemaVersionError
 from banditroute.store import schema, tables
+from banditroute.store.codec import REFUSED
 from banditroute.store.database import Database
 from banditroute.store.sqlite import Sqlite
 from banditroute.store.url import database_at, default_spool
@@ -217,6 +218,14 @@ def _of_rows(connection: Connection) -> Iterator[Finding]:
     if not (base or sums or snapshots):
         yield Finding("ok", "checksums", "all sums and snapshots have their checksums")
     feedback = tables.feedback.c
+    refused = connection.scalar(select(func.count()).where(feedback.kind == REFUSED)) or 0
+    if refused:
+        yield Finding(
+            "warning",
+            "garbage",
+            f"{refused} feedbacks could not be learned when they came, and are passed over",
+            "see what wrote them; 'banditroute db verify' names them",
+        )
     orphans = select(func.count()).where(
         feedback.learned.is_(None),
         ~select(tables.decision.c.decision_id).where(tables.with_decision).exists(),

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, bindparam, case, func, insert, literal, select, union_all, update
 
@@ -11,9 +12,10 @@ from banditroute.records import FeedbackRecord, StateKey
 from banditroute.store import tables
 from banditroute.store.base import Fold
 from banditroute.store.baseline import base_of
-from banditroute.store.codec import Row
+from banditroute.store.codec import HELD_COLUMNS, NOTHING_SAID, REFUSED, Row
 from banditroute.store.database import Database
-from banditroute.store.reader import arm_ids, log_end, read_feedback, read_feedback_of
+from banditroute.store.reader import arm_ids, feedback_chunks, log_end, read_feedback_of, rows_of
+from banditroute.store.rows import NOTHING, says_something, why
 
 LIMIT = 5_000
 """Rows to a fold: so long does one worker keep the others from folding."""
@@ -110,14 +112,14 @@ class Folder:
         """Add the feedback behind one number, up to another, to the sums, and a line to the ledger."""
         if behind == up_to:
             return
-        rows = list(read_feedback(connection, self._router_id, behind, up_to))
+        rows = self._sound(connection, behind, up_to)
         fold_no = self._last_fold(connection)
         if fold_no != self._fold_no:
             self._blobs = {}
         numbers = arm_ids(connection, self._router_id).ids
         touched = {StateKey(row.arm, row.group, row.epoch) for row in rows}
         stored = self._read(connection, touched, numbers)
-        moved = self._moved(connection, stored, rows, numbers)
+        moved = self._moved(connection, stored, rows, numbers, up_to)
         self._write(connection, moved, numbers, known=frozenset(stored), last=up_to)
         connection.execute(
             insert(tables.fold),
@@ -126,12 +128,67 @@ class Folder:
                 "fold_no": fold_no + 1,
                 "first_seq": behind + 1,
                 "last_seq": up_to,
-                "feedback_count": len(rows),
+                "feedback_count": up_to - behind,
                 "state_sha256": _digest(moved),
             },
         )
         self._blobs.update(moved)
         self._fold_no = fold_no + 1
+
+    def _sound(self, connection: Connection, behind: int, up_to: int) -> list[FeedbackRecord]:
+        """The rows between two numbers that can be learned; the others are refused, for good and for everybody."""
+        refused: dict[int, str] = {}
+        chunks = feedback_chunks(
+            connection, self._router_id, behind, up_to, lambda row, reason: refused.update({row.learned: reason})
+        )
+        rows = [row for chunk in chunks for row in says_something(chunk)]
+        for number, reason in refused.items():
+            self._refuse(connection, number, reason)
+        return self._following(connection, rows)
+
+    def _following(self, connection: Connection, rows: Sequence[FeedbackRecord]) -> list[FeedbackRecord]:
+        """Those that take out just what was put in; others would leave sums that are those of no rows."""
+        later = {row.body for row in rows if row.revision or row.previous is not None}
+        if not later:
+            return list(rows)
+        mine = tables.of_router(tables.feedback, self._router_id) & self._database.among(_f.body, "bodies")
+        columns = (tables.feedback.c[name] for name in HELD_COLUMNS)
+        found = connection.execute(select(*columns).where(mine), {"bodies": list(later)}).all()
+        read = rows_of(connection, self._router_id)
+        held = {(row.body, row.objective_group, row.revision): read.held(row) for row in found}
+        following = []
+        for row in rows:
+            before = held.get((row.body, row.group, row.revision - 1))
+            put_in = None if before is None else before.values
+            if before is not None and before.seal == NOTHING_SAID:
+                row = replace(row, previous=None)
+            elif row.previous != put_in or (put_in is not None and before is not None and before.arm != row.arm):
+                self._refuse(connection, row.learned, "it does not take out what was put in before it")
+                held[row.body, row.group, row.revision] = NOTHING
+                continue
+            following.append(row)
+        return following
+
+    def _refuse(self, connection: Connection, number: int, reason: str) -> None:
+        _log.error("feedback number %d cannot be learned, and is passed over: %s", number, reason)
+        here = _f.router_id == self._router_id
+        row = connection.execute(
+            update(tables.feedback)
+            .where(here, _f.learned == number)
+            .values(kind=REFUSED)
+            .returning(_f.body, _f.objective_group, _f.revision)
+        ).one()
+        # What it says was never put in, so the next revision, if there is one already, must not take it out.
+        connection.execute(
+            update(tables.feedback)
+            .where(
+                here,
+                _f.body == row.body,
+                _f.objective_group == row.objective_group,
+                _f.revision == row.revision + 1,
+            )
+            .values(grid_previous=None)
+        )
 
     def _last_fold(self, connection: Connection) -> int:
         fold = tables.fold.c
@@ -165,6 +222,7 @@ class Folder:
         stored: Mapping[StateKey, bytes | None],
         rows: Sequence[FeedbackRecord],
         numbers: Mapping[str, int],
+        up_to: int,
     ) -> dict[StateKey, bytes]:
         """The new sums; those that are broken are made anew from the log, and do not stop the others."""
         good = {key: blob for key, blob in stored.items() if blob is not None}
@@ -172,22 +230,41 @@ class Folder:
         sound = [row for row in rows if StateKey(row.arm, row.group, row.epoch) not in broken]
         try:
             moved = dict(self._fold(good, sound))
-        except SnapshotCorruptError:
+        except Exception:  # noqa: BLE001  (whatever it is, it must stop nobody else)
             moved = {}
             for key in {StateKey(row.arm, row.group, row.epoch) for row in sound}:
                 mine = [row for row in sound if (row.arm, row.group, row.epoch) == key]
                 try:
-                    moved.update(self._fold({key: good[key]} if key in good else {}, mine))
+                    moved.update(self._one_by_one(connection, {key: good[key]} if key in good else {}, mine))
                 except SnapshotCorruptError:
                     broken.add(key)
         for key in broken:
             self.rebuilt += 1
             _log.error("the stored sums of %s were broken; they are made anew from the log", key)
             blob = base_of(connection, self._router_id, numbers[key.arm], key)
-            for chunk in read_feedback_of(connection, self._router_id, numbers[key.arm], key, rows[-1].learned):
-                blob = self._fold(blob, chunk)
+            for chunk in read_feedback_of(connection, self._router_id, numbers[key.arm], key, up_to):
+                blob = self._one_by_one(connection, blob, says_something(chunk))
             moved.update(blob)
         return moved
+
+    def _one_by_one(
+        self, connection: Connection, blob: Mapping[StateKey, bytes], rows: Sequence[FeedbackRecord]
+    ) -> Mapping[StateKey, bytes]:
+        """Fold rows of one key; those that its sums have no room for are refused.
+
+        Raises:
+            SnapshotCorruptError: if the sums are broken.
+        """
+        try:
+            return self._fold(blob, rows)
+        except SnapshotCorruptError:
+            raise
+        except Exception as error:  # noqa: BLE001  (as above)
+            if len(rows) == 1:
+                self._refuse(connection, rows[0].learned, why(error))
+                return blob
+        half = len(rows) // 2
+        return self._one_by_one(connection, self._one_by_one(connection, blob, rows[:half]), rows[half:])
 
     def _write(
         self,

@@ -18,6 +18,8 @@ from banditroute.store.folding import LIMIT, Folder
 HELPING = 500
 """Rows that a worker folds between two groups of its own."""
 
+EXPIRE_EVERY_S = 3_600.0
+
 T = TypeVar("T")
 
 
@@ -47,6 +49,7 @@ class Ledger:
         self._folder = Folder(database, router_id, fold)
         self._clock = clock
         self._drained_at = clock()
+        self._expire_at = self._drained_at
 
     def __call__(self, records: Sequence[LogRecord]) -> Fates:
         """Make the records durable, all or none, but those whose fate is an error.
@@ -86,6 +89,7 @@ class Ledger:
             "lag_s": max(self._clock() - self._drained_at, 0.0),
             "rebuilt_sums": self._folder.rebuilt,
             "refused_reports": self._appender.refused_reports,
+            "expired": self._appender.expired,
         }
 
     def _fold(self, limit: int, *, wait: bool) -> int:
@@ -103,6 +107,9 @@ class Ledger:
     def _fold_some(self, connection: Connection, limit: int) -> int:
         self._appender.resolve(connection)
         count = self._folder.fold(connection, limit)
+        if self._clock() >= self._expire_at:
+            self._expire_at = self._clock() + EXPIRE_EVERY_S
+            self._appender.expire(connection)
         if count < limit:
             self._drained_at = self._clock()
         return count

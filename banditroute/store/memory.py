@@ -10,7 +10,7 @@ import numpy as np
 
 from banditroute.arms import Price
 from banditroute.arrays import RowArray
-from banditroute.errors import BanditRouteError, RouterMismatchError, StoreError
+from banditroute.errors import BanditRouteError, FeedbackConflictError, RouterMismatchError, StoreError
 from banditroute.records import (
     ArmRecord,
     DecisionRecord,
@@ -28,8 +28,9 @@ from banditroute.records import (
 from banditroute.store.base import START, Fold, Revise
 from banditroute.store.codec import seal_of, to_held
 from banditroute.store.fates import Fate, together
+from banditroute.store.limits import Limits
 from banditroute.store.order import as_lived
-from banditroute.store.settle import lasting, settled
+from banditroute.store.settle import DAY_US, REPORTS_WAITING, TOO_MANY, WAITING_DAYS, lasting, settled
 from banditroute.store.shape import fitted
 from banditroute.store.writer import refused
 
@@ -43,8 +44,8 @@ class _Entry:
 class MemoryStore:
     """Keeps the records themselves, in lists: the reference for every other store, and the quickest.
 
-    It has one worker. What contradicts no other record is taken as it is, and no state is kept, for the log alone
-    is the truth. A closed store may be opened again, by the same router, and goes on where it stopped.
+    It has one worker. What is within the router's limits is taken as it is, and no state is kept, for the log
+    alone is the truth. A closed store may be opened again, by the same router, and goes on where it stopped.
     """
 
     near = True
@@ -60,6 +61,7 @@ class MemoryStore:
         self._reported: set[int] = set()
         self._entries: dict[bytes, _Entry] = {}
         self._waiting: dict[bytes, list[FeedbackRecord | ReportRecord]] = {}
+        self._expired = 0
         self._done: dict[ReceiptStatus, Future[ReceiptStatus]] = {}
 
     def open(
@@ -82,6 +84,7 @@ class MemoryStore:
         else:
             router = replace(router, spec=fitted(router.spec, spec), end=self.end(), created=False)
         self._router, self._revise, self._open = router, revise, True
+        self._limits = Limits.of(router.spec)
         return router
 
     def append(self, records: Sequence[LogRecord]) -> "Future[ReceiptStatus]":
@@ -89,7 +92,7 @@ class MemoryStore:
         if not self._open:
             return refused()
         with self._lock:
-            fate = together([self._take(record) for record in records])
+            fate = self._outside(records) or together([self._take(record) for record in records])
         if isinstance(fate, Exception):
             failed: Future[ReceiptStatus] = Future()
             failed.set_exception(fate)
@@ -161,11 +164,20 @@ class MemoryStore:
     def health(self) -> dict[str, Any]:
         """How much waits for its decision."""
         waiting = sum(map(len, self._waiting.values()))
-        return {"database": "memory", "pending": 0, "lag_s": 0.0, "reports": waiting}
+        return {"database": "memory", "pending": 0, "lag_s": 0.0, "reports": waiting, "expired": self._expired}
 
     def close(self) -> None:
         """Refuse further records."""
         self._open = False
+
+    def _outside(self, records: Sequence[LogRecord]) -> StoreError | None:
+        """Why none of them is taken."""
+        try:
+            for record in records:
+                self._limits.check(record)
+        except StoreError as error:
+            return error
+        return None
 
     def _take(self, record: LogRecord) -> Fate:
         match record:
@@ -186,9 +198,18 @@ class MemoryStore:
             record = replace(record, decided=decided, learned=learned)
         self._decisions.append(record)
         self._entries[record.body] = _Entry(record)
+        self._expire(record.created_us - WAITING_DAYS * DAY_US)
         for waiting in self._waiting.pop(record.body, ()):
             self._learn(waiting) if isinstance(waiting, FeedbackRecord) else self._report(waiting)
         return "recorded"
+
+    def _expire(self, before_us: int) -> None:
+        """Let go of what has waited too long; those that came first are in front."""
+        while self._waiting:
+            body = next(iter(self._waiting))
+            if max(each.received_us for each in self._waiting[body]) >= before_us:
+                return
+            self._expired += len(self._waiting.pop(body))
 
     def _learn(self, record: FeedbackRecord) -> Fate:
         entry = self._entries.get(record.body)
@@ -211,7 +232,9 @@ class MemoryStore:
         entry = self._entries.get(report.body)
         if entry is None:
             waiting = self._waiting.setdefault(report.body, [])
-            if report not in waiting:
+            if not any(_say_the_same(report, other) for other in waiting):
+                if len(waiting) >= REPORTS_WAITING:
+                    return FeedbackConflictError(TOO_MANY, code="feedback.waiting")
                 waiting.append(report)
             return "pending"
         first = len(self._feedback) + 1
@@ -251,7 +274,13 @@ class MemoryStore:
                     return "recorded" if known else StoreError(f"dimension {dimension} contradicts the stored one")
                 router = replace(router, spec=replace(router.spec, dimension=dimension))
         self._router = replace(router, revision=router.revision + 1)
+        self._limits = Limits.of(self._router.spec)
         return "recorded"
+
+
+def _say_the_same(report: ReportRecord, other: object) -> bool:
+    said = replace(report, source=None, received_us=0)
+    return isinstance(other, ReportRecord) and said == replace(other, source=None, received_us=0)
 
 
 def _blank(decision: DecisionRecord) -> DecisionRecord:

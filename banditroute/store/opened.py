@@ -16,6 +16,7 @@ from banditroute.store.database import Database
 from banditroute.store.fates import Commit, Fates
 from banditroute.store.ledger import Ledger
 from banditroute.store.reader import LogReader
+from banditroute.store.rows import why
 from banditroute.store.spooling import SpoolingCommit
 from banditroute.store.spools import Spools
 from banditroute.store.writer import Writer
@@ -103,8 +104,8 @@ class Opened:
             if self._spooling is not None:
                 self._spooling.replay()
             self._inside().ledger.fold()
-        except StoreError as error:
-            _log.error("what was left behind was not folded: %s", error)
+        except Exception as error:  # noqa: BLE001  (it is all the same what it is)
+            _log.error("what was left behind was not folded: %s", why(error))
 
     def flush(self) -> None:
         """Wait until all that was appended is settled and, if the database is there, in the journal."""

@@ -1,8 +1,9 @@
 """Reads one router's rows back as records."""
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain, repeat
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, Table, and_, bindparam, exists, func, or_, select
@@ -22,20 +23,23 @@ from banditroute.store import tables
 from banditroute.store.codec import (
     DECISION_COLUMNS,
     FEEDBACK_COLUMNS,
+    REFUSED,
     ArmIds,
     to_arm,
-    to_decision,
-    to_feedback,
     to_preferences,
     to_spec,
 )
 from banditroute.store.database import Database
+from banditroute.store.limits import Limits
 from banditroute.store.order import as_lived
+from banditroute.store.rows import PassedOver, Rows, Told, says_something
 
 T = TypeVar("T")
 
 CHUNK = 512
 """Rows to a query: so many stay in the cache of a processor while they are decoded."""
+
+_log = logging.getLogger("banditroute")
 
 _DECISIONS = select(*(tables.decision.c[name] for name in DECISION_COLUMNS))
 _FEEDBACK = select(
@@ -80,12 +84,17 @@ _FEEDBACK_OF = _FEEDBACK_SLICE.where(
 
 
 class LogReader:
-    """The log of one router, streamed or by decision."""
+    """The log of one router, streamed or by decision.
+
+    Attributes:
+        told: Which rows were garbage, and were passed over.
+    """
 
     def __init__(self, database: Database, router_id: int, worker: str = "") -> None:
         self._database = database
         self._router_id = router_id
         self._worker = worker
+        self.told = Told(_log.error)
 
     def end(self) -> Position:
         """Where the journal ends now."""
@@ -99,15 +108,17 @@ class LogReader:
         decisions, feedback = (
             (_OTHERS_DECISIONS, _OTHERS_FEEDBACK) if others else (_DECISION_SLICE, _FEEDBACK_SLICE)
         )
+        with self._database.read("reading the log") as connection:
+            rows = rows_of(connection, self._router_id, self.told)
         return as_lived(
-            self._records(to_decision, decisions, "decided", after.decided, up_to.decided),
-            self._records(to_feedback, feedback, "learned", after.learned, up_to.learned),
+            self._records(decisions, "decided", after.decided, up_to.decided, rows, Rows.decisions),
+            self._records(feedback, "learned", after.learned, up_to.learned, rows, Rows.feedback),
         )
 
     def decision(self, body: bytes) -> tuple[DecisionRecord, tuple[FeedbackRecord, ...]] | None:
         """One decision with all its feedback."""
         with self._database.read("reading a decision") as connection:
-            return read_decision(connection, self._router_id, body)
+            return read_decision(connection, self._router_id, body, self.told)
 
     def awaiting(self, group: str, since_us: int) -> list[tuple[int, bytes]]:
         """When and which: decisions without learned feedback of a group, oldest first."""
@@ -117,6 +128,7 @@ class LogReader:
             tables.of_router(tables.feedback, decision.router_id),
             feedback.objective_group == group,
             feedback.grid_values.is_not(None),
+            feedback.kind != REFUSED,
         )
         query = (
             select(decision.created_us, decision.body)
@@ -146,43 +158,59 @@ class LogReader:
             return None if now == revision else read_router(connection, self._router_id, with_snapshot=False)
 
     def _records(
-        self, decoded: Callable[[Any, ArmIds], T], query: Select[Any], number: str, behind: int, up_to: int
+        self,
+        query: Select[Any],
+        number: str,
+        behind: int,
+        up_to: int,
+        rows: Rows,
+        records: Callable[[Rows, Sequence[Any]], list[T]],
     ) -> Iterator[T]:
         wanted = {"router_id": self._router_id, "up_to": up_to, "worker": self._worker}
         while behind < up_to:
             # Each chunk is its own short transaction, so that a slow reader holds nothing up.
             with self._database.read("reading the log") as connection:
-                rows = connection.execute(query, {**wanted, "behind": behind}).all()
-                arms = arm_ids(connection, self._router_id)
-            if not rows:
+                found = connection.execute(query, {**wanted, "behind": behind}).all()
+                rows.know(*known(connection, self._router_id))
+            if not found:
                 return
-            yield from map(decoded, rows, repeat(arms))
-            behind = getattr(rows[-1], number)
+            yield from records(rows, found)
+            behind = getattr(found[-1], number)
 
 
 def read_decision(
-    connection: Connection, router_id: int, body: bytes
+    connection: Connection, router_id: int, body: bytes, passed_over: PassedOver | None = None
 ) -> tuple[DecisionRecord, tuple[FeedbackRecord, ...]] | None:
-    """One decision with all its feedback, in the order of the journal; revisions of a group always in theirs."""
+    """One decision with all its feedback, in the order of the journal; revisions of a group always in theirs.
+
+    None where the decision is garbage, and without the feedback that is.
+    """
     wanted = {"router_id": router_id, "body": body}
     row = connection.execute(_DECISION, wanted).first()
     if row is None:
         return None
     feedback = connection.execute(_FEEDBACK_ON, wanted).all()
-    arms = arm_ids(connection, router_id)
-    return to_decision(row, arms), tuple(to_feedback(each, arms) for each in feedback)
+    rows = rows_of(connection, router_id, passed_over)
+    (decision,) = rows.decisions([row])
+    return (decision, tuple(says_something(rows.feedback(feedback)))) if decision.arms else None
 
 
-def read_feedback(connection: Connection, router_id: int, behind: int, up_to: int) -> Iterator[FeedbackRecord]:
-    """The numbered feedback between two numbers."""
-    return chain.from_iterable(feedback_chunks(connection, router_id, behind, up_to))
+def decision_chunks(
+    connection: Connection, router_id: int, behind: int, up_to: int, passed_over: PassedOver
+) -> Iterator[Sequence[DecisionRecord]]:
+    """The numbered decisions between two numbers, as many at a time as a query gives."""
+    rows = rows_of(connection, router_id, passed_over)
+    wanted = {"router_id": router_id, "up_to": up_to}
+    while found := connection.execute(_DECISION_SLICE, {**wanted, "behind": behind}).all():
+        yield rows.decisions(found)
+        behind = found[-1].decided
 
 
 def feedback_chunks(
-    connection: Connection, router_id: int, behind: int, up_to: int
+    connection: Connection, router_id: int, behind: int, up_to: int, passed_over: PassedOver | None = None
 ) -> Iterator[Sequence[FeedbackRecord]]:
-    """The same, as many at a time as a query gives."""
-    return _chunks(connection, _FEEDBACK_SLICE, {"router_id": router_id, "up_to": up_to}, behind)
+    """The numbered feedback between two numbers, as many at a time as a query gives."""
+    return _chunks(connection, _FEEDBACK_SLICE, {"router_id": router_id, "up_to": up_to}, behind, passed_over)
 
 
 def read_feedback_of(
@@ -200,12 +228,26 @@ def read_feedback_of(
 
 
 def _chunks(
-    connection: Connection, query: Select[Any], wanted: Mapping[str, Any], behind: int
+    connection: Connection,
+    query: Select[Any],
+    wanted: Mapping[str, Any],
+    behind: int,
+    passed_over: PassedOver | None = None,
 ) -> Iterator[Sequence[FeedbackRecord]]:
-    arms = arm_ids(connection, wanted["router_id"])
-    while rows := connection.execute(query, {**wanted, "behind": behind}).all():
-        yield [to_feedback(row, arms) for row in rows]
-        behind = rows[-1].learned
+    rows = rows_of(connection, wanted["router_id"], passed_over)
+    while found := connection.execute(query, {**wanted, "behind": behind}).all():
+        yield rows.feedback(found)
+        behind = found[-1].learned
+
+
+def rows_of(connection: Connection, router_id: int, passed_over: PassedOver | None = None) -> Rows:
+    """What makes records of the rows of a router."""
+    return Rows(*known(connection, router_id), passed_over)
+
+
+def known(connection: Connection, router_id: int) -> tuple[ArmIds, Limits]:
+    """What a row of a router is held against."""
+    return arm_ids(connection, router_id), limits_of(connection, router_id)
 
 
 def read_router(connection: Connection, router_id: int, *, with_snapshot: bool) -> StoredRouter:
@@ -225,12 +267,16 @@ def read_router(connection: Connection, router_id: int, *, with_snapshot: bool) 
     )
 
 
-def row_length(connection: Connection, router_id: int) -> int | None:
-    """How long a row of features is, with its intercept; None while the dimension is not known."""
-    row = connection.execute(select(tables.router).where(tables.router.c.router_id == router_id)).one()
-    if row.dimension is None:
-        return None
-    return int(row.dimension) + to_spec(row.tenant, row.name, row.dimension, row.spec).intercept
+def limits_of(connection: Connection, router_id: int) -> Limits:
+    """What a row of a router may say."""
+    router = tables.router.c
+    row = connection.execute(select(router.dimension, router.spec).where(router.router_id == router_id)).one()
+    return _limits(row.dimension, row.spec)
+
+
+@lru_cache(maxsize=64)
+def _limits(dimension: int | None, spec: str) -> Limits:
+    return Limits.of(to_spec("", "", dimension, spec))
 
 
 def arm_ids(connection: Connection, router_id: int) -> ArmIds:

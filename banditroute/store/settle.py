@@ -7,11 +7,21 @@ from typing import NamedTuple
 from banditroute.errors import FeedbackConflictError
 from banditroute.records import ArmRecord, FeedbackRecord
 
+REPORTS_WAITING = 32
+"""So many different reports may wait for one decision; whoever has an id could send any number."""
+
+WAITING_DAYS = 30
+"""So long feedback waits for a decision that is not here: its host may be down, with the decision in its spool."""
+
+DAY_US = 86_400_000_000
+
+TOO_MANY = f"{REPORTS_WAITING} different reports wait for this decision already; feedback not recorded"
+
 CONFLICT = "different feedback already recorded for this decision; pass amend=True to correct it"
 
 
 class Held(NamedTuple):
-    """One stored revision of an objective group; ``seal`` is the digest of what it says."""
+    """One stored revision of an objective group; ``seal`` is the digest of what it says, empty if that is lost."""
 
     revision: int
     arm: str
@@ -34,8 +44,8 @@ def settled(stored: Sequence[Held], record: FeedbackRecord, seal: bytes) -> Sequ
     last = stored[-1] if stored else None
     if last is None:
         return _first(record, revision=0)
-    if last.seal == seal or record.by_default:
-        # A default stands in for what is not there.
+    if last.seal == seal or (record.by_default and last.seal):
+        # A default stands in for what is not there, or is lost.
         return ()
     if _follows(record, last):
         return (record,)

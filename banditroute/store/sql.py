@@ -28,7 +28,7 @@ from banditroute.records import (
 )
 from banditroute.store import schema, tables
 from banditroute.store.base import START, Fold, Revise
-from banditroute.store.codec import preference_row, spec_json, to_spec
+from banditroute.store.codec import REFUSED, preference_row, spec_json, to_spec
 from banditroute.store.erasure import erase
 from banditroute.store.ledger import Ledger
 from banditroute.store.opened import Entrance, Opened
@@ -202,6 +202,7 @@ class SqlStore:
         facts |= opened.health()
         try:
             router_id = opened.entrance.router_id
+            facts["unreadable"] = opened.reader.told.count
             with self._database.read("health not known") as connection:
                 facts |= _waiting(connection, router_id)
         except StoreError as error:
@@ -296,7 +297,7 @@ def _create(connection: Connection, spec: RouterSpec, secret: bytes) -> int:
 
 
 def _waiting(connection: Connection, router_id: int) -> dict[str, int]:
-    """How many rows wait for the fold, or for their decision."""
+    """How many rows wait for the fold, or for their decision, and how many the fold refused."""
     decision, feedback, report = tables.decision.c, tables.feedback.c, tables.report.c
     known = exists().where(tables.with_decision)
     learnable = select(func.count()).where(feedback.router_id == router_id, feedback.learned.is_(None))
@@ -305,6 +306,7 @@ def _waiting(connection: Connection, router_id: int) -> dict[str, int]:
         learnable.where(known),
         learnable.where(~known),
         select(func.count()).where(report.router_id == router_id),
+        select(func.count()).where(feedback.router_id == router_id, feedback.kind == REFUSED),
     )
-    decisions, learnt, orphans, reports = (connection.scalar(query) or 0 for query in queries)
-    return {"pending": decisions + learnt, "orphans": orphans, "reports": reports}
+    decisions, learnt, orphans, reports, refused = (connection.scalar(query) or 0 for query in queries)
+    return {"pending": decisions + learnt, "orphans": orphans, "reports": reports, "quarantined": refused}

@@ -188,13 +188,19 @@ feedback = Table(
     CheckConstraint("learned >= 1", name="learned"),
     CheckConstraint("revision >= 0", name="revision"),
     CheckConstraint("length(payload) = 16", name="payload"),
-    CheckConstraint("kind IN ('outcome', 'default', 'kept', 'amend', 'retract')", name="kind"),
+    CheckConstraint("kind IN ('outcome', 'default', 'kept', 'amend', 'retract', 'refused')", name="kind"),
 )
 Index(
     "ix_br_feedback_pending",
     feedback.c.router_id,
     sqlite_where=text("learned IS NULL"),
     postgresql_where=text("learned IS NULL"),
+)
+Index(
+    "ix_br_feedback_refused",
+    feedback.c.router_id,
+    sqlite_where=text("kind = 'refused'"),
+    postgresql_where=text("kind = 'refused'"),
 )
 
 report = Table(

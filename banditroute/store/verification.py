@@ -13,8 +13,9 @@ from banditroute.records import Position, RouterSpec, StateKey
 from banditroute.store import tables
 from banditroute.store.base import Fold
 from banditroute.store.baseline import bases
-from banditroute.store.codec import to_spec
-from banditroute.store.reader import arm_ids, compacted, feedback_chunks, log_end
+from banditroute.store.codec import REFUSED, to_spec
+from banditroute.store.reader import arm_ids, compacted, decision_chunks, feedback_chunks, log_end
+from banditroute.store.rows import PassedOver, Told, says_something
 from banditroute.store.views import looking_at
 
 
@@ -58,7 +59,12 @@ def verify(
 
 
 def replayed(
-    connection: Connection, router_id: int, fold: Fold, behind: int, up_to: int
+    connection: Connection,
+    router_id: int,
+    fold: Fold,
+    behind: int,
+    up_to: int,
+    passed_over: PassedOver | None = None,
 ) -> tuple[dict[StateKey, bytes], int]:
     """The sums at one number of feedback: the base, and on it the log behind ``behind``; and how many rows.
 
@@ -66,10 +72,11 @@ def replayed(
         SnapshotCorruptError: if the base is damaged.
     """
     blobs, count = bases(connection, router_id), 0
-    for rows in feedback_chunks(connection, router_id, behind, up_to):
+    for chunk in feedback_chunks(connection, router_id, behind, up_to, passed_over):
+        rows = says_something(chunk)
         touched = {StateKey(row.arm, row.group, row.epoch) for row in rows}
         blobs.update(fold({key: blobs[key] for key in touched if key in blobs}, rows))
-        count += len(rows)
+        count += len(chunk)
     return blobs, count
 
 
@@ -81,13 +88,17 @@ def _verdict(connection: Connection, row: Row[Any], fold_for: Callable[[RouterSp
         *_gaps(connection, router_id, tables.feedback.c.learned, gone.learned, end.learned, "feedback"),
         *_folds(connection, router_id, end.learned),
         *_snapshots(connection, router_id, gone),
+        *_refused(connection, router_id),
     ]
+    told = Told(findings.append)
+    for _ in decision_chunks(connection, router_id, gone.decided, end.decided, told):
+        pass
     stored, broken = _sums(connection, router_id)
     findings += [f"the sums of {_named(key)} fail their checksum; the next fold makes them anew" for key in broken]
     count = 0
     try:
         fold = fold_for(to_spec(row.tenant, row.name, row.dimension, row.spec))
-        true, count = replayed(connection, router_id, fold, gone.learned, end.learned)
+        true, count = replayed(connection, router_id, fold, gone.learned, end.learned, told)
     except BanditRouteError as error:
         findings.append(f"the log cannot be replayed: {error}")
     else:
@@ -138,6 +149,13 @@ def _snapshots(connection: Connection, router_id: int, gone: Position) -> Iterat
             good += row.learned >= gone.learned and row.decided >= gone.decided
     if gone.decided and not good:
         yield "the log is compacted and no snapshot is good: the router cannot be opened; restore a backup"
+
+
+def _refused(connection: Connection, router_id: int) -> Iterator[str]:
+    feedback = tables.feedback.c
+    query = select(feedback.learned).where(feedback.router_id == router_id, feedback.kind == REFUSED)
+    for number in connection.execute(query.order_by(feedback.learned)).scalars():
+        yield f"feedback number {number} could not be learned when it came, and is passed over"
 
 
 def _sums(connection: Connection, router_id: int) -> tuple[dict[StateKey, bytes], list[StateKey]]:

@@ -89,7 +89,7 @@ def a_decision(decided: int, learned: int = 0, **changes: Any) -> DecisionRecord
         decided=decided,
         learned=learned,
         arm=ARMS[decided % 2].arm.name,
-        row=np.array([decided, -decided, 5, 1 << 15], dtype=np.int32),
+        row=np.array([decided % 65_536, -decided % 65_536, 5, 1 << 15], dtype=np.int32),
         arms=tuple(record.arm.name for record in ARMS),
         probabilities=np.array([0.25, 0.75]),
         mean=np.arange(6.0).reshape(2, 3) / decided,
@@ -108,7 +108,7 @@ def a_decision(decided: int, learned: int = 0, **changes: Any) -> DecisionRecord
 
 
 def feedback_of(decision: DecisionRecord, learned: int, group: str = "quality", **changes: Any) -> FeedbackRecord:
-    """First feedback on ``decision``."""
+    """First feedback on ``decision``, with as many values as its group has objectives."""
     record = FeedbackRecord(
         body=decision.body,
         learned=learned,
@@ -117,7 +117,7 @@ def feedback_of(decision: DecisionRecord, learned: int, group: str = "quality", 
         arm=decision.arm,
         row=decision.row,
         epoch=decision.epoch,
-        values=(learned, -learned),
+        values=(learned % 65_536,) if group == "quality" else (learned % 65_536, learned % 7),
         previous=None,
         outcomes={"quality": learned / 7},
         source=None,

@@ -29,6 +29,7 @@ from banditroute.testing.records import (
     SPEC,
     WIDE,
     a_decision,
+    a_report,
     append,
     feedback_of,
     journal,
@@ -36,6 +37,8 @@ from banditroute.testing.records import (
     plain,
 )
 from banditroute.testing.sharing import SharingLaws
+
+_TWO = a_decision(2)
 
 
 class StoreLaws(SharingLaws):
@@ -58,7 +61,7 @@ class StoreLaws(SharingLaws):
             feedback_of(second, 1, source="judge"),
             feedback_of(first, 2, "response", arm="small"),
             third,
-            feedback_of(second, 3, revision=1, values=None, previous=(1, -1)),
+            feedback_of(second, 3, revision=1, values=None, previous=(1,)),
         ]
         append(store, first, second)
         append(store, lived[2], lived[3], third)
@@ -214,6 +217,58 @@ class StoreLaws(SharingLaws):
         assert stored.end == store.end() == Position(0, 1_200)
         store.close()
 
+    @pytest.mark.parametrize(
+        ("record", "sentence"),
+        [
+            (replace(_TWO, row=_TWO.row[:3]), "a decision has 3 features with its intercept, this router has 4"),
+            (
+                replace(_TWO, row=np.array([1, -(2**31), 0, 1 << 15], dtype=np.int32)),
+                "a decision has a feature of 2147483648 grid units, this router's are at most 131072",
+            ),
+            (
+                feedback_of(_TWO, 1, values=(2**62,)),
+                "feedback of group 'quality' has a value of 4611686018427387904 grid units, outside [0, 65536]",
+            ),
+            (
+                feedback_of(_TWO, 1, revision=1, previous=(-1,)),
+                "feedback of group 'quality' has a value of -1 grid units, outside [0, 65536]",
+            ),
+            (
+                feedback_of(_TWO, 1, "response", values=(1, 2, 3)),
+                "feedback of group 'response' has 3 values, its objectives are 2",
+            ),
+            (feedback_of(_TWO, 1, "nobody"), "feedback is of group 'nobody', this router has: quality, response"),
+            (replace(_TWO, key="a\0b"), "key holds NUL or a lone surrogate, which no database is sure to keep"),
+            (
+                replace(_TWO, session="\ud83d"),
+                "session holds NUL or a lone surrogate, which no database is sure to keep",
+            ),
+            (
+                replace(_TWO, cohort="\0"),
+                "cohort holds NUL or a lone surrogate, which no database is sure to keep",
+            ),
+            (
+                feedback_of(_TWO, 1, source="judge\udfff"),
+                "source holds NUL or a lone surrogate, which no database is sure to keep",
+            ),
+            (
+                a_report(_TWO, 0.5, source="\0"),
+                "source holds NUL or a lone surrogate, which no database is sure to keep",
+            ),
+        ],
+        ids=lambda value: "" if isinstance(value, str) else type(value).__name__,
+    )
+    def test_what_no_router_could_have_said_is_refused(self, store: Store, record: Any, sentence: str) -> None:
+        """In one sentence, with all that came in the same call, and it costs the other calls nothing."""
+        before = store.append([a_decision(1)])
+        refusal = store.append([a_decision(3), record]).exception(timeout=30)
+        after = store.append([a_decision(4)])
+        assert isinstance(refusal, StoreError)
+        assert str(refusal) == sentence
+        assert before.result(timeout=30) == after.result(timeout=30) == "recorded"
+        store.flush()
+        assert [record.body[-1] for record in store.events()] == [1, 4]
+
     def test_awkward_values_come_back(self, tmp_path: Path) -> None:
         """Names in any script, quotes and semicolons, numbers at the edges of their types."""
         store = self.open_new(tmp_path)
@@ -223,7 +278,7 @@ class StoreLaws(SharingLaws):
             1,
             arm=names[1],
             arms=names,
-            row=np.full(4_096, -(2**31), dtype=np.int32),
+            row=np.full(4_096, -(4 << 15), dtype=np.int32),
             probabilities=np.array([5e-324, 1.0, 0.0]),
             mean=np.array([[-0.0, 1.7976931348623157e308, 5e-324]] * 3),
             width=np.zeros((3, 3), order="F"),
@@ -231,17 +286,19 @@ class StoreLaws(SharingLaws):
             excluded={names[0]: "it's \N{SNOWMAN}\x00"},
             epoch=2**40,
             key="ключ'\"",
+            session="👩\u200d🚀\r\n\t\x7f\x01\ufeff\uffff",
+            cohort="e\u0301 é \U0010ffff",
             created_us=-(2**62),
         )
         feedback = feedback_of(
             decision,
             1,
-            values=(2**62, -(2**62), 0),
+            values=(1 << 16,),
             outcomes={"quality": -0.0, "tokens": 2**62, "latency_s": 5e-324},
             source="source; --",
             received_us=2**62,
         )
-        bare = feedback_of(decision, 2, "response", outcomes={}, values=())
+        bare = feedback_of(decision, 2, "response", outcomes={}, values=(0, 1 << 16))
         append(store, *(ArmRecord(Arm(name), "active", None, 0, 2**62) for name in names))
         append(store, decision, feedback, bare)
         store.close()

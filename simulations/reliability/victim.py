@@ -31,7 +31,7 @@ from banditroute.testing import ARMS, PREFERENCES, SECRET, SPEC, a_decision, fee
 from banditroute.testing.records import reporting
 
 ACK = struct.Struct("<q")
-FOLD = folder({"quality": 2})
+FOLD = folder({"quality": 1})
 CHECKPOINT_PAGES = 150
 _WAITING = 600
 

@@ -125,6 +125,11 @@ TERMS: dict[str, tuple[dict[str, Any], type[BanditRouteError], str]] = {
     "tokens endless": ({"prompt_tokens": 10**400}, InvalidArgumentError, "argument.invalid"),
     "key long": ({"key": "x" * 1001}, InvalidArgumentError, "argument.invalid"),
     "key half a character": ({"key": "\ud800"}, InvalidArgumentError, "argument.invalid"),
+    "key cut short": ({"key": "a\0b"}, InvalidArgumentError, "argument.invalid"),
+    "session half a character": ({"session": "\udfff"}, InvalidArgumentError, "argument.invalid"),
+    "session cut short": ({"session": "\0"}, InvalidArgumentError, "argument.invalid"),
+    "cohort half a character": ({"cohort": "\ud83d"}, InvalidArgumentError, "argument.invalid"),
+    "cohort cut short": ({"cohort": "chat\0"}, InvalidArgumentError, "argument.invalid"),
 }
 
 
@@ -143,6 +148,12 @@ CHANGES: dict[str, tuple[Callable[[Router], object], type[BanditRouteError]]] = 
     "drain unknown": (lambda r: r.drain_arm("tiny"), UnknownArmError),
     "retire unknown": (lambda r: r.retire_arm("tiny"), UnknownArmError),
     "retire several": (lambda r: r.retire_arm(np.array(["small", "large"])), UnknownArmError),  # type: ignore[arg-type]
+    "arm half a character": (lambda r: r.add_arm(Arm("tiny\ud800")), InvalidArgumentError),
+    "arm cut short": (lambda r: r.add_arm(Arm("ti\0ny")), InvalidArgumentError),
+    "group half a character": (lambda _: Objective("speed", group="\ud800"), InvalidArgumentError),
+    "group cut short": (lambda _: Objective("speed", group="a\0b"), InvalidArgumentError),
+    "group long": (lambda _: Objective("speed", group="x" * 65), InvalidArgumentError),
+    "group no text": (lambda _: Objective("speed", group=7), InvalidArgumentError),  # type: ignore[arg-type]
     "source half a character": (lambda r: _report(r, source="\ud800"), InvalidArgumentError),
     "source cut short": (lambda r: _report(r, source="a\0b"), InvalidArgumentError),
     "source long": (lambda r: _report(r, source="x" * 201), InvalidArgumentError),

@@ -73,7 +73,7 @@ class TwoStores(RuleBasedStateMachine):
         data=st.data(),
         group=st.sampled_from(["quality", "response"]),
         revision=st.integers(0, 3),
-        values=st.none() | st.lists(int64, max_size=3).map(tuple),
+        values=st.none() | st.lists(st.integers(-1, 65_537), min_size=1, max_size=2).map(tuple),
         previous=st.none() | st.just((1,)),
         outcomes=st.dictionaries(words, finite, max_size=3),
         source=st.none() | words,

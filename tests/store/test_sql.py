@@ -119,8 +119,8 @@ def test_one_file_holds_many_routers(store: SqlStore, path: Path) -> None:
 def test_sums_moved_by_another_process_are_read_again(store: SqlStore, path: Path) -> None:
     other = opened(path)
     append(store, ONE, TWO, feedback_of(ONE, 1))
-    append(other, feedback_of(ONE, 2, revision=1, previous=(1, -1)))
-    append(store, feedback_of(ONE, 3, revision=2, previous=(2, -2)), feedback_of(TWO, 4))
+    append(other, feedback_of(ONE, 2, revision=1, previous=(1,)))
+    append(store, feedback_of(ONE, 3, revision=2, previous=(2,)), feedback_of(TWO, 4))
     append(other, feedback_of(TWO, 4, group="response"))
     assert sums(path) == folded(store)
     other.close()
@@ -158,7 +158,7 @@ def test_rotten_sums_are_made_anew(
     if blob == "x'ff'":
         query(path, "UPDATE br_state SET sha256 = ? WHERE arm_id = 1", hashlib.sha256(b"\xff").digest())
     store = opened(path)
-    append(store, feedback_of(ONE, 3, "response"), feedback_of(TWO, 4, revision=1, previous=(2, -2)))
+    append(store, feedback_of(ONE, 3, "response"), feedback_of(TWO, 4, revision=1, previous=(2,)))
     assert sums(path) == folded(store)
     assert store.health()["rebuilt_sums"] == 1
     assert "were broken; they are made anew from the log" in caplog.text

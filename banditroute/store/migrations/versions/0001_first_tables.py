@@ -164,7 +164,8 @@ def upgrade() -> None:
         sa.Column("source", sa.Text(), nullable=True),
         sa.Column("received_us", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('outcome', 'default', 'kept', 'amend', 'retract')", name=op.f("ck_br_feedback_kind")
+            "kind IN ('outcome', 'default', 'kept', 'amend', 'retract', 'refused')",
+            name=op.f("ck_br_feedback_kind"),
         ),
         sa.CheckConstraint("learned >= 1", name=op.f("ck_br_feedback_learned")),
         sa.CheckConstraint("length(body) = 16", name=op.f("ck_br_feedback_body")),
@@ -187,6 +188,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("learned IS NULL"),
         postgresql_where=sa.text("learned IS NULL"),
+    )
+    op.create_index(
+        "ix_br_feedback_refused",
+        "br_feedback",
+        ["router_id"],
+        unique=False,
+        sqlite_where=sa.text("kind = 'refused'"),
+        postgresql_where=sa.text("kind = 'refused'"),
     )
     op.create_table(
         "br_report",
