@@ -113,8 +113,11 @@ class Newcomer:
     dearer: float
 
 
-def newcomer(task: Newcomer) -> tuple[float, float, float, float]:
-    """Requests until it gets a tenth of 50 (or infinity); pulls, less the floor's; quality; cost / budget."""
+def newcomer(task: Newcomer) -> tuple[float, float, float, float, float]:
+    """Requests until it gets a tenth of 50, with and without the burn-in; pulls; quality; cost / budget.
+
+    The first two are infinite if it never gets them; of the pulls the floor's share is taken away.
+    """
     stream = shuffled(splits(task.directory)["test"], task.seed)
     place = stream.arms.index(task.arm)
     quality, usd = stream.quality.copy(), stream.usd.copy()
@@ -128,17 +131,21 @@ def newcomer(task: Newcomer) -> tuple[float, float, float, float]:
         task.setting, stream, task.seed, arms=first, events={task.arrives: lambda router: router.add_arm(arm)}
     )
     pulled = (run.arm == place)[task.arrives :].astype(np.float64)
-    # The burn-in alone would be a tenth of 50 requests, so it does not count as an adoption.
+    # The burn-in alone is a tenth of 50 requests, so what comes after it is looked at too.
     wanted = np.where(np.cumsum(pulled) > STANDARD_EXPLORATION.burn_in, pulled, 0.0)
-    often = np.flatnonzero(moving(wanted) >= 0.1)
-    adopted = float(often[0] + WINDOW) if len(often) else np.inf
     floor = task.setting.floor / len(stream.arms) * len(pulled)
     return (
-        adopted,
+        _adopted(pulled),
+        _adopted(wanted),
         float(pulled.sum() - floor),
         float(run.quality.mean()),
         float(run.usd.mean() / task.setting.usd),
     )
+
+
+def _adopted(pulled: FloatArray) -> float:
+    often = np.flatnonzero(moving(pulled) >= 0.1)
+    return float(often[0] + WINDOW) if len(often) else np.inf
 
 
 def restarted(setting: Setting, seed: int, at: int, history: Path | None) -> tuple[bool, bool]:

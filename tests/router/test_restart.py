@@ -45,6 +45,8 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, W
         router._clock = world.clock
         for number in range(STEPS):
             if number in moments:
+                # Reading the log proves a snapshot, which then is to be stored.
+                router.sync()
                 router.flush()
                 found[number] = (place / f"{number}.db", world.copy())
                 with sqlite3.connect(place / "life.db") as life, sqlite3.connect(found[number][0]) as copy:
