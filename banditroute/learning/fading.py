@@ -79,7 +79,10 @@ class Fading:
 
     def halvings(self, key: StateKey) -> int:
         """How often the weight of these sums was halved."""
-        steps = self._steps.get((key.arm, key.group), ())
+        # The hot path: most routers never halve anything.
+        steps = self._steps and self._steps.get((key.arm, key.group))
+        if not steps:
+            return 0
         return min(sum(step.halvings for step in steps if key.epoch <= step.last), MAX_HALVINGS)
 
     def first_alike(self, key: StateKey) -> int:
