@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar
 from unittest import mock
 
@@ -12,7 +13,7 @@ from sqlalchemy import false
 from banditroute import choice
 from banditroute.learning import belief
 from banditroute.records import DecisionRecord, FeedbackRecord, Position, PreferencesRecord, SnapshotRecord
-from banditroute.store import reader
+from banditroute.store import reader, rows
 from banditroute.store.codec import to_feedback
 from banditroute.store.order import as_lived
 from simulations.reliability.life import DivergenceError, Life
@@ -49,15 +50,15 @@ def _mixed(
 
 _newest_snapshot = reader.newest_snapshot
 
-MUTANTS: Mapping[str, tuple[str, Callable[..., Any] | object]] = {
-    "amendments": ("to_feedback", _amended),
-    "prices": ("price_history", lambda *_: {}),
-    "preferences": ("latest_preferences", _oldest),
-    "snapshots": ("newest_snapshot", _behind),
-    "order": ("as_lived", _mixed),
-    "other workers": ("_OTHERS_FEEDBACK", reader._OTHERS_FEEDBACK.where(false())),
+MUTANTS: Mapping[str, tuple[ModuleType, str, Callable[..., Any] | object]] = {
+    "amendments": (rows, "to_feedback", _amended),
+    "prices": (reader, "price_history", lambda *_: {}),
+    "preferences": (reader, "latest_preferences", _oldest),
+    "snapshots": (reader, "newest_snapshot", _behind),
+    "order": (reader, "as_lived", _mixed),
+    "other workers": (reader, "_OTHERS_FEEDBACK", reader._OTHERS_FEEDBACK.where(false())),
 }
-"""What is wrong → a name of the reader, and the mistake that takes its place."""
+"""What is wrong → a name in a module of the store, and the mistake that takes its place."""
 
 
 @contextmanager
@@ -123,10 +124,10 @@ class Agreement:
             life.close()
         return None
 
-    def _found(self, place: Path, name: str, mistake: object) -> int:
+    def _found(self, place: Path, module: ModuleType, name: str, mistake: object) -> int:
         """After how many lives a mutant was found; 0 if it never was."""
         place.mkdir()
-        with mock.patch.object(reader, name, mistake):
+        with mock.patch.object(module, name, mistake):
             for seed in range(self.control_lives):
                 try:
                     if self._divergence(f"sqlite:///{place}/{seed}.db", seed) is not None:

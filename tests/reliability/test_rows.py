@@ -54,7 +54,7 @@ SMALL: tuple[Row, ...] = (
     Stops(steps=400, stops=10),
     Retractions(rows=4_000, retracted=2_000),
     Widths(trials=3_000, draws=20_000, situations=4, tolerance=0.03),
-    Agreement(lives=4, steps=20, control_lives=10, mutants=("preferences", "other workers")),
+    Agreement(lives=4, steps=20, control_lives=10, mutants=("amendments", "other workers")),
     Calls(calls=1_500, control_calls=400),
     Mutants(mutants=2_000, longest_ms=ENDLESS),
     Metacharacters(strings=12),
