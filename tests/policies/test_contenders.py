@@ -75,7 +75,7 @@ class Both:
     def __init__(self, objectives: Objectives, seed: int, arms: int, lam: float) -> None:
         belief, rng = a_belief(objectives, seed, arms, lam), np.random.default_rng([seed, 1])
         x = np.append(rng.uniform(-2, 2, FEATURES).round(2), 1.0)
-        factors = rng.choice([0.0, 0.5, 1.0, 3.0], size=arms) if rng.random() < 0.5 else None
+        factors = rng.choice(np.array([0.0, 0.5, 1.0, 3.0]), size=arms) if rng.random() < 0.5 else None
         predictions = [belief.predict(x) for _ in range(2)]
         for prediction in predictions:
             assert not prediction.is_exact
