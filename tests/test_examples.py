@@ -1,12 +1,17 @@
 """Every example is a program that runs, and the README's code is one of them."""
 
+import itertools
+import random
 import re
 import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from banditroute import identity
 
 ROOT = Path(__file__).parent.parent
 
@@ -77,6 +82,15 @@ def test_every_example_is_known_here() -> None:
     assert found == set(ESSENTIAL)
 
 
+@pytest.fixture
+def _same_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids decide the draws: with those of chance, an example now and then tells of a forced request."""
+    moments = itertools.count(1_700_000_000_000_000_000, 1_000_000)
+    monkeypatch.setattr(identity, "os", SimpleNamespace(urandom=random.Random(7).randbytes))
+    monkeypatch.setattr(identity, "time", SimpleNamespace(time_ns=lambda: next(moments)))
+
+
+@pytest.mark.usefixtures("_same_ids")
 @pytest.mark.parametrize("name", ESSENTIAL)
 def test_it_runs_and_tells_its_story(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_module(f"examples.{name}", run_name="__main__")
