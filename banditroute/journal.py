@@ -1,6 +1,7 @@
 """Keeping a router's state abreast of a log that other workers write too."""
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -89,12 +90,10 @@ class Journal:
             self._revision = stored.revision
         if end != self.followed:
             for events in _chunks(self._store.events(self.followed, up_to=end, others=True)):
-                with self._lock:
-                    for event in events:
-                        # One that a controller fails at is not looked at for ever.
-                        with self._barrier:
-                            self._see(event)
-                        self.followed = _behind(self.followed, event)
+                while events:
+                    parting = self._see_some(events)
+                    if parting is not None and self._settle(parting):
+                        events.popleft()
             self.followed = end
         return self._proven(end)
 
@@ -111,6 +110,20 @@ class Journal:
             self._candidate = None
             return snapshot if self.alone else None
 
+    def _see_some(self, events: deque[Event]) -> FeedbackRecord | None:
+        """See what comes first of them, up to one, which is returned, that is no news to what is known here."""
+        with self._lock:
+            while events:
+                event = events[0]
+                if isinstance(event, FeedbackRecord) and self._parts_ways(event):
+                    return event
+                events.popleft()
+                # One that a controller fails at is not looked at for ever.
+                with self._barrier:
+                    self._see(event)
+                self.followed = _behind(self.followed, event)
+        return None
+
     def _see(self, event: Event) -> None:
         entry = self._ledger.get(event.body)
         if isinstance(event, DecisionRecord):
@@ -123,36 +136,47 @@ class Journal:
                     self._awaited.decided(event.created_us, event.body)
             return
         self.alone = False
-        if entry is None or not event.group:
-            self._state.see(event)
-        else:
-            self._see_outcome(entry, event)
-
-    def _see_outcome(self, entry: Entry, event: FeedbackRecord) -> None:
-        before = entry.feedback.get(event.group)
-        if before is not None and (_says_the_same(before, event) or event.revision < before.revision):
+        before = None if entry is None else entry.feedback.get(event.group)
+        if before is not None and _is_known(before, event):
             # This worker said so itself, or knows already what became of it.
             return
-        if _follows(before, event):
-            self._state.see(event)
-        else:
-            event = self._settled(entry, event)
-        entry.feedback[event.group] = event
+        self._state.see(event)
+        if entry is not None and event.group:
+            entry.feedback[event.group] = event
 
-    def _settled(self, entry: Entry, event: FeedbackRecord) -> FeedbackRecord:
+    def _parts_ways(self, event: FeedbackRecord) -> bool:
+        """Whether this worker learned something else of the decision than what the event goes on from."""
+        entry = self._ledger.get(event.body)
+        if entry is None or not event.group:
+            return False
+        before = entry.feedback.get(event.group)
+        return not (before is not None and _is_known(before, event)) and not _follows(before, event)
+
+    def _settle(self, event: FeedbackRecord) -> bool:
         """Move from what this worker learned of a decision to what the log says of it in the end.
 
         The two go apart when workers are told different things of one decision before they know of each other, and
-        when what was learned is erased from the log.
+        when what was learned is erased from the log. False if something was said of it meanwhile: then look again.
         """
-        before, final = entry.feedback.get(event.group), event
-        if (found := self._store.decision(event.body)) is not None:
-            entry.decision, feedback = found
-            final = ([record for record in feedback if record.group == event.group] or [event])[-1]
-        if before is None or not _says_the_same(before, final):
-            for record in _moves(before, final):
-                self._state.see(record)
-        return final
+        with self._lock:
+            entry = self._ledger.get(event.body)
+            before = None if entry is None else entry.feedback.get(event.group)
+        # Not under the lock: the store waits for its writer, and its writer for the roster.
+        found = self._store.decision(event.body)
+        with self._lock:
+            if entry is None or entry.feedback.get(event.group) is not before:
+                return False
+            self.alone, final = False, event
+            if found is not None:
+                entry.decision, feedback = found
+                final = ([record for record in feedback if record.group == event.group] or [event])[-1]
+            entry.feedback[event.group] = final
+            if before is None or not _says_the_same(before, final):
+                for record in _moves(before, final):
+                    with self._barrier:
+                        self._state.see(record)
+            self.followed = _behind(self.followed, event)
+        return True
 
 
 def _follows(before: FeedbackRecord | None, event: FeedbackRecord) -> bool:
@@ -171,6 +195,10 @@ def _behind(place: Position, event: Event) -> Position:
     return Position(event.learned, place.decided)
 
 
+def _is_known(before: FeedbackRecord, event: FeedbackRecord) -> bool:
+    return _says_the_same(before, event) or event.revision < before.revision
+
+
 def _says_the_same(one: FeedbackRecord, other: FeedbackRecord) -> bool:
     return one.values == other.values and (one.arm == other.arm or one.values is None)
 
@@ -183,7 +211,7 @@ def _moves(before: FeedbackRecord | None, after: FeedbackRecord) -> Iterator[Fee
         yield replace(after, previous=None)
 
 
-def _chunks(events: Iterable[Event]) -> Iterator[list[Event]]:
+def _chunks(events: Iterable[Event]) -> Iterator[deque[Event]]:
     waiting = iter(events)
-    while chunk := list(islice(waiting, CHUNK)):
+    while chunk := deque(islice(waiting, CHUNK)):
         yield chunk

@@ -37,4 +37,4 @@ class Memory(Generic[Note]):
 
     def restore(self, state: Sequence[Sequence[Any]]) -> None:
         """Continue from what :meth:`state` gave."""
-        self._notes = {bytes.fromhex(body): tuple(note) for body, *note in state}  # type: ignore[misc]
+        self._notes = {bytes.fromhex(body): tuple(note) for body, *note in state}  # type: ignore[misc]  # of plain values

@@ -61,7 +61,7 @@ def _number(path: Path, name: str, row: int, cell: object) -> float:
 
 def _read_parquet(path: Path) -> Columns:
     try:
-        import pyarrow  # type: ignore[import-untyped]
+        import pyarrow  # type: ignore[import-untyped]  # ships no types
         from pyarrow import parquet
     except ImportError:
         raise MissingDependencyError("reading Parquet needs pyarrow: pip install 'banditroute[frames]'") from None

@@ -281,4 +281,4 @@ def _identity(row: "dict[str, object]") -> tuple[object, ...]:
 
 
 def _revision(row: object) -> int:
-    return int(row.revision)  # type: ignore[attr-defined]
+    return int(row.revision)  # type: ignore[attr-defined]  # of a row

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 
 from banditroute.store.codec import Row
 
-_POSTGRES: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+_POSTGRES: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # has no types
 
 
 def insertion(dialect: Dialect, table: Table, rows: Sequence[Row]) -> tuple[str, list[Any]]:
@@ -34,7 +34,7 @@ def numbering(table: Table, count: int) -> str:
     """A statement that sets one or two numbers of a row, by its primary key."""
     (key,) = table.primary_key
     names = ("decided", "learned") if count > 1 else ("learned",)
-    return f"UPDATE {table.name} SET {', '.join(f'{name} = ?' for name in names)} WHERE {key.name} = ?"  # noqa: S608
+    return f"UPDATE {table.name} SET {', '.join(f'{name} = ?' for name in names)} WHERE {key.name} = ?"  # noqa: S608  # names alone
 
 
 def array_insertion(table: Table, rows: Sequence[Row]) -> tuple[str, tuple[Any, ...]]:
@@ -50,7 +50,7 @@ def array_numbering(table: Table, rows: Mapping[int, tuple[int, ...]]) -> tuple[
     names = ("decided", "learned") if len(columns) > 1 else ("learned",)
     numbers = ", ".join("%b::bigint[]" for _ in names)
     statement = (
-        f"UPDATE {table.name} SET {', '.join(f'{name} = given.{name}' for name in names)} "  # noqa: S608
+        f"UPDATE {table.name} SET {', '.join(f'{name} = given.{name}' for name in names)} "  # noqa: S608  # names alone
         f"FROM unnest({numbers}, %b::bigint[]) AS given({', '.join(names)}, row) WHERE {key.name} = given.row"
     )
     return statement, (*map(list, columns), list(rows))
@@ -60,6 +60,6 @@ def array_numbering(table: Table, rows: Mapping[int, tuple[int, ...]]) -> tuple[
 def _array_statement(table: Table, names: tuple[str, ...]) -> str:
     types = [table.c[name].type.compile(_POSTGRES) for name in names]
     return (
-        f"INSERT INTO {table.name} ({', '.join(names)}) "  # noqa: S608
+        f"INSERT INTO {table.name} ({', '.join(names)}) "  # noqa: S608  # names alone
         f"SELECT * FROM unnest({', '.join(f'%b::{each}[]' for each in types)}) ON CONFLICT DO NOTHING"
     )

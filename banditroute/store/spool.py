@@ -56,7 +56,7 @@ class Spool:
         self.waiting = 0
         self._start = self._end = len(HEADER)
         try:
-            self._file = open(path, "r+b", buffering=0, opener=_private)  # noqa: SIM115
+            self._file = open(path, "r+b", buffering=0, opener=_private)  # noqa: SIM115  # open for life
         except OSError as error:
             raise StoreUnavailableError(f"spool {path.name!r} cannot be opened ({error.strerror})") from None
         try:

@@ -65,7 +65,7 @@ class Sqlite:
     def lock_schema(self, connection: Connection) -> None:
         """Whoever writes is alone anyway."""
 
-    def lock_journal(self, connection: Connection, key: int, *, wait: bool) -> bool:  # noqa: ARG002
+    def lock_journal(self, connection: Connection, key: int, *, wait: bool) -> bool:  # noqa: ARG002  # one writes
         """Whoever writes is alone anyway."""
         return True
 

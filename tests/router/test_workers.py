@@ -1,6 +1,7 @@
 """Many routers on one log: what one is told, all of them know, and all of them come to the same bits."""
 
 import itertools
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from banditroute.errors import FeedbackConflictError, StoreUnavailableError
 from banditroute.identity import IdSource
 from simulations.reliability.world import Clock, a_router, a_vector, url
 
+PATIENCE = 30.0
 RESPONSE: dict[str, Any] = {"cost_usd": 0.01, "latency_s": 3.0}
 
 
@@ -113,6 +115,30 @@ def test_what_another_said_is_learned_before_it_is_amended(tmp_path: Path) -> No
     two.feedback(identity, quality=0.75, amend=True).wait(30)
     assert two.health()["decided"] == 1
     assert in_step(both) == replayed(tmp_path)
+    closed(both)
+
+
+def test_a_conflict_is_looked_up_while_requests_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store waits for its writer, which may wait for the lock of the router to resolve a report."""
+    one, two = both = workers(tmp_path)
+    identity = one.route(a_vector(1)).id
+    in_step(both)
+    decision, passed = two._store.decision, []
+
+    def looked_up(body: bytes) -> Any:
+        other = threading.Thread(target=two.route, args=(a_vector(2),))
+        other.start()
+        other.join(PATIENCE)
+        passed.append(not other.is_alive())
+        return decision(body)
+
+    monkeypatch.setattr(two._store, "decision", looked_up)
+    one.feedback(identity, quality=0.25).wait(PATIENCE)
+    two.feedback(identity, quality=0.75, amend=True).wait(PATIENCE)
+    one.feedback(identity, quality=0.5, amend=True).wait(PATIENCE)
+    assert in_step(both) == replayed(tmp_path)
+    assert passed
+    assert all(passed)
     closed(both)
 
 

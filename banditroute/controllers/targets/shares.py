@@ -37,7 +37,7 @@ class Shares:
         self,
         *,
         min: Mapping[str, float] | None = None,  # noqa: A002  # the words of the matter
-        max: Mapping[str, float] | None = None,  # noqa: A002
+        max: Mapping[str, float] | None = None,  # noqa: A002  # the same
         slack: float = 5.0,
         step: float = 0.1,
         name: str = "shares",
