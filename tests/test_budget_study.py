@@ -8,8 +8,9 @@ import pytest
 
 from simulations.budget.data import splits
 from simulations.budget.drills import moving, settled
-from simulations.budget.run import CONFIG, mixture, setting
+from simulations.budget.run import mixture
 from simulations.budget.stream import BUDGET, RIVALS, learn_history, play
+from simulations.budget.study import CONFIG, setting
 
 
 def test_the_configuration_states_the_table_of_the_paper() -> None:

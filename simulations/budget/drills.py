@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from banditroute import Arm, Price, Router
+from banditroute import Price, Router
 from banditroute.arrays import FloatArray
-from banditroute.policies.exploration import STANDARD_EXPLORATION
 from banditroute.simulator.workload import shuffled_rows
 from simulations.budget.data import Split, splits
-from simulations.budget.stream import PRICES, USD, Event, Run, Setting, play
+from simulations.budget.stream import PRICES, Event, Run, Setting, play
 
 WINDOW = 50
 
@@ -88,64 +87,6 @@ def _announce(arm: str, price: Price) -> Event:
         router.set_price(arm, price)
 
     return announce
-
-
-@dataclass(frozen=True, slots=True)
-class Newcomer:
-    """One seed of an arrival.
-
-    Attributes:
-        setting: How to route.
-        seed: Of the order and of the draws.
-        arm: Who arrives.
-        arrives: Before which request.
-        directory: Of the recorded workloads.
-        quality: Its quality is scaled to this mean; None leaves it as it was recorded.
-        dearer: Its dollars are multiplied by this.
-    """
-
-    setting: Setting
-    seed: int
-    arm: str
-    arrives: int
-    directory: Path
-    quality: float | None
-    dearer: float
-
-
-def newcomer(task: Newcomer) -> tuple[float, float, float, float, float]:
-    """Requests until it gets a tenth of 50, with and without the burn-in; pulls; quality; cost / budget.
-
-    The first two are infinite if it never gets them; of the pulls the floor's share is taken away.
-    """
-    stream = shuffled(splits(task.directory)["test"], task.seed)
-    place = stream.arms.index(task.arm)
-    quality, usd = stream.quality.copy(), stream.usd.copy()
-    if task.quality is not None:
-        quality[:, place] *= task.quality / quality[:, place].mean()
-    usd[:, place] *= task.dearer
-    stream = replace(stream, quality=quality, usd=usd)
-    first = [arm for arm in stream.arms if arm != task.arm]
-    arm = Arm(task.arm, price=PRICES[task.arm], prior={"cost_usd": USD[task.arm] * task.dearer})
-    run = play(
-        task.setting, stream, task.seed, arms=first, events={task.arrives: lambda router: router.add_arm(arm)}
-    )
-    pulled = (run.arm == place)[task.arrives :].astype(np.float64)
-    # The burn-in alone is a tenth of 50 requests, so what comes after it is looked at too.
-    wanted = np.where(np.cumsum(pulled) > STANDARD_EXPLORATION.burn_in, pulled, 0.0)
-    floor = task.setting.floor / len(stream.arms) * len(pulled)
-    return (
-        _adopted(pulled),
-        _adopted(wanted),
-        float(pulled.sum() - floor),
-        float(run.quality.mean()),
-        float(run.usd.mean() / task.setting.usd),
-    )
-
-
-def _adopted(pulled: FloatArray) -> float:
-    often = np.flatnonzero(moving(pulled) >= 0.1)
-    return float(often[0] + WINDOW) if len(often) else np.inf
 
 
 def restarted(setting: Setting, seed: int, at: int, history: Path | None) -> tuple[bool, bool]:

@@ -4,65 +4,20 @@ import argparse
 import os
 import subprocess
 import tempfile
-import tomllib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 
 from banditroute.arrays import FloatArray
 from banditroute.simulator.baselines import best_static_mixture, mean_of_arms
 from banditroute.simulator.workload import shuffled_rows
+from simulations.budget.arrivals import arrivals
 from simulations.budget.data import splits
-from simulations.budget.drills import Drill, Newcomer, drill, newcomer, restarted, shuffled
+from simulations.budget.drills import Drill, drill, restarted, shuffled
 from simulations.budget.stream import BUDGET, RIVALS, Setting, learn_history, play
-
-HERE = Path(__file__).parent
-CONFIG: dict[str, Any] = tomllib.loads((HERE / "config.toml").read_text("utf-8"))
-BUDGETS: list[float] = CONFIG["dollars"]["budgets"]
-
-Work = TypeVar("Work")
-Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Study:
-    """What all sections share.
-
-    Attributes:
-        pool: Where runs go.
-        seeds: How many of each.
-        logs: Controller → the log of its warm start.
-    """
-
-    pool: ProcessPoolExecutor
-    seeds: int
-    logs: dict[str, Path]
-
-    def map(self, function: Callable[[Work], Result], works: Iterable[Work]) -> list[Result]:
-        """Results in order."""
-        return list(self.pool.map(function, works))
-
-
-def setting(controller: str, usd: float, *, warm: bool, floor: float | None = None) -> Setting:
-    """The study's setting of a controller."""
-    policy = CONFIG["policy"]
-    ridge = policy["ridge"] if warm else CONFIG["cold"]["ridge"]
-    return Setting(controller, usd, policy["alpha"], ridge, policy["floor"] if floor is None else floor)
-
-
-def table(head: Sequence[object], rows: Iterable[Iterable[object]]) -> list[str]:
-    """A table in Markdown."""
-    return [
-        "",
-        f"| {' | '.join(map(str, head))} |",
-        f"|{'---|' * len(head)}",
-        *(f"| {' | '.join(map(str, row))} |" for row in rows),
-        "",
-    ]
+from simulations.budget.study import BUDGETS, CONFIG, HERE, Study, setting, table
 
 
 def _history(task: tuple[str, Path]) -> None:
@@ -234,76 +189,6 @@ def drops(study: Study) -> list[str]:
 
 def _thirds(values: FloatArray, form: str) -> str:
     return " · ".join(format(value, form) for value in values)
-
-
-def arrivals(study: Study, directory: Path | None) -> list[str]:
-    """A fourth model, worth it or not."""
-    config = CONFIG["new_arm"]
-    if directory is None:
-        return ["## A new arm", "", "Left out: no directory of recorded workloads was given."]
-    cases = [
-        ("as recorded", 1.9e-3, None, 1.0, True),
-        ("a tenth of its price", 2.3e-4, None, 0.1, True),
-        # What it costs more than the mixture of the others buys more quality there.
-        ("as recorded", 2.3e-4, None, 1.0, False),
-        ("as recorded", 8.3e-5, None, 1.0, False),
-        ("mean quality .7", 1.9e-3, 0.7, 1.0, False),
-        ("mean quality .7, at ten times its price", 6.6e-4, 0.7, 10.0, False),
-        ("ten times its price", 6.6e-4, None, 10.0, False),
-    ]
-    rows = []
-    for name, usd, quality, dearer, worth in cases:
-        how = setting(BUDGET, usd, warm=False)
-        tasks = [
-            Newcomer(how, seed, config["arm"], config["arrives"], directory, quality, dearer)
-            for seed in range(study.seeds)
-        ]
-        found = np.array(study.map(newcomer, tasks))
-        adopted, wanted = (found[:, :2] <= config["within"]).T
-        pulls = found[:, 2]
-        few = pulls < config["most_pulls"]
-        kept = adopted.all() if worth else few.all()
-        median = np.median(found[:, 1])
-        rows.append(
-            [
-                name,
-                f"{usd:g}",
-                "yes" if worth else "no",
-                f"{adopted.sum()} of {study.seeds}",
-                f"{wanted.sum()} of {study.seeds}",
-                f"{median:.0f}" if np.isfinite(median) else "never",
-                f"{np.median(pulls):.0f}, at most {pulls.max():.0f}",
-                f"{few.sum()} of {study.seeds}",
-                f"{found[:, 3].mean():.4f}",
-                f"{found[:, 4].mean():.3f}",
-                "yes" if kept else "**no**",
-            ]
-        )
-    return [
-        "## A new arm",
-        "",
-        f"`{config['arm']}`, the fourth model of `paretobandit4`, arrives before request {config['arrives'] + 1}",
-        f"of its test split; cold start, {study.seeds} seeds. Adopted: ≥ {config['share']:.0%} of",
-        f"{config['window']} consecutive requests within {config['within']}, in every seed; its burn-in of 5",
-        "is such a tenth by itself, so what comes after it is shown too. If it is not worth it, fewer than",
-        f"{config['most_pulls']} pulls in every seed, those of the floor not counted.",
-        *table(
-            [
-                "newcomer",
-                "budget [USD]",
-                "worth it",
-                "adopted in time",
-                "so after the burn-in",
-                "requests until then (median)",
-                "pulls (median, most)",
-                f"fewer than {config['most_pulls']}",
-                "quality",
-                "cost / budget",
-                "kept",
-            ],
-            rows,
-        ),
-    ]
 
 
 def restarts(study: Study) -> list[str]:

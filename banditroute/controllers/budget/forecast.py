@@ -6,7 +6,7 @@ one arm is long with the others: how dear it is, relative to the arm's level, is
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,18 +15,58 @@ from banditroute.arrays import FloatArray, RowArray, from_feature_row
 RIDGE = 32.0
 _SLOW, _FAST = 0.995, 0.8
 _CONTRADICTION, _ENOUGH = 3.0, 8
+# Receipts have heavy tails: one of ten times the usual is no new price. Cut at so many times the usual, it takes
+# five in a row to make a contradiction.
+_CREDIBLE = 5.0
 _LEAST, _MOST = 0.1, 10.0
+
+
+class _Level(NamedTuple):
+    """Discounted sums of one arm.
+
+    Attributes:
+        amount, shape: Of its receipts.
+        late, late_shape: Of the last few.
+        credible: As ``late``, with outliers cut.
+        receipts: So many since the old ones were given up.
+    """
+
+    amount: float = 0.0
+    shape: float = 0.0
+    late: float = 0.0
+    late_shape: float = 0.0
+    credible: float = 0.0
+    receipts: int = 0
+
+    @property
+    def usual(self) -> float:
+        return self.amount / self.shape
+
+    def after(self, amount: float, shape: float) -> "_Level":
+        usual = self.usual if self.amount else amount / shape
+        level = _Level(
+            _SLOW * self.amount + amount,
+            _SLOW * self.shape + shape,
+            _FAST * self.late + amount,
+            _FAST * self.late_shape + shape,
+            _FAST * self.credible + min(amount, _CREDIBLE * usual * shape),
+            self.receipts + 1,
+        )
+        lately = level.credible / level.late_shape
+        if level.receipts <= _ENOUGH or usual / _CONTRADICTION <= lately <= usual * _CONTRADICTION:
+            return level
+        return _Level(level.late, level.late_shape, level.late, level.late_shape, level.late)
 
 
 class Forecast:
     """Expected consumption, for one resource.
 
-    The level of an arm is a ratio of discounted sums, Σ consumed / Σ shape. When its last receipts contradict it
-    by a factor of three (a price changed, and nobody said so), the old ones are given up.
+    The level of an arm is a ratio of discounted sums, Σ consumed / Σ shape. When its last receipts, outliers cut,
+    contradict it by a factor of three (a price changed, and nobody said so), the old ones are given up.
     """
 
     def __init__(self) -> None:
-        self._levels: dict[str, list[float]] = {}
+        self._levels: dict[str, _Level] = {}
         self._gram: FloatArray | None = None
         self._cross: FloatArray = np.zeros(0)
         self._slopes: FloatArray | None = None
@@ -41,29 +81,18 @@ class Forecast:
 
     def level(self, arm: str) -> float | None:
         """What the arm usually consumes; None if nothing is known."""
-        sums = self._levels.get(arm)
-        return None if sums is None else sums[0] / sums[1]
+        level = self._levels.get(arm)
+        return None if level is None else level.usual
 
     def learn(self, arm: str, row: RowArray, consumed: float) -> None:
         """See what one request consumed."""
         x = from_feature_row(row)
         shape = float(self.shape(x[np.newaxis])[0])
         amount = max(consumed, 0.0)
-        slow, weight, fast, recent, count = self._levels.get(arm, (0.0, 0.0, 0.0, 0.0, 0))
-        sums = [
-            _SLOW * slow + amount,
-            _SLOW * weight + shape,
-            _FAST * fast + amount,
-            _FAST * recent + shape,
-            count + 1,
-        ]
-        usual, lately = sums[0] / sums[1], sums[2] / sums[3]
-        if sums[4] > _ENOUGH and not usual / _CONTRADICTION <= lately <= usual * _CONTRADICTION:
-            sums = [sums[2], sums[3], sums[2], sums[3], 0]
-        self._levels[arm] = sums
+        level = self._levels[arm] = self._levels.get(arm, _Level()).after(amount, shape)
         self._receipts += 1
-        if sums[0] > 0:
-            self._learn_shape(x, min(amount * sums[1] / sums[0], _MOST) - 1.0)
+        if level.usual > 0:
+            self._learn_shape(x, min(amount / level.usual, _MOST) - 1.0)
 
     def _learn_shape(self, x: FloatArray, relative: float) -> None:
         if self._gram is None:
@@ -78,7 +107,7 @@ class Forecast:
     def state(self) -> Mapping[str, Any]:
         """Levels, the sums behind the shape as base64 of float64, and the shape in use."""
         return {
-            "levels": {arm: [*sums] for arm, sums in self._levels.items()},
+            "levels": {arm: [*level] for arm, level in self._levels.items()},
             "gram": _text(self._gram),
             "cross": _text(self._cross),
             "slopes": _text(self._slopes),
@@ -88,7 +117,7 @@ class Forecast:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from what :meth:`state` gave."""
-        self._levels = {arm: [*sums] for arm, sums in state["levels"].items()}
+        self._levels = {arm: _Level(*level) for arm, level in state["levels"].items()}
         cross, gram = _numbers(state["cross"]), _numbers(state["gram"])
         assert cross is not None
         self._cross = cross

@@ -107,6 +107,41 @@ def test_a_silent_change_of_price_is_believed_after_a_few_receipts() -> None:
     assert 0.05 < level < 0.25
 
 
+def usual_receipts(rng: np.random.Generator, count: int = 400) -> Forecast:
+    forecast = Forecast()
+    for _ in range(count):
+        forecast.learn("a", row(0.0), 1.0 * rng.uniform(0.5, 1.5))
+    return forecast
+
+
+@pytest.mark.parametrize("size", [10.0, 100.0])
+def test_one_receipt_of_many_times_the_usual_is_no_new_price(size: float) -> None:
+    forecast = usual_receipts(np.random.default_rng(3))
+    forecast.learn("a", row(0.0), size)
+    assert forecast.level("a") == pytest.approx(1.0 + size / 200, rel=0.15)
+
+
+def test_five_in_a_row_are() -> None:
+    """The control: what was cut is no less a receipt."""
+    forecast = usual_receipts(np.random.default_rng(3))
+    for _ in range(5):
+        forecast.learn("a", row(0.0), 10.0)
+    level = forecast.level("a")
+    assert level is not None
+    assert level > 6.0
+
+
+def test_an_arm_that_was_free_is_believed_to_cost_something_at_once() -> None:
+    forecast = Forecast()
+    for _ in range(20):
+        forecast.learn("a", row(0.0), 0.0)
+    for _ in range(3):
+        forecast.learn("a", row(0.0), 1.0)
+    level = forecast.level("a")
+    assert level is not None
+    assert level > 0.3
+
+
 def test_arms_without_a_bill_cost_what_is_believed_or_what_the_others_do() -> None:
     forecast = Forecast()
     forecast.learn("known", row(0.0), 4.0)
