@@ -1,11 +1,10 @@
-"""Records as rows, and rows as records."""
+"""Records as rows, and rows as records; how many rows at once become records is in :mod:`.decoding`."""
 
 import hashlib
 import json
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -189,60 +188,6 @@ def decision_row(record: DecisionRecord, router_id: int, arms: ArmIds) -> Row:
     }
 
 
-DECISION_COLUMNS = (
-    "body",
-    "decided",
-    "learned",
-    "arm_id",
-    "features",
-    "arm_ids",
-    "probabilities",
-    "mean",
-    "width",
-    "preferences",
-    "weights",
-    "excluded",
-    "epoch",
-    "mode",
-    "cause",
-    "draw_key",
-    "session",
-    "cohort",
-    "effects",
-    "created_us",
-)
-
-
-def to_decision(row: Sequence[Any], arms: ArmIds) -> DecisionRecord:
-    """The record of a row of :data:`DECISION_COLUMNS`; its arrays are read-only views of the row."""
-    (body, decided, learned, arm, features, arm_ids, probabilities, mean, width, *rest) = row
-    (preferences, weights, excluded, epoch, mode, cause, key, session, cohort, effects, created_us) = rest
-    names = arms.unpack(arm_ids)
-    shape = (len(names), -1) if mean else (len(names), 0)
-    return DecisionRecord(
-        body,
-        decided or 0,
-        learned or 0,
-        arms.names[arm],
-        np.frombuffer(features, _INT),
-        names,
-        np.frombuffer(probabilities, _FLOAT),
-        np.frombuffer(mean, _FLOAT).reshape(shape),
-        np.frombuffer(width, _FLOAT).reshape(shape),
-        dict(_repeated(preferences)),
-        np.frombuffer(weights, _FLOAT),
-        dict(_repeated(excluded)),
-        epoch,
-        mode,
-        cause,
-        key,
-        json.loads(effects) if len(effects) > 2 else {},
-        created_us,
-        session,
-        cohort,
-    )
-
-
 def seal_of(record: FeedbackRecord) -> bytes:
     """16 bytes that are equal for feedback that says the same of the same arm."""
     said = f"{record.arm}\n{_json(dict(record.outcomes))}\n".encode() + (_integers(record.values) or b"-")
@@ -311,42 +256,6 @@ def to_report(row: Any) -> ReportRecord:
     return ReportRecord(row.body, json.loads(row.outcomes), row.served_arm, row.source, row.amend, row.received_us)
 
 
-FEEDBACK_COLUMNS = (
-    "body",
-    "learned",
-    "objective_group",
-    "revision",
-    "arm_id",
-    "grid_values",
-    "grid_previous",
-    "outcomes",
-    "source",
-    "received_us",
-    "kind",
-)
-
-
-def to_feedback(row: Sequence[Any], arms: ArmIds) -> FeedbackRecord:
-    """The record of a row of :data:`FEEDBACK_COLUMNS` and its decision's features and epoch."""
-    (body, learned, group, revision, arm, values, previous, outcomes, source, received_us, kind, *rest) = row
-    features, epoch = rest
-    return FeedbackRecord(
-        body,
-        learned or 0,
-        group,
-        revision,
-        arms.names[arm],
-        np.frombuffer(features, _INT),
-        epoch,
-        to_integers(values),
-        to_integers(previous),
-        _decoded(outcomes),
-        source,
-        received_us,
-        kind == DEFAULT,
-    )
-
-
 def _floats(array: FloatArray) -> bytes:
     if not np.isfinite(array).all():
         raise StoreError("a decision holds a number that is not finite")
@@ -362,14 +271,6 @@ def to_integers(blob: bytes | None) -> tuple[int, ...] | None:
     return None if blob is None else struct.unpack(f"<{len(blob) // 8}q", blob)
 
 
-def _decoded(text: str) -> dict[str, Any]:
-    # Half the time of json.loads, which looks for white space around its value.
-    value: dict[str, Any] = _decode(text)[0]
-    return value
-
-
-_repeated = lru_cache(maxsize=1024)(_decoded)
-_decode = json.JSONDecoder().raw_decode
 _encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 

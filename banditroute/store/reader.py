@@ -20,16 +20,9 @@ from banditroute.records import (
     StoredRouter,
 )
 from banditroute.store import tables
-from banditroute.store.codec import (
-    DECISION_COLUMNS,
-    FEEDBACK_COLUMNS,
-    REFUSED,
-    ArmIds,
-    to_arm,
-    to_preferences,
-    to_spec,
-)
+from banditroute.store.codec import REFUSED, ArmIds, to_arm, to_preferences, to_spec
 from banditroute.store.database import Database
+from banditroute.store.decoding import DECISION_COLUMNS, FEEDBACK_COLUMNS
 from banditroute.store.limits import Limits
 from banditroute.store.order import as_lived
 from banditroute.store.rows import PassedOver, Rows, Told, says_something

@@ -8,21 +8,14 @@ worker passes over the same rows at the same places, and all that goes by number
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from math import isfinite
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from banditroute.errors import BanditRouteError, StoreError
+from banditroute.errors import BanditRouteError
 from banditroute.records import DecisionRecord, FeedbackRecord
-from banditroute.store.codec import (
-    NOTHING_SAID,
-    REFUSED,
-    ArmIds,
-    row_to_held,
-    to_decision,
-    to_feedback,
-)
+from banditroute.store.codec import NOTHING_SAID, REFUSED, ArmIds, row_to_held
+from banditroute.store.decoding import to_decisions, to_feedbacks
 from banditroute.store.limits import Limits
 from banditroute.store.settle import Held
 
@@ -48,14 +41,14 @@ class Rows:
         self._arms, self._limits = arms, limits
 
     def decisions(self, rows: Sequence[Any]) -> list[DecisionRecord]:
-        """The records of rows of :data:`~banditroute.store.codec.DECISION_COLUMNS`."""
+        """The records of rows of :data:`~banditroute.store.decoding.DECISION_COLUMNS`."""
         try:
             return self._decisions(rows)
         except Exception:  # noqa: BLE001  (there are as many of them as there are ways to be garbage)
             return [self._decision(row) for row in rows]
 
     def feedback(self, rows: Sequence[Any]) -> list[FeedbackRecord]:
-        """The records of rows of :data:`~banditroute.store.codec.FEEDBACK_COLUMNS`, features and epoch.
+        """The records of rows of :data:`~banditroute.store.decoding.FEEDBACK_COLUMNS`, features and epoch.
 
         What a row that is passed over would have put in, the next revision does not take out.
         """
@@ -65,11 +58,9 @@ class Rows:
         return [self._one_feedback(row) for row in rows]
 
     def _decisions(self, rows: Sequence[Any]) -> list[DecisionRecord]:
-        records = [to_decision(row, self._arms) for row in rows]
+        records = to_decisions(rows, self._arms)
         if records:
-            # All at once: looking at each would take as long as reading it.
             self._limits.check_rows([record.row for record in records])
-            _check_decisions(records)
         return records
 
     def _decision(self, row: Any) -> DecisionRecord:
@@ -81,15 +72,13 @@ class Rows:
             return blank
 
     def _feedback(self, rows: Sequence[Any]) -> list[FeedbackRecord]:
-        records = [to_feedback(row, self._arms) for row in rows]
+        records = to_feedbacks(rows, self._arms)
         if records:
             self._limits.check_rows([record.row for record in records])
         for record in records:
             self._limits.check_values(record.group, record.values)
-            self._limits.check_values(record.group, record.previous)
-            _check_integers(record.epoch, record.received_us)
-            if not all(map(isfinite, record.outcomes.values())):
-                raise StoreError("it reports a number that is not finite")
+            if record.previous is not None:
+                self._limits.check_values(record.group, record.previous)
         return records
 
     def _one_feedback(self, row: Any) -> FeedbackRecord:
@@ -163,28 +152,6 @@ def why(error: Exception) -> str:
 def says_something(records: Iterable[FeedbackRecord]) -> Sequence[FeedbackRecord]:
     """Those that were not passed over."""
     return [record for record in records if record.group]
-
-
-def _check_decisions(records: Sequence[DecisionRecord]) -> None:
-    """What the door sees to, again: that arrays are of the arms, finite, and the choice one of them."""
-    numbers = []
-    for record in records:
-        if record.arm not in record.arms or len(record.probabilities) != len(record.arms):
-            raise StoreError("its probabilities are not those of its arms")
-        if record.mean.shape != record.width.shape:
-            raise StoreError("its means and widths are of different shapes")
-        if not isinstance(record.effects, dict):
-            raise StoreError("its effects are no mapping")
-        _check_integers(record.epoch, record.created_us)
-        numbers += [record.probabilities, record.mean.ravel(), record.width.ravel(), record.weights]
-    if not np.isfinite(np.concatenate(numbers)).all():
-        raise StoreError("it holds a number that is not finite")
-
-
-def _check_integers(*numbers: object) -> None:
-    # SQLite keeps any type in any column.
-    if not all(type(number) is int for number in numbers):
-        raise StoreError("its epoch or its time is no integer")
 
 
 def _no_decision(row: Any) -> DecisionRecord:

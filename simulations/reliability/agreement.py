@@ -14,7 +14,7 @@ from banditroute import choice
 from banditroute.learning import belief
 from banditroute.records import DecisionRecord, FeedbackRecord, Position, PreferencesRecord, SnapshotRecord
 from banditroute.store import reader, rows
-from banditroute.store.codec import to_feedback
+from banditroute.store.decoding import to_feedbacks
 from banditroute.store.order import as_lived
 from simulations.reliability.life import DivergenceError, Life
 from simulations.reliability.quiet import quiet
@@ -25,9 +25,9 @@ REFRESH_EVERY, EPOCH_REQUESTS = 8, 16
 """Often enough that a short life has snapshots and epochs."""
 
 
-def _amended(row: Any, arms: Any) -> FeedbackRecord:
+def _amended(found: Any, arms: Any) -> list[FeedbackRecord]:
     """What an amendment takes out is forgotten."""
-    return replace(to_feedback(row, arms), previous=None)
+    return [replace(record, previous=None) for record in to_feedbacks(found, arms)]
 
 
 def _oldest(*_: Any) -> PreferencesRecord:
@@ -51,7 +51,7 @@ def _mixed(
 _newest_snapshot = reader.newest_snapshot
 
 MUTANTS: Mapping[str, tuple[ModuleType, str, Callable[..., Any] | object]] = {
-    "amendments": (rows, "to_feedback", _amended),
+    "amendments": (rows, "to_feedbacks", _amended),
     "prices": (reader, "price_history", lambda *_: {}),
     "preferences": (reader, "latest_preferences", _oldest),
     "snapshots": (reader, "newest_snapshot", _behind),

@@ -16,7 +16,7 @@ from banditroute.cli.sums import fold_of
 from banditroute.errors import BanditRouteError, DecisionExpiredError, InvalidArgumentError
 from banditroute.records import FeedbackRecord, StateKey
 from banditroute.store import tables
-from banditroute.store.codec import to_decision, to_feedback
+from banditroute.store.decoding import to_decisions, to_feedbacks
 from banditroute.store.folding import Folder
 from banditroute.store.rows import Rows
 from banditroute.store.sql import SqlStore
@@ -122,7 +122,7 @@ def never_mind(monkeypatch: pytest.MonkeyPatch) -> None:
     """The mistake: to take every row for one of ours."""
 
     def all_of_them(rows: Rows, found: Any) -> list[FeedbackRecord]:
-        return [to_feedback(row, rows._arms) for row in found]
+        return to_feedbacks(found, rows._arms)
 
     def together(folder: Folder, _: Any, blob: Any, rows: Any) -> Any:
         return folder._fold(blob, rows)
@@ -231,7 +231,7 @@ def test_a_decision_that_cannot_be_read_is_passed_over(url: str, damage: Mapping
 
 def test_without_passing_over_no_worker_opens(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control."""
-    monkeypatch.setattr(Rows, "decisions", lambda rows, found: [to_decision(row, rows._arms) for row in found])
+    monkeypatch.setattr(Rows, "decisions", lambda rows, found: to_decisions(found, rows._arms))
     world = World()
     lived(url, 0, STEPS, world).close()
     spoil(url, {**DAMAGE["probabilities of nobody"], **DAMAGE["half a mean"]})
