@@ -15,7 +15,7 @@ from banditroute.store.database import Database
 from banditroute.store.fates import Fates
 from banditroute.store.folding import LIMIT, Folder
 
-HELPING = 500
+HELPING = 250
 """Rows that a worker folds between two groups of its own."""
 
 EXPIRE_EVERY_S = 3_600.0
@@ -76,12 +76,12 @@ class Ledger:
         while self._fold(LIMIT, wait=True) == LIMIT:
             pass
 
-    def help_folding(self) -> None:
+    def help_folding(self) -> bool:
         """Number and learn some of what waits, unless somebody else is at it; raises as :meth:`fold` does.
 
-        Only some: who appends to this worker meanwhile has to wait.
+        Only some: who appends to this worker meanwhile has to wait. It says whether there is more.
         """
-        self._fold(HELPING, wait=False)
+        return self._fold(HELPING, wait=False) == HELPING
 
     def health(self) -> dict[str, Any]:
         """What this worker saw."""

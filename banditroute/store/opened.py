@@ -156,15 +156,16 @@ class Opened:
             return {}
         return ledger(records)
 
-    def _tick(self) -> None:
+    def _tick(self) -> bool:
         if self._spooling is not None:
             self._spooling.tick()
         # A fold that hangs would keep those waiting whose records the spool could take.
         if self._entered is not None and not self.database.one_writer and not self._is_away:
             try:
-                self._entered.ledger.help_folding()
+                return self._entered.ledger.help_folding()
             except StoreUnavailableError as error:
                 self.begin_away(error)
+        return False
 
     def _fold_rest(self) -> None:
         if not self.database.one_writer and not self._is_away:

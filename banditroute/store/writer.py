@@ -15,7 +15,10 @@ from banditroute.records import LogRecord, ReceiptStatus
 from banditroute.store.fates import Commit, Fate, Fates, together
 
 COMPANY_WAIT = 0.010
-"""How long a group waits for more [s]."""
+"""How long a group waits for more, in all [s]."""
+
+QUIET_WAIT = 0.005
+"""How long it waits for the next one: those who wait for it themselves will send no more [s]."""
 
 GROUP_RECORDS = 500
 
@@ -43,15 +46,16 @@ class Writer:
 
     Args:
         commit: What makes a group durable; called from the thread alone.
-        tick: Called in the same thread, between groups, ``pause()`` seconds after its last call: for what must
-            happen though nobody appends. What it raises is logged, and the thread goes on.
+        tick: Called in the same thread, between groups, ``pause()`` seconds after its last call, or at once if it
+            said that there is more to do: for what must happen though nobody appends. What it raises is logged,
+            and the thread goes on.
         pause: Seconds until the next tick; 100 ms ± 20 % by default.
     """
 
     def __init__(
         self,
         commit: Commit,
-        tick: Callable[[], None] | None = None,
+        tick: Callable[[], bool] | None = None,
         *,
         pause: Callable[[], float] = _tick_pause,
     ) -> None:
@@ -101,8 +105,7 @@ class Writer:
             in_company = len(group) > 1
             self._store(group)
             if not closing and time.monotonic() >= due:
-                self._run_tick()
-                due = self._next_tick()
+                due = time.monotonic() if self._run_tick() else self._next_tick()
 
     def _gather(self, wait: float, due: float) -> tuple[list[_Batch], bool]:
         """The next group, empty if none comes until ``due``, and whether it is the last."""
@@ -121,7 +124,7 @@ class Writer:
             if count >= GROUP_RECORDS:
                 return group, False
             try:
-                batch = self._queue.get(timeout=left) if left > 0 else self._queue.get_nowait()
+                batch = self._queue.get(timeout=min(left, QUIET_WAIT)) if left > 0 else self._queue.get_nowait()
             except queue.Empty:
                 return group, False
         return group, True
@@ -152,15 +155,16 @@ class Writer:
     def _next_tick(self) -> float:
         return math.inf if self._tick is None else time.monotonic() + self._pause()
 
-    def _run_tick(self) -> None:
+    def _run_tick(self) -> bool:
         assert self._tick is not None
         try:
-            self._tick()
+            return self._tick()
         except Exception as error:  # noqa: BLE001  (as above)
             # The same one ten times a second would bury everything else.
             told, self._tick_error = self._tick_error, f"{type(error).__name__}: {error}"
             if told != self._tick_error:
                 _log.error("the writer's tick failed: %s", self._tick_error)
+            return False
 
 
 def refused() -> "Future[ReceiptStatus]":

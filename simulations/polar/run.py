@@ -3,7 +3,7 @@
 import argparse
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -12,6 +12,8 @@ import numpy as np
 from banditroute.arrays import FloatArray
 from banditroute.controllers.cache.placement import enumerated_set, local_set, worth
 from banditroute.simulator.interval import Interval
+from simulations.polar.adversarial import adversarial
+from simulations.polar.markdown import signed, table
 from simulations.polar.overhead import route_ratio
 from simulations.polar.study import BASELINES, CONFIG, CONTROLLERS, Task, at_checkpoints, run
 from simulations.polar.tables import table_rows
@@ -24,21 +26,6 @@ HERE = Path(__file__).parent
 def slope(x: FloatArray, y: FloatArray) -> float:
     """Slope of log y over log x."""
     return float(np.polyfit(np.log(x), np.log(np.maximum(y, 1e-9)), 1)[0])
-
-
-def table(head: list[object], rows: Iterable[Iterable[object]]) -> list[str]:
-    """A table in Markdown."""
-    return [
-        "",
-        f"| {' | '.join(map(str, head))} |",
-        f"|{'---|' * len(head)}",
-        *(f"| {' | '.join(map(str, r))} |" for r in rows),
-    ]
-
-
-def signed(interval: Interval) -> str:
-    """An interval of differences."""
-    return f"{interval.mean:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"
 
 
 def stationary(workers: Workers, seeds: int, horizon: int) -> list[str]:
@@ -160,50 +147,6 @@ def shifted(workers: Workers, seeds: int) -> list[str]:
         "until 500 in a row earn 95 % of what the new best residents would. Doubling epochs are a bet on a",
         "world that stays as it is, and are slow here.",
         *table(["controller", "median recovery [requests]", "seeds that never recover"], rows),
-    ]
-
-
-def _net(task: Task) -> tuple[float, float]:
-    episode = run(task)
-    return float(episode.net.mean()), float(episode.oracle.mean())
-
-
-def adversarial(workers: Workers, seeds: int) -> list[str]:
-    """An order against epochs, and topics that come late."""
-    horizon, chunk = CONFIG["adversarial"]["horizon"], CONFIG["adversarial"]["chunk"]
-    shown = {
-        "sorted": ("POLAR", "POLAR+", "static", "cache-blind"),
-        "late": ("POLAR+", "POLAR+ without forcing", "POLAR", "static"),
-    }
-    net: dict[str, dict[str, FloatArray]] = {}
-    oracle = {}
-    for kind, names in shown.items():
-        tasks = [Task(name, seed, horizon, kind) for name in names for seed in range(seeds)]
-        results = workers.map(kind, _net, tasks)
-        net[kind] = {
-            n: np.array([r[0] for t, r in zip(tasks, results, strict=True) if t.name == n]) for n in names
-        }
-        oracle[kind] = np.mean([r[1] for t, r in zip(tasks, results, strict=True) if t.name == "POLAR"])
-    by_topic, late = net["sorted"], net["late"]
-    return [
-        "",
-        "## Adversarial orders",
-        "",
-        f"The stationary world's mixture of requests, but sorted by topic within each {chunk:,}: an epoch says",
-        f"little of the next. {horizon:,} requests, {seeds} seeds; the best fixed residents in hindsight earn",
-        f"{oracle['sorted']:.4f}.",
-        *table(["controller", "net utility"], [[name, f"{each.mean():.4f}"] for name, each in by_topic.items()]),
-        "",
-        f"POLAR − static: {signed(Interval.of(by_topic['POLAR'] - by_topic['static']))}; POLAR − the best in",
-        f"hindsight: {by_topic['POLAR'].mean() - oracle['sorted']:+.4f}.",
-        "",
-        "Topics that come late: for the first two fifths only the popular half of the topics is asked for, then",
-        "only the other half. Its adapters looked bad until then and were not held, and epochs are long by now:",
-        "what they are worth is found out between two placements by forced requests, or not at all. The best",
-        f"fixed residents in hindsight earn {oracle['late']:.4f}.",
-        *table(["controller", "net utility"], [[name, f"{each.mean():.4f}"] for name, each in late.items()]),
-        "",
-        f"POLAR+ with forcing − without: {signed(Interval.of(late['POLAR+'] - late['POLAR+ without forcing']))}.",
     ]
 
 

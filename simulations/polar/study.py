@@ -48,21 +48,20 @@ def controller(
     common: dict[str, Any] = {"capacity": capacity, "second_price": second_price, "initial": initial}
     lot = np.random.default_rng([2, seed]).permutation(len(requests.names))[:capacity]
     plus, fixed = CONFIG["polar_plus"], CONFIG["polar"]
+
+    def doubling(forced: float) -> PricedCache:
+        return EpochCache(
+            adapters,
+            **common,
+            epochs=DoublingEpochs(plus["first"], forced, plus["repeats"]),
+            optimism=plus["optimism"],
+            window=plus["window"],
+        )
+
     makers: Mapping[str, Callable[[], PricedCache]] = {
-        "POLAR+": lambda: EpochCache(
-            adapters,
-            **common,
-            epochs=DoublingEpochs(plus["first"], plus["forced"], plus["repeats"]),
-            optimism=plus["optimism"],
-            window=plus["window"],
-        ),
-        "POLAR+ without forcing": lambda: EpochCache(
-            adapters,
-            **common,
-            epochs=DoublingEpochs(plus["first"], 0.0, plus["repeats"]),
-            optimism=plus["optimism"],
-            window=plus["window"],
-        ),
+        "POLAR+": lambda: doubling(plus["forced"]),
+        "POLAR+ without forcing": lambda: doubling(0.0),
+        "POLAR+ with more forcing": lambda: doubling(CONFIG["adversarial"]["forced"]),
         "POLAR": lambda: EpochCache(
             adapters,
             **common,
@@ -86,6 +85,7 @@ class Task:
     Attributes:
         requests: How many of the stream's are played; by default all.
         topics: As many as adapters by default.
+        ridge: Of the policy; by default the study's.
     """
 
     name: str
@@ -96,6 +96,7 @@ class Task:
     capacity: int = 5
     requests: int | None = None
     topics: int | None = None
+    ridge: float | None = None
 
 
 def scene(task: Task) -> tuple[World, Scene]:
@@ -139,7 +140,8 @@ def run(task: Task) -> Episode:
     """Play one task."""
     world, requests = scene(task)
     made = controller(task.name, world.adapters, requests, world.config.capacity, world.best_by_prior(), task.seed)
-    return play(requests, made, policy(), task.seed)
+    chooser = policy() if task.ridge is None else policy(ridge=task.ridge)
+    return play(requests, made, chooser, task.seed)
 
 
 class Summary(NamedTuple):

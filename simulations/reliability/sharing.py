@@ -31,13 +31,17 @@ STATE_BYTES = 17_000
 """Of the sums of one arm at 64 features."""
 
 
+HESITATION = 0.003
+"""How long one worker waits before each commit, whatever the method [s]."""
+
+
 class Hesitating(Ledger):
     """Waits a moment before each commit, as a worker may on a busy machine."""
 
     def _write(self, doing: str, work: Callable[[Connection], T]) -> T:
         def slowly(connection: Connection) -> T:
             done = work(connection)
-            time.sleep(0.003)
+            time.sleep(HESITATION)
             return done
 
         return super()._write(doing, slowly)
@@ -77,7 +81,7 @@ def _timed(times: list[float], since: float) -> Callable[[Future[Any]], None]:
     return lambda _: times.append(time.perf_counter() - since)
 
 
-def lock_row(acks: int, url: str, first: int, start: tuple[Path, int], seconds: float) -> None:
+def lock_row(acks: int, url: str, first: int, start: tuple[Path, int], seconds: float, hesitation: float) -> None:
     """What is done where the row of the sums is locked: read it for update, change it, write it, log, commit."""
     engine = create_engine(url, pool_size=1)
     with engine.connect() as connection:
@@ -89,6 +93,8 @@ def lock_row(acks: int, url: str, first: int, start: tuple[Path, int], seconds: 
             sums = np.frombuffer(blob, np.int64) + 1
             connection.execute(text("UPDATE sums SET blob = :blob"), {"blob": sums.tobytes()})
             connection.execute(text("INSERT INTO log VALUES (:number, :x)"), {"number": number, "x": bytes(256)})
+            if hesitation:
+                time.sleep(hesitation)
             connection.commit()
             times.append(time.perf_counter() - before)
             os.write(acks, ACK.pack(number))
@@ -218,9 +224,8 @@ class Sharing:
                 store.close()
                 own = url.startswith("postgres")
                 if own:
-                    with watermark(url) as seen:
-                        found = self._append(place / f"postgres-{count}", url, count)
-                    overtaken += len(found.acknowledged - seen)
+                    found = self._append(place / f"postgres-{count}", url, count)
+                    overtaken += self._overtaken(place / f"watermark-{count}", server.new_database(), count)
                     locked = self._lock(place / f"locked-{count}", server.new_database(), count)
                     ratios.append(len(found.every) / max(len(locked.every), 1))
                     rates.append(f"{len(found.every) / self.seconds:.0f}")
@@ -248,6 +253,15 @@ class Sharing:
 
         return run(place, count, begin)
 
+    def _overtaken(self, place: Path, url: str, count: int) -> int:
+        """How many a reader of ``id > last`` misses; it would take time from the others, and runs by itself."""
+        store = SqlStore(url)
+        opened(store)
+        store.close()
+        with watermark(url) as seen:
+            found = self._append(place, url, count)
+        return len(found.acknowledged - seen)
+
     def _lock(self, place: Path, url: str, count: int) -> Shared:
         engine = create_engine(url)
         with engine.begin() as connection:
@@ -258,7 +272,9 @@ class Sharing:
         return run(
             place,
             count,
-            lambda number, start: Child.start(lock_row, url, MILLION * (number + 1), start, self.seconds),
+            lambda number, start: Child.start(
+                lock_row, url, MILLION * (number + 1), start, self.seconds, 0.0 if number else HESITATION
+            ),
         )
 
 

@@ -1,5 +1,6 @@
 """The thread that writes, with a commit that only remembers."""
 
+import math
 import threading
 from collections.abc import Sequence
 
@@ -127,20 +128,22 @@ def test_a_group_that_is_refused_as_a_whole_still_tells_each_append_its_fate() -
 class Ticks:
     """Counts its calls, and raises what it is given; says when it was called often enough."""
 
-    def __init__(self, enough: int, errors: Sequence[Exception] = ()) -> None:
+    def __init__(self, enough: int, errors: Sequence[Exception] = (), *, asks_for_more: bool = False) -> None:
         self.count = 0
+        self.asks_for_more = asks_for_more
         self.threads: set[threading.Thread] = set()
         self.enough = threading.Event()
         self._enough = enough
         self._errors = list(errors)
 
-    def __call__(self) -> None:
+    def __call__(self) -> bool:
         self.count += 1
         self.threads.add(threading.current_thread())
         if self.count >= self._enough:
             self.enough.set()
         if self._errors:
             raise self._errors.pop(0)
+        return self.asks_for_more and not self.enough.is_set()
 
 
 def test_it_ticks_in_its_thread_though_nobody_appends() -> None:
@@ -166,6 +169,16 @@ def test_it_ticks_between_groups_though_the_queue_is_not_empty() -> None:
     writer.close()
     assert len(commits.groups) >= 4
     assert after[0] - before >= len(commits.groups) - 1
+
+
+def test_a_tick_with_more_to_do_does_not_wait_for_its_time() -> None:
+    pauses = iter([0.0, math.inf])
+    ticks = Ticks(3, asks_for_more=True)
+    writer = Writer(Commits(), ticks, pause=lambda: next(pauses))
+    assert ticks.enough.wait(PATIENCE)
+    writer.append(space(1)).result(PATIENCE)
+    writer.close()
+    assert ticks.count == 3
 
 
 def test_a_tick_that_fails_is_told_once_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
