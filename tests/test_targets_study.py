@@ -8,7 +8,7 @@ import pytest
 from banditroute import Objective
 from banditroute.controllers import Controller, Latency, Shares
 from banditroute.simulator import Workload
-from simulations.targets.run import best_mixture, beyond
+from simulations.targets.measures import best_mixture, beyond
 from simulations.targets.world import live
 
 LATENCY = Objective("latency_s", goal="min", bounds=(0, 10))

@@ -3,7 +3,6 @@
 import argparse
 import textwrap
 import tomllib
-from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,17 +17,11 @@ from simulations.adaptation.conversations import Bill, serve, turns
 from simulations.adaptation.degraded import Phases, degraded
 from simulations.adaptation.newcomers import arrival
 from simulations.adaptation.outages import outage
+from simulations.markdown import table
 
 HERE = Path(__file__).parent
 CONFIG: dict[str, Any] = tomllib.loads((HERE / "config.toml").read_text("utf-8"))
 WAYS = {"session": "Session", "always": "always switch", "never": "never switch"}
-
-
-def table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> list[str]:
-    """A table in Markdown."""
-    head = [*head]
-    lines = [f"| {' | '.join(map(str, row))} |" for row in (head, *rows)]
-    return ["", lines[0], f"|{'---|' * len(head)}", *lines[1:]]
 
 
 def prose(text: str) -> list[str]:

@@ -13,7 +13,8 @@ from simulations.budget.data import Split, splits
 from simulations.budget.drills import WINDOW, moving, shuffled
 from simulations.budget.hindsight import fitted
 from simulations.budget.stream import BUDGET, PRICES, USD, Setting, play
-from simulations.budget.study import CONFIG, Study, setting, table
+from simulations.budget.study import CONFIG, Study, setting
+from simulations.markdown import table
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from simulations.budget.arrivals import arrivals
 from simulations.budget.data import splits
 from simulations.budget.drills import Drill, drill, restarted, shuffled
 from simulations.budget.stream import BUDGET, RIVALS, Setting, learn_history, play
-from simulations.budget.study import BUDGETS, CONFIG, HERE, Study, setting, table
+from simulations.budget.study import BUDGETS, CONFIG, HERE, Study, setting
+from simulations.markdown import table
 
 
 def _history(task: tuple[str, Path]) -> None:

@@ -1,7 +1,7 @@
 """What the sections of the study share: its configuration, the settings of routers, where runs go, tables."""
 
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,14 +41,3 @@ def setting(controller: str, usd: float, *, warm: bool, floor: float | None = No
     policy = CONFIG["policy"]
     ridge = policy["ridge"] if warm else CONFIG["cold"]["ridge"]
     return Setting(controller, usd, policy["alpha"], ridge, policy["floor"] if floor is None else floor)
-
-
-def table(head: Sequence[object], rows: Iterable[Iterable[object]]) -> list[str]:
-    """A table in Markdown."""
-    return [
-        "",
-        f"| {' | '.join(map(str, head))} |",
-        f"|{'---|' * len(head)}",
-        *(f"| {' | '.join(map(str, row))} |" for row in rows),
-        "",
-    ]

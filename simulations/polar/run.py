@@ -12,8 +12,8 @@ import numpy as np
 from banditroute.arrays import FloatArray
 from banditroute.controllers.cache.placement import enumerated_set, local_set, worth
 from banditroute.simulator.interval import Interval
+from simulations.markdown import signed, table
 from simulations.polar.adversarial import adversarial
-from simulations.polar.markdown import signed, table
 from simulations.polar.overhead import route_ratio
 from simulations.polar.study import BASELINES, CONFIG, CONTROLLERS, Task, at_checkpoints, run
 from simulations.polar.tables import table_rows
