@@ -18,6 +18,8 @@ from simulations.reliability.world import SECRET, bodies
 FEATURES = 32
 ARMS = 4
 BATCH = 500
+TIMES = 3
+"""Replays, of which the quickest counts: what else the machine does only ever makes them slower."""
 
 
 def _router(url: str, name: str = "long", arms: int = ARMS) -> Router:
@@ -63,7 +65,9 @@ class Reopening:
 
     id: ClassVar[str] = "L2"
     does: ClassVar[str] = "SQLite: a long log, d = 32, in a database of many routers of 50 arms, is opened again"
-    asks: ClassVar[str] = "from a snapshot ≤ 2 s; without one ≥ 50,000 rows/s (of processor time); equal digests"
+    asks: ClassVar[str] = (
+        "from a snapshot ≤ 2 s; without ≥ 50,000 rows/s (of processor time, best of 3); digests equal"
+    )
     control: ClassVar[str] = "a replay that carries the posterior along row by row is too slow"
 
     decisions: int = 100_000
@@ -81,18 +85,22 @@ class Reopening:
             _router(url, f"beside {number}", self.arms).close()
         digest = self._fill(url, tick)
         reopened = Opened.measured(url)
-        _drop_snapshots(path)
-        replayed = Opened.measured(url)
+        every = []
+        for _ in range(TIMES):
+            _drop_snapshots(path)
+            every.append(Opened.measured(url))
+        replayed = max(every, key=lambda opened: opened.rate)
         _drop_snapshots(path)
         with mock.patch.object(Belief, "rest_until"):
             carried = Opened.measured(url)
-        differing = sum(opened.digest != digest for opened in (reopened, replayed, carried))
+        differing = sum(opened.digest != digest for opened in (reopened, *every, carried))
         measured: dict[str, float | str] = {
             "decisions": self.decisions,
             "routers beside": self.routers,
             "s to reopen": reopened.wall,
             "of it on the processor": reopened.processor,
             "rows/s replayed": round(replayed.rate),
+            "each time": " / ".join(f"{opened.rate:.0f}" for opened in every),
             "s for all": replayed.wall,
             "bytes to a decision": round(path.stat().st_size / self.decisions),
             "digests differ": differing,
