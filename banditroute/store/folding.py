@@ -50,6 +50,15 @@ _PENDING = (
     .limit(bindparam("limit"))
 )
 
+_LAST_FOLD = select(func.max(tables.fold.c.fold_no)).where(tables.fold.c.router_id == bindparam("router_id"))
+
+_s = tables.state.c
+_SUMS = select(_s.blob, _s.sha256).where(
+    _s.router_id == bindparam("router_id"),
+    _s.arm_id == bindparam("arm_id"),
+    _s.objective_group == bindparam("group"),
+    _s.epoch == bindparam("epoch"),
+)
 _STATE = [column.name for column in tables.state.c]
 _NEW_STATE = [f"new_{name}" for name in _STATE]
 _UPDATE_STATE = (
@@ -191,27 +200,19 @@ class Folder:
         )
 
     def _last_fold(self, connection: Connection) -> int:
-        fold = tables.fold.c
-        return connection.scalar(select(func.max(fold.fold_no)).where(fold.router_id == self._router_id)) or 0
+        return connection.scalar(_LAST_FOLD, {"router_id": self._router_id}) or 0
 
     def _read(
         self, connection: Connection, touched: set[StateKey], numbers: Mapping[str, int]
     ) -> dict[StateKey, bytes | None]:
         """The stored sums of the keys that have some; None for those that are broken."""
-        state = tables.state.c
         found: dict[StateKey, bytes | None] = {}
         for key in touched:
             if key in self._blobs:
                 found[key] = self._blobs[key]
                 continue
-            row = connection.execute(
-                select(state.blob, state.sha256).where(
-                    state.router_id == self._router_id,
-                    state.arm_id == numbers[key.arm],
-                    state.objective_group == key.group,
-                    state.epoch == key.epoch,
-                )
-            ).first()
+            where = {"arm_id": numbers[key.arm], "group": key.group, "epoch": key.epoch}
+            row = connection.execute(_SUMS, {"router_id": self._router_id, **where}).first()
             if row is not None:
                 found[key] = row.blob if hashlib.sha256(row.blob).digest() == row.sha256 else None
         return found

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, Table, and_, bindparam, exists, func, or_, select
+from sqlalchemy import BindParameter, Connection, Select, Table, and_, bindparam, exists, func, or_, select
 
 from banditroute.arms import Price
 from banditroute.records import (
@@ -74,6 +74,21 @@ _FEEDBACK_OF = _FEEDBACK_SLICE.where(
     tables.feedback.c.objective_group == bindparam("group"),
     tables.decision.c.epoch == bindparam("epoch"),
 )
+
+# What every fold asks for is put together once: that takes longer than the answer.
+_router = tables.router.c
+_THIS_ROUTER: BindParameter[int] = bindparam("router_id")
+_SHAPE = select(_router.dimension, _router.spec).where(_router.router_id == _THIS_ROUTER)
+_ARM_IDS = select(tables.arm.c.name, tables.arm.c.arm_id).where(tables.arm.c.router_id == _THIS_ROUTER)
+_COMPACTED = select(_router.compacted_learned, _router.compacted_decided).where(_router.router_id == _THIS_ROUTER)
+_LOG_END = select(
+    *(
+        select(func.max(number)).where(number.table.c.router_id == _THIS_ROUTER).scalar_subquery()
+        for number in (tables.feedback.c.learned, tables.decision.c.decided)
+    ),
+    _router.compacted_learned,
+    _router.compacted_decided,
+).where(_router.router_id == _THIS_ROUTER)
 
 
 class LogReader:
@@ -262,8 +277,7 @@ def read_router(connection: Connection, router_id: int, *, with_snapshot: bool) 
 
 def limits_of(connection: Connection, router_id: int) -> Limits:
     """What a row of a router may say."""
-    router = tables.router.c
-    row = connection.execute(select(router.dimension, router.spec).where(router.router_id == router_id)).one()
+    row = connection.execute(_SHAPE, {"router_id": router_id}).one()
     return _limits(row.dimension, row.spec)
 
 
@@ -274,10 +288,7 @@ def _limits(dimension: int | None, spec: str) -> Limits:
 
 def arm_ids(connection: Connection, router_id: int) -> ArmIds:
     """The arms of a router, by name."""
-    rows = connection.execute(
-        select(tables.arm.c.name, tables.arm.c.arm_id).where(tables.arm.c.router_id == router_id)
-    )
-    return ArmIds({row.name: row.arm_id for row in rows})
+    return ArmIds({row.name: row.arm_id for row in connection.execute(_ARM_IDS, {"router_id": router_id})})
 
 
 def arm_records(connection: Connection, router_id: int) -> tuple[ArmRecord, ...]:
@@ -344,24 +355,10 @@ def newest_snapshot(connection: Connection, router_id: int) -> SnapshotRecord | 
 
 def log_end(connection: Connection, router_id: int) -> Position:
     """How much was learned and decided, at one moment."""
-    learned = select(func.max(tables.feedback.c.learned)).where(tables.feedback.c.router_id == router_id)
-    decided = select(func.max(tables.decision.c.decided)).where(tables.decision.c.router_id == router_id)
-    router = tables.router.c
-    row = connection.execute(
-        select(
-            learned.scalar_subquery(),
-            decided.scalar_subquery(),
-            router.compacted_learned,
-            router.compacted_decided,
-        ).where(router.router_id == router_id)
-    ).one()
+    row = connection.execute(_LOG_END, {"router_id": router_id}).one()
     return Position(max(row[0] or 0, row[2]), max(row[1] or 0, row[3]))
 
 
 def compacted(connection: Connection, router_id: int) -> Position:
     """How far the log is gone; nobody reads it from before."""
-    router = tables.router.c
-    row = connection.execute(
-        select(router.compacted_learned, router.compacted_decided).where(router.router_id == router_id)
-    ).one()
-    return Position(*row)
+    return Position(*connection.execute(_COMPACTED, {"router_id": router_id}).one())
