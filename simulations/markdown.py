@@ -1,4 +1,4 @@
-"""Tables and intervals, as the reports of all studies print them."""
+"""Tables and intervals in Markdown, for the reports of the studies."""
 
 from collections.abc import Iterable
 

@@ -9,6 +9,7 @@ from banditroute import Objective
 from banditroute.controllers import Controller, Latency, Shares
 from banditroute.simulator import Workload
 from simulations.targets.measures import best_mixture, beyond
+from simulations.targets.restarts import everything
 from simulations.targets.world import live
 
 LATENCY = Objective("latency_s", goal="min", bounds=(0, 10))
@@ -53,3 +54,8 @@ def test_a_run_that_is_stopped_is_the_same_run() -> None:
 def test_control_another_seed_is_another_run() -> None:
     one, other = (live(a_workload(), seed, controllers, [Objective("quality"), LATENCY]) for seed in (3, 4))
     assert one.chosen.tolist() != other.chosen.tolist()
+
+
+def test_everything_composes() -> None:
+    names = [controller.name for controller in everything()]
+    assert len(names) == len(set(names)) == 5

@@ -45,7 +45,9 @@ DECISION_COLUMNS = (
 
 
 def to_decisions(rows: Sequence[Any], arms: ArmIds) -> list[DecisionRecord]:
-    """The records of rows of :data:`DECISION_COLUMNS`; their arrays are read-only views.
+    """The records of rows of :data:`DECISION_COLUMNS`.
+
+    Their arrays are read-only views of those of all rows: who keeps one of them for long keeps all, or copies it.
 
     Raises:
         Exception: of any kind, for a row that is garbage.

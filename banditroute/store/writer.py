@@ -46,9 +46,9 @@ class Writer:
 
     Args:
         commit: What makes a group durable; called from the thread alone.
-        tick: Called in the same thread, between groups, ``pause()`` seconds after its last call, or at once if it
-            said that there is more to do: for what must happen though nobody appends. What it raises is logged,
-            and the thread goes on.
+        tick: Called in the same thread, between groups, ``pause()`` seconds after its last call: for what must
+            happen though nobody appends. If it says that there is more to do, the pause is as long as the call
+            was, and none where nobody appends. What it raises is logged, and the thread goes on.
         pause: Seconds until the next tick; 100 ms ± 20 % by default.
     """
 
@@ -105,7 +105,7 @@ class Writer:
             in_company = len(group) > 1
             self._store(group)
             if not closing and time.monotonic() >= due:
-                due = time.monotonic() if self._run_tick() else self._next_tick()
+                due = self._after_tick(busy=bool(group))
 
     def _gather(self, wait: float, due: float) -> tuple[list[_Batch], bool]:
         """The next group, empty if none comes until ``due``, and whether it is the last."""
@@ -154,6 +154,15 @@ class Writer:
 
     def _next_tick(self) -> float:
         return math.inf if self._tick is None else time.monotonic() + self._pause()
+
+    def _after_tick(self, *, busy: bool) -> float:
+        """Run the tick; when it is due again."""
+        began = time.monotonic()
+        if not self._run_tick():
+            return self._next_tick()
+        # Those who append get as much of the time as the tick takes; where nobody does, it goes on at once.
+        now = time.monotonic()
+        return now + (now - began) * busy
 
     def _run_tick(self) -> bool:
         assert self._tick is not None

@@ -17,7 +17,7 @@ from simulations.adaptation.conversations import Bill, serve, turns
 from simulations.adaptation.degraded import Phases, degraded
 from simulations.adaptation.newcomers import arrival
 from simulations.adaptation.outages import outage
-from simulations.markdown import table
+from simulations.markdown import signed, table
 
 HERE = Path(__file__).parent
 CONFIG: dict[str, Any] = tomllib.loads((HERE / "config.toml").read_text("utf-8"))
@@ -68,17 +68,11 @@ def conversations(directory: Path) -> list[str]:
             f"models' caches really were. {world['seeds']} seeds."
         ),
         *table(head, rows),
-        "",
         *(
-            f"Session − {WAYS[way]}: {difference(Interval.of(cost['session'] - cost[way]))} (paired, 95 %)."
+            f"Session − {WAYS[way]}: {signed(Interval.of(cost['session'] - cost[way]))} (paired, 95 %)."
             for way in ("always", "never")
         ),
     ]
-
-
-def difference(interval: Interval) -> str:
-    """An interval of differences."""
-    return f"{interval.mean:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"
 
 
 def outages() -> list[str]:

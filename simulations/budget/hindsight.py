@@ -24,7 +24,7 @@ def fitted(history: Split, test: Split, usd: float) -> Hindsight:
     """Each request of ``test`` to the arm of the best predicted quality − price · dollars.
 
     The price is the one at which the test rows cost ``usd`` a request; where it lies at a step, the two choices on
-    either side are mixed.
+    either side are mixed. Where even the cheapest choice costs more, it is that.
     """
     quality = _predicted(history.X, history.quality, test.X)
     dollars = np.maximum(_predicted(history.X, history.usd, test.X), _LEAST_USD)
@@ -39,6 +39,8 @@ def fitted(history: Split, test: Split, usd: float) -> Hindsight:
         middle = (low + high) / 2
         low, high = (middle, high) if _mean(test.usd, chosen(middle)) > usd else (low, middle)
     dear, cheap = _mean(test.usd, chosen(low)), _mean(test.usd, chosen(high))
+    if cheap >= usd:
+        return _mixed(test, chosen(high), chosen(high), 1.0)
     return _mixed(test, chosen(low), chosen(high), (usd - cheap) / (dear - cheap))
 
 

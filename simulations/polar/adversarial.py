@@ -32,7 +32,6 @@ def _sorted(workers: Workers, seeds: int) -> list[str]:
         f"epoch says little of the next. {settings['horizon']:,} requests, {seeds} seeds; the best fixed",
         f"residents in hindsight earn {oracle:.4f}.",
         *table(["controller", "net utility"], [[name, f"{each.mean():.4f}"] for name, each in net.items()]),
-        "",
         f"POLAR − static: {signed(Interval.of(net['POLAR'] - net['static']))}; POLAR − the best in",
         f"hindsight: {net['POLAR'].mean() - oracle:+.4f}.",
     ]

@@ -80,13 +80,11 @@ def stationary(workers: Workers, seeds: int, horizon: int) -> list[str]:
             ],
             rows,
         ),
-        "",
         f"Paired differences of net utility over seeds, {compared:,} requests, 95 %:",
         *table(
             ["", *BASELINES],
             [[f"{n} −", *(signed(Interval.of(net[n] - net[b])) for b in BASELINES)] for n in ("POLAR", "POLAR+")],
         ),
-        "",
         f"POLAR+ − POLAR, {horizon:,} requests: {signed(Interval.of(whole['POLAR+'] - whole['POLAR']))}.",
     ]
 
@@ -111,7 +109,6 @@ def in_adapters(workers: Workers) -> list[str]:
         f"that the abstract gives: only how many adapters there are differs. {horizon:,} requests, {seeds} seeds.",
         "Each adapter must be tried at least once, which is linear in N and weighs on short streams.",
         *table(["N", *counts], [["regret", *(f"{value:,.0f}" for value in last)]]),
-        "",
         f"Exponent in N: {slope(np.array(counts), np.array(last)):.2f}.",
     ]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from banditroute.controllers import Controller, Holdout, Latency, PerCohort, QualityFloor, Shares
 from simulations.markdown import table
-from simulations.targets.cohorts import cohort_target, cohorts_of
+from simulations.targets.cohorts import cohort_target, cohorts_of, target
 from simulations.targets.floors import quality_floor
 from simulations.targets.indicators import latency_target
 from simulations.targets.measures import CONFIG, LATENCY, QUALITY
@@ -16,12 +16,12 @@ from simulations.targets.world import Life, MakeControllers, live, workload
 
 def everything() -> list[Controller]:
     """All of them around one another."""
-    target, held = CONFIG["latency"][0], CONFIG["holdout"]
+    case, held = CONFIG["latency"][0], CONFIG["holdout"]
     return [
         Holdout(held["share"], incumbent=held["incumbent"]),
         Shares(min={"gpt-4o-2024-05-13": 0.1}, max={"claude-3-haiku-20240307": 0.3}),
         PerCohort(target),
-        Latency(p=target["p"], seconds=3.0, name="latency of all"),
+        Latency(p=case["p"], seconds=3.0, name="latency of all"),
         QualityFloor("gpt-4o-mini-2024-07-18", at_least=0.8),
     ]
 

@@ -16,7 +16,7 @@ RIDGE = 32.0
 _SLOW, _FAST = 0.995, 0.8
 _CONTRADICTION, _ENOUGH = 3.0, 8
 # Receipts have heavy tails: one of ten times the usual is no new price. Cut at so many times the usual, it takes
-# five in a row to make a contradiction.
+# some four to eight in a row to make a contradiction.
 _CREDIBLE = 5.0
 _LEAST, _MOST = 0.1, 10.0
 
@@ -31,12 +31,12 @@ class _Level(NamedTuple):
         receipts: So many since the old ones were given up.
     """
 
-    amount: float = 0.0
-    shape: float = 0.0
-    late: float = 0.0
-    late_shape: float = 0.0
-    credible: float = 0.0
-    receipts: int = 0
+    amount: float
+    shape: float
+    late: float
+    late_shape: float
+    credible: float
+    receipts: int
 
     @property
     def usual(self) -> float:
@@ -55,14 +55,19 @@ class _Level(NamedTuple):
         lately = level.credible / level.late_shape
         if level.receipts <= _ENOUGH or usual / _CONTRADICTION <= lately <= usual * _CONTRADICTION:
             return level
-        return _Level(level.late, level.late_shape, level.late, level.late_shape, level.late)
+        return _Level(level.late, level.late_shape, level.late, level.late_shape, level.late, 0)
+
+
+_NOTHING = _Level(0.0, 0.0, 0.0, 0.0, 0.0, 0)
 
 
 class Forecast:
     """Expected consumption, for one resource.
 
     The level of an arm is a ratio of discounted sums, Σ consumed / Σ shape. When its last receipts, outliers cut,
-    contradict it by a factor of three (a price changed, and nobody said so), the old ones are given up.
+    contradict it by a factor of three (a price changed, and nobody said so), the old ones are given up. Where the
+    tail is so heavy that few receipts make up the mean (a log-normal with σ above 1.25), a quiet stretch is taken
+    for a lower price, and the level is some ten per cent too low.
     """
 
     def __init__(self) -> None:
@@ -89,7 +94,7 @@ class Forecast:
         x = from_feature_row(row)
         shape = float(self.shape(x[np.newaxis])[0])
         amount = max(consumed, 0.0)
-        level = self._levels[arm] = self._levels.get(arm, _Level()).after(amount, shape)
+        level = self._levels[arm] = self._levels.get(arm, _NOTHING).after(amount, shape)
         self._receipts += 1
         if level.usual > 0:
             self._learn_shape(x, min(amount / level.usual, _MOST) - 1.0)
