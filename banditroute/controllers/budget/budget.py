@@ -74,7 +74,7 @@ class Budget:
         optimism: float = 1.5,
         every: int = 25,
         window: int = 1000,
-        patience: int = 300,
+        patience: int = 250,
         exploration: float = 0.05,
         since: datetime | None = None,
         name: str = "budget",
