@@ -72,6 +72,7 @@ def conversations(directory: Path) -> list[str]:
             f"Session − {WAYS[way]}: {signed(Interval.of(cost['session'] - cost[way]))} (paired, 95 %)."
             for way in ("always", "never")
         ),
+        "",
     ]
 
 
@@ -97,7 +98,6 @@ def outages() -> list[str]:
             ]
         )
     return [
-        "",
         "## Outages",
         *prose(
             "The most used arm is down; a request a second; default settings; the worst of "
@@ -147,7 +147,6 @@ def drift() -> list[str]:
         )
     head = ["quality", "false alarms", "plays", "per 10,000 plays", "median delay", "90 %", "not found"]
     return [
-        "",
         "## Drift: alarms",
         *prose(
             "The bundled workload in random order, routed uniformly; quality as the judge gave it, or "
@@ -194,7 +193,6 @@ def silent() -> list[str]:
         )
     head = ["", "quality", "share of the arm", "recovered", "first alarm", "left after", "back after"]
     return [
-        "",
         "## Drift: an arm that is silently worse for a while",
         *prose(
             f"The bundled workload (3,609 requests); `mistral-large` has mean quality {settings['level']} "
@@ -236,7 +234,6 @@ def newcomers(directory: Path) -> list[str]:
         )
     head = ["quality ×", "10 % of 50 within 150", "mean pulls in 800", "at most", "ruled out"]
     return [
-        "",
         "## A new arm",
         *prose(
             "`gemini-2.5-flash` joins the three others of `paretobandit4` after 400 requests: as "
@@ -262,7 +259,7 @@ def main() -> None:
     lines += outages() + drift() + silent()
     if data is not None:
         lines += newcomers(data)
-    (HERE / "RESULTS.md").write_text("\n".join(lines) + "\n", "utf-8")
+    (HERE / "RESULTS.md").write_text("\n".join(lines).rstrip() + "\n", "utf-8")
     print("\n".join(lines))
 
 

@@ -50,7 +50,8 @@ class Budget:
             policy (``alpha`` of LinUCB, 0 for LinTS).
         every: The price is solved for after so many decisions; at first sooner.
         window: How many contexts, the last ones, it is solved for.
-        patience: Over how many requests a debt, or what was saved, is made good.
+        patience: Over how many requests a debt, or what was saved, is made good. Where forecasts are too low for
+            the requests that are chosen by them, a debt of this many times the difference stays.
         exploration: Share of the allowance that exploration may cost. (0, 1]
         since: Decisions before this are history: they teach what arms cost, and are not charged.
         name: Of the controller, if there are several budgets.

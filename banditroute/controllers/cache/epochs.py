@@ -52,7 +52,8 @@ class DoublingEpochs:
     were resident, so that data come from where an absent adapter may be the best. (To spread them evenly over the
     adapters, as the name suggests, taught less and cost more in our worlds.) Over T requests that is O(√(N T))
     forced requests, the order of the regret that they are there to bound. A miss may be dear, and residents are
-    chosen with optimism already: the dearer a miss, the smaller c should be.
+    chosen with optimism already, so forcing is for a policy whose widths may be too narrow: the dearer a miss, and
+    the surer the widths, the smaller c should be.
 
     Attributes:
         first: Length of epoch 0.
@@ -60,9 +61,9 @@ class DoublingEpochs:
         repeats: How many epochs of a length there are.
     """
 
-    first: int = 32
-    forced: float = 0.1
-    repeats: int = 8
+    first: int = 64
+    forced: float = 0.02
+    repeats: int = 16
 
     def __post_init__(self) -> None:
         _require_count("first", self.first)
