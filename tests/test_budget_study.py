@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simulations.budget.data import splits
+from simulations.budget.data import Split, splits
 from simulations.budget.drills import moving, settled
+from simulations.budget.hindsight import fitted
 from simulations.budget.run import mixture
 from simulations.budget.stream import BUDGET, RIVALS, learn_history, play
 from simulations.budget.study import CONFIG, setting
@@ -61,3 +62,13 @@ def test_measures() -> None:
     assert settled(np.repeat([0.0, 1.0], [100, 100]), 1.0) == 145
     assert settled(np.zeros(80), 1.0) == 80
     assert mixture(6.6e-4) == pytest.approx(0.923, abs=5e-4)
+
+
+@pytest.mark.parametrize(("usd", "quality", "share"), [(2.0, 0.65, 0.5), (9.0, 0.9, 1.0), (0.5, 0.4, 0.0)])
+def test_hindsight_by_hand(usd: float, quality: float, share: float) -> None:
+    """Requests that are all alike are mixed; where the budget is below the cheapest arm, it serves all."""
+    rows = np.ones((4, 2))
+    alike = Split(("cheap", "dear"), np.zeros((4, 3)), rows * [0.4, 0.9], rows * [1.0, 3.0])
+    found = fitted(alike, alike, usd)
+    assert found.quality == pytest.approx(quality)
+    assert found.shares[1] == pytest.approx(share)

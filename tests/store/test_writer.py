@@ -3,11 +3,13 @@
 import math
 import threading
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import pytest
 
 from banditroute.errors import FeedbackConflictError, StoreError, StoreUnavailableError
 from banditroute.records import LogRecord, SpaceRecord
+from banditroute.store import writer as module
 from banditroute.store.fates import Fate, Fates
 from banditroute.store.writer import GROUP_RECORDS, Writer, _tick_pause
 
@@ -179,6 +181,18 @@ def test_a_tick_with_more_to_do_does_not_wait_for_its_time() -> None:
     writer.append(space(1)).result(PATIENCE)
     writer.close()
     assert ticks.count == 3
+
+
+@pytest.mark.parametrize(("busy", "due"), [(True, 18.0), (False, 14.0)])
+def test_who_appends_gets_as_much_time_as_a_tick_with_more_to_do(
+    monkeypatch: pytest.MonkeyPatch, busy: bool, due: float
+) -> None:
+    writer = Writer(Commits(), lambda: True, pause=lambda: math.inf)
+    times = iter([10.0, 14.0])
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    assert writer._after_tick(busy=busy) == due
+    monkeypatch.undo()
+    writer.close()
 
 
 def test_a_tick_that_fails_is_told_once_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
