@@ -142,7 +142,7 @@ def shifted(workers: Workers, seeds: int) -> list[str]:
         "",
         f"The popularity of the topics is reversed after {horizon // 2:,} of {horizon:,} requests. Requests",
         "until 500 in a row earn 95 % of what the new best residents would. Doubling epochs are a bet on a",
-        "world that stays as it is, and are slow here.",
+        "world that stays as it is: the later the shift, the slower.",
         *table(["controller", "median recovery [requests]", "seeds that never recover"], rows),
     ]
 
