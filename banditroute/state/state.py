@@ -167,6 +167,8 @@ class State:
         Arms are met when a decision or a feedback first knows of them, in life as in replay, and not when they
         are added: so the log alone determines the order of events.
         """
+        if count <= len(self.plays):
+            return
         assert self.belief is not None
         for name in self.roster.names[len(self.plays) : count]:
             self.belief.add_arm(name, self._prior(name))

@@ -17,7 +17,7 @@ from banditroute.store.fates import Commit, Fate, Fates, together
 COMPANY_WAIT = 0.010
 """How long a group waits for more, in all [s]."""
 
-QUIET_WAIT = 0.005
+QUIET_WAIT = 0.003
 """How long it waits for the next one: those who wait for it themselves will send no more [s]."""
 
 GROUP_RECORDS = 500
