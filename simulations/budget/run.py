@@ -240,7 +240,7 @@ def main() -> None:
             "restarts": lambda: restarts(study),
         }
         for name in arguments.only:
-            lines += [*sections[name](), ""]
+            lines += ["\n".join(sections[name]()).rstrip(), ""]
     arguments.report.write_text("\n".join(lines).rstrip() + "\n", "utf-8")
     print("\n".join(lines))
 
