@@ -203,7 +203,7 @@ class Sharing:
     id: ClassVar[str] = "M1"
     does: ClassVar[str] = "4, 6 and 8 processes learn into one router, SQLite and PostgreSQL, one slow to commit"
     asks: ClassVar[str] = "0 lost, 0 double, state = replay; PostgreSQL: p99 < 50 ms, ≥ 3 × SELECT … FOR UPDATE"
-    control: ClassVar[str] = "a reader of `id > last` beside them loses"
+    control: ClassVar[str] = "a reader of `id > last` loses"
 
     processes: tuple[int, ...] = (4, 6, 8)
     seconds: float = 4.0
