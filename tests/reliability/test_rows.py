@@ -44,7 +44,7 @@ SMALL: tuple[Row, ...] = (
     # Busy machines are slow: here only what is counted is asked for.
     Sharing(processes=(3,), seconds=1.0, longest_ms=ENDLESS, least_times=0.0, least_overtaken=0),
     Fairness(processes=2, seconds=1.0, longest_s=ENDLESS, least_share=0.0, must_starve=False),
-    Folders(kills=2, longest_s=ENDLESS, control_rows=8),
+    Folders(kills=2, longest_s=ENDLESS, control_rows=40),
     Spreading(rounds=1, longest_s=ENDLESS, control_s=0.1),
     Outage(downs=(0.5,), processes=2, rate=50.0, around=0.3, control_down=2.5),
     Spools(records=1),
