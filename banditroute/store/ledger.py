@@ -15,8 +15,8 @@ from banditroute.store.database import Database
 from banditroute.store.fates import Fates
 from banditroute.store.folding import LIMIT, Folder
 
-HELPING = 250
-"""Rows that a worker folds between two groups of its own."""
+HELPING = 500
+"""Rows to a fold that nobody waits for: the more, the longer others who want to fold are kept from it."""
 
 EXPIRE_EVERY_S = 3_600.0
 
@@ -79,7 +79,7 @@ class Ledger:
     def help_folding(self) -> bool:
         """Number and learn some of what waits, unless somebody else is at it; raises as :meth:`fold` does.
 
-        Only some: who appends to this worker meanwhile has to wait. It says whether there is more.
+        Only some, and it says whether there is more.
         """
         return self._fold(HELPING, wait=False) == HELPING
 

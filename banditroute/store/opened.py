@@ -19,7 +19,11 @@ from banditroute.store.reader import LogReader
 from banditroute.store.rows import why
 from banditroute.store.spooling import SpoolingCommit
 from banditroute.store.spools import Spools
+from banditroute.store.ticking import Tick, Ticker, around
 from banditroute.store.writer import Writer
+
+FOLD_S = 0.2
+"""How often a worker looks whether there is something to fold, if nobody else is at it [s]."""
 
 _log = logging.getLogger("banditroute")
 
@@ -37,11 +41,15 @@ class Entrance:
 class _Entered:
     entrance: Entrance
     ledger: Ledger
+    folding: Ledger
     reader: LogReader
 
 
 class Opened:
     """One worker of one router; the database may not be there yet, or not any more.
+
+    Where a transaction that folds keeps none that appends from it, a thread of its own folds, over a connection of
+    its own: whoever appends does not wait for a fold.
 
     Args:
         database: Where the log is.
@@ -71,7 +79,9 @@ class Opened:
         self._entered: _Entered | None = None
         self._spooling = None if spools is None else SpoolingCommit(self._commit, spools)
         commit: Commit = self._commit if self._spooling is None else self._spooling
-        self.writer = Writer(commit, self._tick)
+        spool_tick = None if self._spooling is None else Tick("the tick of the spool", self._spooling.tick)
+        self.writer = Writer(commit, spool_tick)
+        self.folder = None if database.one_writer else Ticker(Tick("the fold", self._help), around(FOLD_S))
 
     def begin_away(self, error: StoreUnavailableError) -> None:
         """Let records wait in the spool, since the database is away; without a spool, raise the error."""
@@ -94,16 +104,16 @@ class Opened:
         return self._met().reader
 
     @property
-    def ledger(self) -> Ledger:
-        """What appends and folds; raises StoreUnavailableError while the database is away."""
-        return self._met().ledger
+    def folding(self) -> Ledger:
+        """What folds; raises StoreUnavailableError while the database is away."""
+        return self._met().folding
 
     def catch_up(self) -> None:
         """Bring in what dead workers left behind; nothing that is wrong with it keeps a router from opening."""
         try:
             if self._spooling is not None:
                 self._spooling.replay()
-            self._inside().ledger.fold()
+            self._inside().folding.fold()
         except Exception as error:  # noqa: BLE001  (it is all the same what it is)
             _log.error("what was left behind was not folded: %s", why(error))
 
@@ -119,6 +129,8 @@ class Opened:
         facts: dict[str, Any] = {}
         if self._entered is not None:
             facts |= self._entered.ledger.health()
+            if self._entered.folding is not self._entered.ledger:
+                facts |= self._entered.folding.health()
         if self._spooling is not None:
             facts |= {
                 "state": self._spooling.state,
@@ -134,6 +146,8 @@ class Opened:
     def close(self) -> None:
         """Settle what is queued and let go of the database."""
         self.writer.close()
+        if self.folder is not None:
+            self.folder.close()
         if self._spooling is not None:
             self._spooling.close()
         try:
@@ -156,20 +170,20 @@ class Opened:
             return {}
         return ledger(records)
 
-    def _tick(self) -> bool:
-        if self._spooling is not None:
-            self._spooling.tick()
-        # A fold that hangs would keep those waiting whose records the spool could take.
-        if self._entered is not None and not self.database.one_writer and not self._is_away:
-            try:
-                return self._entered.ledger.help_folding()
-            except StoreUnavailableError as error:
-                self.begin_away(error)
-        return False
+    def _help(self) -> bool:
+        """Fold some of what waits; while the database is away, only the writer asks whether it is back."""
+        if self._entered is None or self._is_away:
+            return False
+        try:
+            return self._entered.folding.help_folding()
+        except StoreUnavailableError as error:
+            # Those who append need not find out for themselves.
+            self.begin_away(error)
+            return False
 
     def _fold_rest(self) -> None:
         if not self.database.one_writer and not self._is_away:
-            self._inside().ledger.fold()
+            self._inside().folding.fold()
 
     def _met(self) -> _Entered:
         # While it was never there, only the writer tries, and everybody else is told at once.
@@ -181,11 +195,14 @@ class Opened:
         with self._entering:
             if self._entered is None:
                 at = self._enter()
-                ledger = self._kind(
-                    self.database, at.store_id, at.router_id, self._worker, self._fold, self._revise
-                )
-                self._entered = _Entered(at, ledger, LogReader(self.database, at.router_id, self._worker))
+                ledger = self._ledger(at)
+                folding = ledger if self.database.one_writer else self._ledger(at)
+                reader = LogReader(self.database, at.router_id, self._worker)
+                self._entered = _Entered(at, ledger, folding, reader)
             return self._entered
+
+    def _ledger(self, at: Entrance) -> Ledger:
+        return self._kind(self.database, at.store_id, at.router_id, self._worker, self._fold, self._revise)
 
 
 def _ask(connection: Connection) -> None:

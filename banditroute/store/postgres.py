@@ -3,6 +3,7 @@
 import logging
 import random
 import re
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,11 +41,11 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _POOL_PATIENCE, _CONNECT_PATIENCE = 1.0, 2
 # Who writes gives up early, since records can wait on local disk; who reads, when the server would have.
 _WRITING_PATIENCE, _READING_PATIENCE = 2.5, 6.0
-# Every query here is best answered by an index. Where the statistics are those of yesterday the planner may think
-# otherwise, and join a growing log by reading all of it.
+# Every query here is best answered by an index. The planner may think otherwise where the statistics are those of
+# yesterday, or the plan was made when the log was short, and read all of a log that grows.
 _SETTINGS = (
     "-c statement_timeout=5s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s "
-    "-c enable_hashjoin=off -c enable_mergejoin=off"
+    "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
 )
 
 # Serialisation failure, deadlock, lock not available; the server is shut down, crashed or starting up.
@@ -77,10 +78,12 @@ class Postgres:
         self.name = f"postgresql database {url.database!r:.80}"
         self._url = url
         self._patience = PATIENCE if patience is None else patience
-        self._writing = _engine(url, _WRITING_PATIENCE)
-        reading = _engine(url, _READING_PATIENCE, pool_pre_ping=True)
+        # One connection appends, the other one folds.
+        self._writing = _engine(url, _WRITING_PATIENCE, pool_size=2)
+        reading = _engine(url, _READING_PATIENCE, pool_size=1, pool_pre_ping=True)
         self._reading = reading.execution_options(postgresql_readonly=True)
         self._arrivals: deque[int] = deque()
+        self._drawing = threading.Lock()
 
     def write(self, doing: str, work: Callable[[Connection], T]) -> T:
         """Do ``work``, again while others are in the way or the server restarts, until patience ends."""
@@ -129,10 +132,11 @@ class Postgres:
     def arrivals(self, connection: Connection, count: int) -> Sequence[int]:
         """From a sequence, a stock at a time: with gaps, and never twice."""
         drawn = self._arrivals
-        while len(drawn) < count:
-            first = int(connection.execute(_DRAW).scalar_one())
-            drawn.extend(range(first, first + ARRIVALS_DRAWN))
-        return [drawn.popleft() for _ in range(count)]
+        with self._drawing:
+            while len(drawn) < count:
+                first = int(connection.execute(_DRAW).scalar_one())
+                drawn.extend(range(first, first + ARRIVALS_DRAWN))
+            return [drawn.popleft() for _ in range(count)]
 
     def insert(self, connection: Connection, table: Table, rows: Sequence[Row]) -> int:
         """All rows in one statement, a column at a time."""
@@ -162,7 +166,7 @@ class Postgres:
     def after_fork(self, *, in_child: bool) -> None:
         """In the child, leave the parent's connections alone, without a word to the server."""
         if in_child:
-            self._arrivals = deque()
+            self._arrivals, self._drawing = deque(), threading.Lock()
             for engine in (self._writing, self._reading):
                 engine.dispose(close=False)
 
@@ -173,7 +177,7 @@ class Postgres:
 
 
 def _engine(url: URL, patience: float, **settings: Any) -> Engine:
-    """One connection: writing takes turns anyway, and never waits for a reader.
+    """Writing never waits for a reader.
 
     What reads finds out first whether its connection is alive; what writes is done again if it was not.
     """
@@ -185,7 +189,6 @@ def _engine(url: URL, patience: float, **settings: Any) -> Engine:
         hide_rows()
         engine = create_engine(
             url,
-            pool_size=1,
             max_overflow=0,
             pool_timeout=_POOL_PATIENCE,
             hide_parameters=True,

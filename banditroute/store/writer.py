@@ -1,9 +1,7 @@
 """The one thread that writes: it gathers what many threads append and commits it in groups."""
 
-import logging
 import math
 import queue
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +11,7 @@ from dataclasses import dataclass
 from banditroute.errors import StoreError, StoreUnavailableError
 from banditroute.records import LogRecord, ReceiptStatus
 from banditroute.store.fates import Commit, Fate, Fates, together
+from banditroute.store.ticking import Tick, around
 
 COMPANY_WAIT = 0.010
 """How long a group waits for more, in all [s]."""
@@ -22,20 +21,13 @@ QUIET_WAIT = 0.003
 
 GROUP_RECORDS = 500
 
-_TICK_S = (0.080, 0.120)
-_jitter = random.SystemRandom()
-_log = logging.getLogger("banditroute")
+_tick_pause = around(0.1)
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
     records: Sequence[LogRecord]
     stored: "Future[ReceiptStatus]"
-
-
-def _tick_pause() -> float:
-    """Ticks of many workers on one database must not fall together [s]."""
-    return _jitter.uniform(*_TICK_S)
 
 
 class Writer:
@@ -47,22 +39,20 @@ class Writer:
     Args:
         commit: What makes a group durable; called from the thread alone.
         tick: Called in the same thread, between groups, ``pause()`` seconds after its last call: for what must
-            happen though nobody appends. If it says that there is more to do, the pause is as long as the call
-            was, and none where nobody appends. What it raises is logged, and the thread goes on.
-        pause: Seconds until the next tick; 100 ms ± 20 % by default.
+            happen though nobody appends, and must not happen beside a commit.
+        pause: Seconds until the next tick; about 100 ms by default.
     """
 
     def __init__(
         self,
         commit: Commit,
-        tick: Callable[[], bool] | None = None,
+        tick: Tick | None = None,
         *,
         pause: Callable[[], float] = _tick_pause,
     ) -> None:
         self._commit = commit
         self._tick = tick
         self._pause = pause
-        self._tick_error = ""
         self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._closed = False
@@ -104,8 +94,9 @@ class Writer:
             group, closing = self._gather(COMPANY_WAIT if in_company else 0.0, due)
             in_company = len(group) > 1
             self._store(group)
-            if not closing and time.monotonic() >= due:
-                due = self._after_tick(busy=bool(group))
+            if self._tick is not None and not closing and time.monotonic() >= due:
+                self._tick()
+                due = self._next_tick()
 
     def _gather(self, wait: float, due: float) -> tuple[list[_Batch], bool]:
         """The next group, empty if none comes until ``due``, and whether it is the last."""
@@ -154,26 +145,6 @@ class Writer:
 
     def _next_tick(self) -> float:
         return math.inf if self._tick is None else time.monotonic() + self._pause()
-
-    def _after_tick(self, *, busy: bool) -> float:
-        """Run the tick; when it is due again."""
-        began = time.monotonic()
-        if not self._run_tick():
-            return self._next_tick()
-        # Those who append get as much of the time as the tick takes; where nobody does, it goes on at once.
-        now = time.monotonic()
-        return now + (now - began) * busy
-
-    def _run_tick(self) -> bool:
-        assert self._tick is not None
-        try:
-            return self._tick()
-        except Exception as error:  # noqa: BLE001  (as above)
-            # The same one ten times a second would bury everything else.
-            told, self._tick_error = self._tick_error, f"{type(error).__name__}: {error}"
-            if told != self._tick_error:
-                _log.error("the writer's tick failed: %s", self._tick_error)
-            return False
 
 
 def refused() -> "Future[ReceiptStatus]":

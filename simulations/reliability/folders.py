@@ -67,6 +67,9 @@ def fold_for_ever(acks: int, kind: type[SqlStore], url: str) -> None:
     Hesitating.told = acks
     store = kind(url)
     opened(store)
+    assert store._opened is not None
+    assert store._opened.folder is not None
+    store._opened.folder.close()
     os.write(acks, ACK.pack(0))
     while True:
         _ledger(store).help_folding()
@@ -75,7 +78,7 @@ def fold_for_ever(acks: int, kind: type[SqlStore], url: str) -> None:
 
 def _ledger(store: SqlStore) -> Ledger:
     assert store._opened is not None
-    return store._opened.ledger
+    return store._opened.folding
 
 
 def _in_the_middle(children: list[Child]) -> Child:
@@ -93,7 +96,8 @@ class Appending:
         self._store = SqlStore(url)
         opened(self._store)
         assert self._store._opened is not None
-        self._store._opened.writer.close()
+        assert self._store._opened.folder is not None
+        self._store._opened.folder.close()
         self.count = 0
 
     def append(self) -> None:

@@ -42,10 +42,12 @@ def wrong(store: SqlStore) -> set[str]:
 
 
 def ledger_of(store: SqlStore) -> Ledger:
-    """The ledger of a store whose own thread does nothing any more."""
+    """The ledger of a store whose own threads do nothing any more."""
     assert store._opened is not None
     store._opened.writer.close()
-    return store._opened._inside().ledger
+    if store._opened.folder is not None:
+        store._opened.folder.close()
+    return store._opened._inside().folding
 
 
 class Watermark:
@@ -70,7 +72,7 @@ class Committer:
     def __init__(self, store: SqlStore, records: list[LogRecord]) -> None:
         self.appended, self.go = threading.Event(), threading.Event()
         assert store._opened is not None
-        ledger = store._opened._inside().ledger
+        ledger = store._opened._inside().folding
 
         def work(connection: Connection) -> None:
             ledger._appender.append(connection, records)

@@ -1,17 +1,15 @@
 """The thread that writes, with a commit that only remembers."""
 
-import math
 import threading
 from collections.abc import Sequence
-from types import SimpleNamespace
 
 import pytest
 
 from banditroute.errors import FeedbackConflictError, StoreError, StoreUnavailableError
 from banditroute.records import LogRecord, SpaceRecord
-from banditroute.store import writer as module
 from banditroute.store.fates import Fate, Fates
-from banditroute.store.writer import GROUP_RECORDS, Writer, _tick_pause
+from banditroute.store.ticking import Tick
+from banditroute.store.writer import GROUP_RECORDS, Writer
 
 PATIENCE = 30
 
@@ -128,29 +126,24 @@ def test_a_group_that_is_refused_as_a_whole_still_tells_each_append_its_fate() -
 
 
 class Ticks:
-    """Counts its calls, and raises what it is given; says when it was called often enough."""
+    """Counts its calls; says when it was called often enough."""
 
-    def __init__(self, enough: int, errors: Sequence[Exception] = (), *, asks_for_more: bool = False) -> None:
+    def __init__(self, enough: int) -> None:
         self.count = 0
-        self.asks_for_more = asks_for_more
         self.threads: set[threading.Thread] = set()
         self.enough = threading.Event()
         self._enough = enough
-        self._errors = list(errors)
 
-    def __call__(self) -> bool:
+    def __call__(self) -> None:
         self.count += 1
         self.threads.add(threading.current_thread())
         if self.count >= self._enough:
             self.enough.set()
-        if self._errors:
-            raise self._errors.pop(0)
-        return self.asks_for_more and not self.enough.is_set()
 
 
 def test_it_ticks_in_its_thread_though_nobody_appends() -> None:
     ticks = Ticks(3)
-    writer = Writer(Commits(), ticks, pause=lambda: 0.001)
+    writer = Writer(Commits(), Tick("the tick", ticks), pause=lambda: 0.001)
     assert ticks.enough.wait(PATIENCE)
     assert ticks.threads == {writer._thread}
     writer.close()
@@ -163,7 +156,7 @@ def test_it_ticks_between_groups_though_the_queue_is_not_empty() -> None:
     ticks = Ticks(3)
     commits = Commits()
     commits.gate.clear()
-    writer = Writer(commits, ticks, pause=lambda: 0.0)
+    writer = Writer(commits, Tick("the tick", ticks), pause=lambda: 0.0)
     futures = [writer.append(space(number)) for number in range(3 * GROUP_RECORDS + 1)]
     before, after = ticks.count, list[int]()
     futures[-1].add_done_callback(lambda _: after.append(ticks.count))
@@ -171,47 +164,6 @@ def test_it_ticks_between_groups_though_the_queue_is_not_empty() -> None:
     writer.close()
     assert len(commits.groups) >= 4
     assert after[0] - before >= len(commits.groups) - 1
-
-
-def test_a_tick_with_more_to_do_does_not_wait_for_its_time() -> None:
-    pauses = iter([0.0, math.inf])
-    ticks = Ticks(3, asks_for_more=True)
-    writer = Writer(Commits(), ticks, pause=lambda: next(pauses))
-    assert ticks.enough.wait(PATIENCE)
-    writer.append(space(1)).result(PATIENCE)
-    writer.close()
-    assert ticks.count == 3
-
-
-@pytest.mark.parametrize(("busy", "due"), [(True, 18.0), (False, 14.0)])
-def test_who_appends_gets_as_much_time_as_a_tick_with_more_to_do(
-    monkeypatch: pytest.MonkeyPatch, busy: bool, due: float
-) -> None:
-    writer = Writer(Commits(), lambda: True, pause=lambda: math.inf)
-    times = iter([10.0, 14.0])
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(times)))
-    assert writer._after_tick(busy=busy) == due
-    monkeypatch.undo()
-    writer.close()
-
-
-def test_a_tick_that_fails_is_told_once_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    errors = [ValueError("one"), ValueError("one"), KeyError("two")]
-    ticks = Ticks(4, errors)
-    writer = Writer(Commits(), ticks, pause=lambda: 0.0)
-    assert ticks.enough.wait(PATIENCE)
-    writer.append(space(1)).result(PATIENCE)
-    writer.close()
-    assert [record.getMessage() for record in caplog.records] == [
-        "the writer's tick failed: ValueError: one",
-        "the writer's tick failed: KeyError: 'two'",
-    ]
-
-
-def test_the_pause_between_ticks_is_100_ms_give_or_take_a_fifth() -> None:
-    pauses = [_tick_pause() for _ in range(1_000)]
-    assert 0.080 <= min(pauses) < 0.084
-    assert 0.116 < max(pauses) <= 0.120
 
 
 def test_nobody_can_cancel_what_is_queued() -> None:
