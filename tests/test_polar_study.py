@@ -7,7 +7,8 @@ from banditroute import Arm, Objective, Router
 from banditroute.controllers import PricedCache
 from simulations.polar.belady import belady
 from simulations.polar.episode import play
-from simulations.polar.run import recovery, slope
+from simulations.polar.growth import slope
+from simulations.polar.run import recovery
 from simulations.polar.study import CONTROLLERS, Task, at_checkpoints, controller, policy, run, scene
 
 
@@ -52,12 +53,12 @@ def test_the_study_plays_as_a_router_does(name: str) -> None:
         seed=3,
         ids=lambda: next(bodies).to_bytes(16, "big"),
     )
-    noise = np.random.default_rng([1, 3]).normal(scale=requests.noise, size=400)
+    outcomes = requests.outcomes(3)
     for t, x in enumerate(requests.X):
         before = mine.resident
         decision = router.route(x)
         arm = world.names.index(decision.arm)
-        router.feedback(decision.id, utility=float(np.clip(requests.worth[t, arm] + noise[t], 0, 1)))
+        router.feedback(decision.id, utility=float(outcomes[t, arm]))
         brought = {decision.arm, *mine.resident} - set(before)
         loads = sum(world.miss[world.names.index(each)] for each in brought)
         assert played[t] == pytest.approx(requests.worth[t, arm] - loads, abs=1e-12)

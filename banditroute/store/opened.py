@@ -145,9 +145,7 @@ class Opened:
 
     def close(self) -> None:
         """Settle what is queued and let go of the database."""
-        self.writer.close()
-        if self.folder is not None:
-            self.folder.close()
+        self.stop()
         if self._spooling is not None:
             self._spooling.close()
         try:
@@ -157,6 +155,12 @@ class Opened:
                     self._fold_rest()
         finally:
             self.database.dispose()
+
+    def stop(self) -> None:
+        """Settle what is queued, and end the threads."""
+        self.writer.close()
+        if self.folder is not None:
+            self.folder.close()
 
     def abandon(self) -> None:
         """Let go of the spool in a forked child, whose parent goes on with it."""

@@ -54,7 +54,7 @@ class Scene:
         X: Contexts; shape (requests, d).
         worth: Expected utility; shape (requests, adapters).
         miss: Price of a load; shape (adapters,).
-        noise: Standard deviation of what is observed around ``worth``.
+        noise: Standard deviation of what is observed around ``worth``; without one a request passes or fails.
         oracle: What the best fixed residents would earn; shape (requests,).
     """
 
@@ -62,8 +62,15 @@ class Scene:
     X: FloatArray
     worth: FloatArray
     miss: FloatArray
-    noise: float
+    noise: float | None
     oracle: FloatArray
+
+    def outcomes(self, seed: int) -> FloatArray:
+        """What would be observed of each adapter, by the same chance for all; shape (requests, adapters)."""
+        rng = np.random.default_rng([1, seed])
+        if self.noise is None:
+            return (rng.random((len(self.X), 1)) < self.worth).astype(np.float64)
+        return (self.worth + rng.normal(scale=self.noise, size=(len(self.X), 1))).clip(0.0, 1.0)
 
 
 def play(scene: Scene, controller: PricedCache, policy: Policy, seed: int) -> Episode:
@@ -80,8 +87,7 @@ def play(scene: Scene, controller: PricedCache, policy: Policy, seed: int) -> Ep
     belief = GroupBelief("utility", [0], rows.shape[1], intercept=True, ridge=policy.ridge)
     for _ in names:
         belief.add_arm({})
-    noise = np.random.default_rng([1, seed]).normal(scale=scene.noise, size=len(rows))
-    values = np.rint((scene.worth + noise[:, np.newaxis]).clip(0.0, 1.0) / OUTCOME_UNIT).astype(np.int64)
+    values = np.rint(scene.outcomes(seed) / OUTCOME_UNIT).astype(np.int64)
     everyone, plays = np.ones(count, dtype=bool), np.zeros(count, dtype=np.int64)
     net, loaded, waited = (np.zeros(len(rows)) for _ in range(3))
     residents = controller.resident

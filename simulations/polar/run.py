@@ -10,10 +10,11 @@ from statistics import median
 import numpy as np
 
 from banditroute.arrays import FloatArray
-from banditroute.controllers.cache.placement import enumerated_set, local_set, worth
+from banditroute.controllers.cache.placement import drawn_values, enumerated_set, local_set, worth
 from banditroute.simulator.interval import Interval
 from simulations.markdown import signed, table
 from simulations.polar.adversarial import adversarial
+from simulations.polar.growth import in_adapters, slope
 from simulations.polar.overhead import route_ratio
 from simulations.polar.study import BASELINES, CONFIG, CONTROLLERS, Task, at_checkpoints, run
 from simulations.polar.tables import table_rows
@@ -21,11 +22,6 @@ from simulations.polar.traces import trace_rows
 from simulations.polar.workers import Workers
 
 HERE = Path(__file__).parent
-
-
-def slope(x: FloatArray, y: FloatArray) -> float:
-    """Slope of log y over log x."""
-    return float(np.polyfit(np.log(x), np.log(np.maximum(y, 1e-9)), 1)[0])
 
 
 def stationary(workers: Workers, seeds: int, horizon: int) -> list[str]:
@@ -89,30 +85,6 @@ def stationary(workers: Workers, seeds: int, horizon: int) -> list[str]:
     ]
 
 
-def in_adapters(workers: Workers) -> list[str]:
-    """Growth in the number of adapters."""
-    settings = CONFIG["growth_in_adapters"]
-    counts, horizon, seeds, slots = (settings[key] for key in ("adapters", "horizon", "seeds", "capacity"))
-    topics = settings["topics"]
-    tasks = [
-        Task("POLAR+", s, horizon, adapters=n, capacity=slots, topics=topics) for n in counts for s in range(seeds)
-    ]
-    results = workers.map("growth in N", at_checkpoints, tasks)
-    last = [
-        np.mean([r.regret[-1] for t, r in zip(tasks, results, strict=True) if t.adapters == n]) for n in counts
-    ]
-    return [
-        "",
-        "## More adapters",
-        "",
-        f"POLAR+; the same K = {slots}, d = 16 and {topics} topics throughout, as in the rate d√(NT) + √(KT)",
-        f"that the abstract gives: only how many adapters there are differs. {horizon:,} requests, {seeds} seeds.",
-        "Each adapter must be tried at least once, which is linear in N and weighs on short streams.",
-        *table(["N", *counts], [["regret", *(f"{value:,.0f}" for value in last)]]),
-        f"Exponent in N: {slope(np.array(counts), np.array(last)):.2f}.",
-    ]
-
-
 def recovery(net: FloatArray, oracle: FloatArray, start: int, window: int = 500) -> float:
     """Requests after ``start`` until a window earns 95 % of the oracle's; infinite if none does."""
     for end in range(start + window, len(net) + 1, 100):
@@ -159,10 +131,11 @@ def placement() -> list[str]:
         best = worth(enumerated_set(values, floor, load, slots), values, floor, load)
         found = worth(local_set(values, floor, load, np.ones(arms), slots), values, floor, load)
         worst = min(worst, found / best)
-    values, miss = rng.normal(size=(256, 2_000)), rng.uniform(0.05, 0.5, 256)
+    mean, miss = rng.normal(size=(256, 2_000)), rng.uniform(0.05, 0.5, 256)
     times = []
     for _ in range(7):
         start = time.perf_counter()
+        values = drawn_values(mean, np.full_like(mean, 0.1), 0.25, rng)
         local_set(values, (values - miss[:, np.newaxis]).max(axis=0), miss, np.ones(256), 32)
         times.append(time.perf_counter() - start)
     return [

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,6 +86,7 @@ class Task:
         requests: How many of the stream's are played; by default all.
         topics: As many as adapters by default.
         ridge: Of the policy; by default the study's.
+        passes: Whether a request only passes or fails.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Task:
     requests: int | None = None
     topics: int | None = None
     ridge: float | None = None
+    passes: bool = False
 
 
 def scene(task: Task) -> tuple[World, Scene]:
@@ -129,7 +131,8 @@ def scene(task: Task) -> tuple[World, Scene]:
     X = world.contexts(task.horizon, rng)
     best = world.best_residents(world.contexts(4_000, sample))
     X = X[: task.requests]
-    return world, _scene(world, X, world.served(X, best))
+    stationary = _scene(world, X, world.served(X, best))
+    return world, replace(stationary, noise=None) if task.passes else stationary
 
 
 def _scene(world: World, X: FloatArray, oracle: FloatArray) -> Scene:

@@ -255,6 +255,6 @@ def _die(worker: Router) -> None:
     assert isinstance(store, SqlStore)
     assert store._opened is not None
     with suppress(BanditRouteError):
-        store._opened.writer.close()
+        store._opened.stop()
     store._finalizer.detach()
     store._database.dispose()

@@ -113,6 +113,12 @@ def test_prices_are_finite(name: str, wrong: float) -> None:
         EpochCache(ADAPTERS, **settings)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("wrong", [-1, 1.0, True, None])
+def test_a_seed_is_a_count(wrong: int) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"seed = {wrong} must be an integer, at least 0"):
+        EpochCache(ADAPTERS, capacity=2, second_price=0.1, seed=wrong)
+
+
 def test_initial_residents() -> None:
     with pytest.raises(InvalidArgumentError, match="initial names 'nobody'"):
         StaticCache(ADAPTERS, capacity=2, second_price=0.1, initial=["nobody"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from banditroute.arrays import BoolArray, FloatArray
 from banditroute.controllers.cache import placement
-from banditroute.controllers.cache.placement import best_set, enumerated_set, local_set, worth
+from banditroute.controllers.cache.placement import best_set, drawn_values, enumerated_set, local_set, worth
 
 INSTANCES = 1_000
 MOST_SETS = 5_000
@@ -132,3 +132,25 @@ def test_of_unequal_sizes_the_quick_choice_is_nearly_the_best() -> None:
         best = brute_force(values, floor, load, sizes, 4.0) - float(floor.sum())
         found = gain(best_set(values, floor, load, sizes, 4.0), values, floor, load)
         assert found >= 0.75 * best
+
+
+def test_draws_are_of_the_belief() -> None:
+    """1e6 of them: each moment within 5 standard errors."""
+    mean, width = np.full((1_000, 1_000), 0.3), np.full((1_000, 1_000), 0.2)
+    drawn = drawn_values(mean, width, 0.25, np.random.default_rng(7))
+    assert drawn.mean() == pytest.approx(0.3 + 0.25 * 0.2, abs=5 * 0.2 / 1e3)
+    assert drawn.std() == pytest.approx(0.2, abs=5 * 0.2 / np.sqrt(2e6))
+    np.testing.assert_array_equal(drawn_values(mean[:2], 0 * width[:2], 0.25, np.random.default_rng(7)), mean[:2])
+
+
+def loaded_of_unknown(values: FloatArray) -> int:
+    """How many of 12 adapters are taken into 5 empty slots, whoever they are."""
+    floor, load = np.zeros(values.shape[1]), np.full(len(values), 0.5)
+    return int(best_set(values, floor, load, np.ones(len(values)), 5).sum())
+
+
+def test_the_unknown_are_tried_together() -> None:
+    """By bounds of confidence, one of them would do for all contexts."""
+    mean, width = np.full((12, 64), 0.5), np.full((12, 64), 0.4)
+    assert loaded_of_unknown(drawn_values(mean, width, 0.25, np.random.default_rng(7))) == 5
+    assert loaded_of_unknown(mean + width) == 1, "the control should load one alone"

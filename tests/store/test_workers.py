@@ -44,9 +44,7 @@ def wrong(store: SqlStore) -> set[str]:
 def ledger_of(store: SqlStore) -> Ledger:
     """The ledger of a store whose own threads do nothing any more."""
     assert store._opened is not None
-    store._opened.writer.close()
-    if store._opened.folder is not None:
-        store._opened.folder.close()
+    store._opened.stop()
     return store._opened._inside().folding
 
 

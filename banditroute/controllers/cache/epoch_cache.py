@@ -11,7 +11,7 @@ from banditroute.arrays import FloatArray, RowArray
 from banditroute.controllers.base import Choice, Predict
 from banditroute.controllers.cache.adapter import Adapter, Level
 from banditroute.controllers.cache.epochs import DoublingEpochs, Epochs
-from banditroute.controllers.cache.placement import best_set
+from banditroute.controllers.cache.placement import best_set, drawn_values
 from banditroute.controllers.cache.priced import PricedCache
 from banditroute.controllers.cache.residency import Residency
 from banditroute.errors import InvalidArgumentError, SnapshotCorruptError
@@ -41,12 +41,14 @@ class EpochCache(PricedCache):
         capacity: Of the GPU, in the unit of the adapters' sizes (slots by default).
         second_price: What a second of waiting costs, in units of utility. [utility/s] ≥ 0
         epochs: Their lengths and their forced exploration.
-        optimism: Which multiple of its width is added to an arm's mean when residents are chosen. ≥ 0
+        optimism: Which multiple of its width is added to an arm's mean where residents are chosen by draws from
+            the belief: at 0 a set that is a little too poor may be held for long. ≥ 0
         host_capacity: Of the host memory below the GPU, in the same unit; 0 for a single tier.
         window: How many contexts, the last ones, are looked at when residents are chosen: of several epochs where
             those are short. The more, the surer the choice; the fewer, the sooner it follows a shift.
         residency: Evidence of where adapters lie; by default the controller's own plan.
         initial: Residents to begin with; by default the first that fit.
+        seed: Of the draws.
 
     References:
         "POLAR: online learning for LoRA adapter caching and routing in edge LLM serving", arXiv 2604.16583
@@ -60,11 +62,12 @@ class EpochCache(PricedCache):
         capacity: float,
         second_price: float,
         epochs: Epochs | None = None,
-        optimism: float = 0.5,
+        optimism: float = 0.25,
         host_capacity: float = 0.0,
         window: int = 1024,
         residency: Residency | None = None,
         initial: Iterable[str] | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__(
             adapters, capacity=capacity, second_price=second_price, residency=residency, initial=initial
@@ -75,8 +78,11 @@ class EpochCache(PricedCache):
             raise InvalidArgumentError(f"host_capacity = {host_capacity!r} must be a finite number, at least 0")
         if isinstance(window, bool) or not isinstance(window, int) or window < 1:
             raise InvalidArgumentError(f"window = {window!r} must be an integer above 0")
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise InvalidArgumentError(f"seed = {seed!r} must be an integer, at least 0")
         self.epochs: Epochs = DoublingEpochs() if epochs is None else epochs
         self.optimism = float(optimism)
+        self.seed = seed
         self.host_capacity = float(host_capacity)
         self._on_host: frozenset[str] = frozenset()
         self._told: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
@@ -129,7 +135,11 @@ class EpochCache(PricedCache):
         places = [record.arms.index(arm) for arm in names]
         others = [i for i, arm in enumerate(record.arms) if arm not in self.adapters and arm not in gone]
         mean, width = predict(np.stack(self._rows))
-        utilities = (mean @ record.weights + self.optimism * (width @ np.abs(record.weights))).T
+        # Of the seed and the epoch alone, so that a restart draws the same.
+        generator = np.random.default_rng([self.seed, self.epoch])
+        utilities = drawn_values(
+            (mean @ record.weights).T, (width @ np.abs(record.weights)).T, self.optimism, generator
+        )
         values = utilities[places]
         sizes = np.array([self.adapters[arm].size for arm in names])
         miss = self._prices_from(names, Level.HOST if self.host_capacity else Level.DISK)

@@ -5,7 +5,10 @@ f(x), the best set maximises
 
     F(C) = Σ_{x ∈ S} max(f(x), max_{a ∈ C} v_a(x)) − Σ_{a ∈ C} load_a,   Σ_{a ∈ C} size_a ≤ capacity,
 
-with load_a = 0 for what is resident already. The first term is monotone submodular, so that greedy choice
+with load_a = 0 for what is resident already. Values are not known but believed: v_a(x) is a draw from the belief
+about it, one for each a and x, so that F(C) estimates what is earned once it is known which resident serves x
+best. By bounds of confidence instead, one unknown adapter would do for all contexts, and a second one would add
+nothing: they would be tried one at a time. The first term is monotone submodular, so that greedy choice
 reaches 1 − 1/e of it (Nemhauser, Wolsey & Fisher, 1978); one exchange at a time then closes most of the gap.
 """
 
@@ -22,6 +25,14 @@ _SETS_AT_ONCE = 64
 _LEAST_GAIN = 1e-9
 # Beyond so many values (arms × contexts) exchanges are tried from the best start alone: each takes as long.
 _ALL_STARTS_UP_TO = 1 << 18
+
+
+def drawn_values(
+    mean: FloatArray, width: FloatArray, optimism: float, generator: np.random.Generator
+) -> FloatArray:
+    """Draws of v ~ N(mean + optimism · width, width²), independent of each other; of the shape of ``mean``."""
+    values: FloatArray = mean + width * (generator.standard_normal(mean.shape) + optimism)
+    return values
 
 
 def best_set(
