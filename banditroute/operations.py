@@ -140,7 +140,10 @@ class Operations(ABC):
 
         Exactly: what is believed afterwards is, bit for bit, what it would be had it never been said. Of
         ``decisions`` the log forgets features, expectations and outcomes as well, so that nothing personal is
-        left. Returns how many outcomes were taken out.
+        left. Other workers that are running take out what they have at hand, which is the last 10,000 decisions;
+        of older ones they go on believing what they did until they are opened again.
+
+        Returns how many outcomes were taken out.
 
         Raises:
             InvalidArgumentError: if neither is given.

@@ -128,9 +128,7 @@ class Opened:
         """What this worker saw of the database, and what waits for it."""
         facts: dict[str, Any] = {}
         if self._entered is not None:
-            facts |= self._entered.ledger.health()
-            if self._entered.folding is not self._entered.ledger:
-                facts |= self._entered.folding.health()
+            facts |= self._entered.folding.health()
         if self._spooling is not None:
             facts |= {
                 "state": self._spooling.state,
