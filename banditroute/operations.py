@@ -128,6 +128,7 @@ class Operations(ABC):
             if self._keeps_secret_in_store:
                 self._ids.accept(stored.secret)
             self._state.roster.adopt(stored)
+            self._intake.reviser.ready.set()
             self._ledger.let_go(stored.horizon_us)
             if stored.preferences.version > self._terms.standing.version:
                 self._terms.stand(stored.preferences)

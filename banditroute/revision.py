@@ -2,10 +2,10 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from banditroute.arms import Price
-from banditroute.errors import FeedbackConflictError
+from banditroute.errors import FeedbackConflictError, StoreUnavailableError
 from banditroute.objectives import Objectives
 from banditroute.outcomes import Outcome, outcomes_by_group
 from banditroute.records import DecisionRecord, FeedbackRecord, ReportRecord
@@ -21,12 +21,14 @@ class Reviser:
         roster: Its arms and what they cost when.
         sources: Whose feedback is learned.
         lock: Held while roster and sources are read.
+        ready: Set as soon as roster and sources are those of the log; until then the store keeps its reports.
     """
 
     objectives: Objectives
     roster: Roster
     sources: Sources
     lock: threading.RLock
+    ready: threading.Event = field(default_factory=threading.Event)
 
     def revise(
         self,
@@ -60,7 +62,15 @@ class Reviser:
     def revise_stored(
         self, decision: DecisionRecord, feedback: Sequence[FeedbackRecord], report: ReportRecord
     ) -> list[FeedbackRecord]:
-        """The same for a store, which gives all feedback so far, each group's latest last."""
+        """The same for a store, which gives all feedback so far, each group's latest last.
+
+        Raises:
+            StoreUnavailableError: while the router is still reading its log.
+        """
+        if not self.ready.is_set():
+            raise StoreUnavailableError(
+                "the router is still reading its log; feedback waits", code="store.starting"
+            )
         return self.revise(decision, {record.group: record for record in feedback}, report)
 
     def _in_time(self, group: str, age_us: int) -> bool:

@@ -162,6 +162,8 @@ class Router(Operations):
         except BaseException:
             self._store.close()
             raise
+        if stored.revision >= 0:
+            reviser.ready.set()
         if news:
             self._outbox.put(news)
         self.spec = stored.spec

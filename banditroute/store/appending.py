@@ -17,7 +17,13 @@ from sqlalchemy import (
     union_all,
 )
 
-from banditroute.errors import BanditRouteError, DecisionExpiredError, FeedbackConflictError, StoreError
+from banditroute.errors import (
+    BanditRouteError,
+    DecisionExpiredError,
+    FeedbackConflictError,
+    StoreError,
+    StoreUnavailableError,
+)
 from banditroute.records import DecisionRecord, FeedbackRecord, LogRecord, ReportRecord
 from banditroute.store import tables
 from banditroute.store.base import Revise
@@ -145,13 +151,18 @@ class Appender:
         return fates
 
     def resolve(self, connection: Connection) -> None:
-        """Learn from the reports whose decisions came; a report that is refused is counted and let go."""
+        """Learn from the reports whose decisions came; a report that is refused is counted and let go.
+
+        While the router is still reading its log, they go on waiting.
+        """
         rows = connection.execute(_RESOLVABLE, {"router_id": self._router_id}).all()
         for row in rows:
             try:
                 fate: Fate = self._learn(connection, to_report(row))
             except Raced:
                 raise
+            except StoreUnavailableError:
+                return
             except Exception as error:  # noqa: BLE001  (one bad report must not stop the others for ever)
                 fate = error
             if isinstance(fate, Exception):
@@ -169,8 +180,8 @@ class Appender:
         decision = tables.decision.c
         newest = connection.scalar(
             select(decision.created_us)
-            .where(decision.router_id == self._router_id)
-            .order_by(decision.decided.desc().nulls_last())
+            .where(decision.router_id == self._router_id, decision.decided.is_not(None))
+            .order_by(decision.decided.desc())
             .limit(1)
         )
         if newest is None:
@@ -212,6 +223,8 @@ class Appender:
             self._know(connection, records)
             stored = self._look_up(connection, {report.body})
             settled_ones = [stored.settle(record) for record in records]
+        except StoreUnavailableError:
+            raise
         except BanditRouteError as error:
             return error
         # Without a worker, so that every one of them reads it, the reporter too.

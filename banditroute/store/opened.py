@@ -142,7 +142,17 @@ class Opened:
         return facts
 
     def close(self) -> None:
-        """Settle what is queued and let go of the database."""
+        """Settle what is queued and let go of the database.
+
+        Where one of its threads collects the store, in the middle of what it does, another one closes it.
+        """
+        mine = {self.writer.thread} | ({self.folder.thread} if self.folder is not None else set())
+        if threading.current_thread() in mine:
+            threading.Thread(target=self._close, name="banditroute-closing").start()
+        else:
+            self._close()
+
+    def _close(self) -> None:
         self.stop()
         if self._spooling is not None:
             self._spooling.close()
@@ -174,14 +184,7 @@ class Opened:
 
     def _help(self) -> bool:
         """Fold some of what waits; while the database is away, only the writer asks whether it is back."""
-        if self._entered is None or self._is_away:
-            return False
-        try:
-            return self._entered.folding.help_folding()
-        except StoreUnavailableError as error:
-            # Those who append need not find out for themselves.
-            self.begin_away(error)
-            return False
+        return self._entered is not None and not self._is_away and self._entered.folding.help_folding()
 
     def _fold_rest(self) -> None:
         if not self.database.one_writer and not self._is_away:

@@ -42,10 +42,11 @@ _POOL_PATIENCE, _CONNECT_PATIENCE = 1.0, 2
 # Who writes gives up early, since records can wait on local disk; who reads, when the server would have.
 _WRITING_PATIENCE, _READING_PATIENCE = 2.5, 6.0
 # Every query here is best answered by an index. The planner may think otherwise where the statistics are those of
-# yesterday, or the plan was made when the log was short, and read all of a log that grows.
+# yesterday, or the plan was made when the log was short, and read all of a log that grows. What must read all of
+# it looks dear then, and is not worth compiling.
 _SETTINGS = (
     "-c statement_timeout=5s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s "
-    "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
+    "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off"
 )
 
 # Serialisation failure, deadlock, lock not available; the server is shut down, crashed or starting up.
@@ -62,6 +63,13 @@ _SIZE = text("SELECT pg_database_size(current_database())")
 
 _jitter = random.SystemRandom()
 _log = logging.getLogger("banditroute")
+
+
+class _Stock(threading.local):
+    """Numbers of arrivals that a thread has drawn."""
+
+    def __init__(self) -> None:
+        self.arrivals: deque[int] = deque()
 
 
 class Postgres:
@@ -82,8 +90,7 @@ class Postgres:
         self._writing = _engine(url, _WRITING_PATIENCE, pool_size=2)
         reading = _engine(url, _READING_PATIENCE, pool_size=1, pool_pre_ping=True)
         self._reading = reading.execution_options(postgresql_readonly=True)
-        self._arrivals: deque[int] = deque()
-        self._drawing = threading.Lock()
+        self._stock = _Stock()
 
     def write(self, doing: str, work: Callable[[Connection], T]) -> T:
         """Do ``work``, again while others are in the way or the server restarts, until patience ends."""
@@ -130,13 +137,12 @@ class Postgres:
         return bool(connection.scalar(_TRY_LOCK, {"key": key}))
 
     def arrivals(self, connection: Connection, count: int) -> Sequence[int]:
-        """From a sequence, a stock at a time: with gaps, and never twice."""
-        drawn = self._arrivals
-        with self._drawing:
-            while len(drawn) < count:
-                first = int(connection.execute(_DRAW).scalar_one())
-                drawn.extend(range(first, first + ARRIVALS_DRAWN))
-            return [drawn.popleft() for _ in range(count)]
+        """From a sequence, a stock at a time for each thread: with gaps, never twice, and in its order."""
+        drawn = self._stock.arrivals
+        while len(drawn) < count:
+            first = int(connection.execute(_DRAW).scalar_one())
+            drawn.extend(range(first, first + ARRIVALS_DRAWN))
+        return [drawn.popleft() for _ in range(count)]
 
     def insert(self, connection: Connection, table: Table, rows: Sequence[Row]) -> int:
         """All rows in one statement, a column at a time."""
@@ -166,7 +172,7 @@ class Postgres:
     def after_fork(self, *, in_child: bool) -> None:
         """In the child, leave the parent's connections alone, without a word to the server."""
         if in_child:
-            self._arrivals, self._drawing = deque(), threading.Lock()
+            self._stock = _Stock()
             for engine in (self._writing, self._reading):
                 engine.dispose(close=False)
 

@@ -5,6 +5,7 @@ import random
 import threading
 from collections.abc import Callable
 
+_BREATH_S = 0.001
 _jitter = random.SystemRandom()
 _log = logging.getLogger("banditroute")
 
@@ -40,22 +41,27 @@ class Tick:
 
 
 class Ticker:
-    """A daemon thread that ticks, ``pause()`` seconds after the last time, or at once if there was more to do."""
+    """A daemon thread that ticks, ``pause()`` seconds after the last time, or soon if there was more to do.
+
+    Attributes:
+        thread: That thread.
+    """
 
     def __init__(self, tick: Tick, pause: Callable[[], float]) -> None:
         self._tick = tick
         self._pause = pause
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="banditroute-folder", daemon=True)
-        self._thread.start()
+        self.thread = threading.Thread(target=self._run, name="banditroute-folder", daemon=True)
+        self.thread.start()
 
     def close(self) -> None:
         """End the thread after the tick that it is at; calling it again only waits for that."""
         self._closing.set()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+        if threading.current_thread() is not self.thread:
+            self.thread.join()
 
     def _run(self) -> None:
         while not self._closing.wait(self._pause()):
-            while self._tick() and not self._closing.is_set():
+            # Not quite at once: somebody may wait for the lock that the tick held.
+            while self._tick() and not self._closing.wait(_BREATH_S):
                 pass

@@ -41,6 +41,9 @@ class Writer:
         tick: Called in the same thread, between groups, ``pause()`` seconds after its last call: for what must
             happen though nobody appends, and must not happen beside a commit.
         pause: Seconds until the next tick; about 100 ms by default.
+
+    Attributes:
+        thread: That thread.
     """
 
     def __init__(
@@ -56,8 +59,8 @@ class Writer:
         self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="banditroute-writer", daemon=True)
-        self._thread.start()
+        self.thread = threading.Thread(target=self._run, name="banditroute-writer", daemon=True)
+        self.thread.start()
 
     def append(self, records: Sequence[LogRecord]) -> "Future[ReceiptStatus]":
         """Queue records; the future is done when they are durable, or carries why they are not.
@@ -84,8 +87,8 @@ class Writer:
             if not self._closed:
                 self._closed = True
                 self._queue.put(None)
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+        if threading.current_thread() is not self.thread:
+            self.thread.join()
 
     def _run(self) -> None:
         in_company = closing = False

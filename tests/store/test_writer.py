@@ -145,7 +145,7 @@ def test_it_ticks_in_its_thread_though_nobody_appends() -> None:
     ticks = Ticks(3)
     writer = Writer(Commits(), Tick("the tick", ticks), pause=lambda: 0.001)
     assert ticks.enough.wait(PATIENCE)
-    assert ticks.threads == {writer._thread}
+    assert ticks.threads == {writer.thread}
     writer.close()
     count = ticks.count
     writer.close()

@@ -1,0 +1,65 @@
+"""Feedback that came to a worker before the decision did: it waits, also for a router that is just opened."""
+
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from banditroute import Router
+from banditroute.records import ReceiptStatus
+from banditroute.revision import Reviser
+from banditroute.store.ledger import Ledger
+from banditroute.store.sql import SqlStore
+from simulations.reliability.world import a_router, a_vector, url
+
+
+def left_behind(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report, and behind it its decision, which nobody folded."""
+    one, two = (a_router(place, ids=lambda number=number: bytes([number] * 16)) for number in (1, 2))
+    kept: list[Any] = []
+
+    def keep(records: Any) -> "Future[ReceiptStatus]":
+        kept.extend(records)
+        done: Future[ReceiptStatus] = Future()
+        done.set_result("recorded")
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(one._store, "append", keep)
+        identity = one.route(a_vector(1)).id
+        assert two.feedback(identity, quality=0.5).wait(30).status == "pending"
+        two.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "_fold_some", lambda *_: 0)
+        assert isinstance(one._store, SqlStore)
+        one._store.append(kept).result(30)
+        one.close()
+
+
+def opened_again(place: str) -> tuple[int, int]:
+    """How much a router that is opened now learns of it, and how much it refuses."""
+    with a_router(place, ids=lambda: bytes([3] * 16)) as router:
+        # In a file the next group folds.
+        router.route(a_vector(3))
+        router.flush()
+        router.sync()
+        health = Router.health(router)
+        return health["learned"], health["refused_reports"]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("waits", [True, False])
+def test_it_is_learned_by_the_router_that_is_opened_next(
+    kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest, *, waits: bool
+) -> None:
+    """The control resolves it before the router knows its arms."""
+    place = url(tmp_path / "routing.db") if kind == "sqlite" else request.getfixturevalue("postgres_url")
+    left_behind(place, monkeypatch)
+    if not waits:
+        monkeypatch.setattr(Reviser, "revise_stored", _at_once)
+    assert opened_again(place) == ((1, 0) if waits else (0, 1))
+
+
+def _at_once(reviser: Reviser, decision: Any, feedback: Any, report: Any) -> Any:
+    return reviser.revise(decision, {record.group: record for record in feedback}, report)
