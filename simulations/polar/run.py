@@ -168,7 +168,7 @@ def main() -> None:
     half = max(2, arguments.seeds // 2)
     sections: list[Callable[[], list[str]]] = [
         lambda: stationary(workers, arguments.seeds, arguments.horizon),
-        lambda: adversarial(workers, half),
+        lambda: adversarial(workers, arguments.seeds),
         lambda: in_adapters(workers),
         lambda: shifted(workers, half),
         placement,
