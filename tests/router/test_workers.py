@@ -26,9 +26,9 @@ def bodies_of(worker: int) -> IdSource:
     return lambda: bytes([worker]) + next(numbers).to_bytes(15, "big")
 
 
-def workers(path: Path, count: int = 2) -> list[Router]:
+def workers(path: Path, count: int = 2, **settings: Any) -> list[Router]:
     """Routers on one file."""
-    return [a_router(url(path / "routing.db"), ids=bodies_of(number)) for number in range(count)]
+    return [a_router(url(path / "routing.db"), ids=bodies_of(number), **settings) for number in range(count)]
 
 
 def in_step(routers: list[Router]) -> str:
@@ -238,7 +238,8 @@ class Workers(RuleBasedStateMachine):
 
         self.directory = tempfile.TemporaryDirectory()
         self.path = Path(self.directory.name)
-        self.routers = workers(self.path, 3)
+        self.clock = Clock()
+        self.routers = workers(self.path, 3, clock=self.clock)
         self.ids: list[str] = []
         self.routers[0].route(a_vector(0))
         in_step(self.routers)
@@ -258,6 +259,8 @@ class Workers(RuleBasedStateMachine):
         if not self.ids:
             return
         identity = self.ids[-1 - which % len(self.ids)]
+        # Never quite still: the same said of a decision at the very same moment, to whomever, is said once.
+        self.clock.now += 0.001
         try:
             self.routers[worker].feedback(identity, quality=quality, amend=amend, served_arm=served)
         except FeedbackConflictError:
@@ -280,7 +283,6 @@ class Workers(RuleBasedStateMachine):
         if hasattr(self, "routers"):
             in_step(self.routers)
             closed(self.routers)
-            self.directory.cleanup()
             self.directory.cleanup()
 
 

@@ -48,7 +48,7 @@ class EpochCache(PricedCache):
             those are short. The more, the surer the choice; the fewer, the sooner it follows a shift.
         residency: Evidence of where adapters lie; by default the controller's own plan.
         initial: Residents to begin with; by default the first that fit.
-        seed: Of the draws.
+        seed: Of the draws; numpy does not promise the same ones for ever, so a later numpy may choose otherwise.
 
     References:
         "POLAR: online learning for LoRA adapter caching and routing in edge LLM serving", arXiv 2604.16583
