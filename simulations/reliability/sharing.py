@@ -216,7 +216,7 @@ class Sharing:
         """Append, look, compare."""
         server = own_server()
         acknowledged = wrong = overtaken = done = 0
-        slowest, ratios, rates = 0.0, [], []
+        slowest, ratios, rates = [], [], []
         for count in self.processes:
             for url in (f"sqlite:///{place}/{count}.db", server.new_database()):
                 store = SqlStore(url)
@@ -229,7 +229,7 @@ class Sharing:
                     locked = self._lock(place / f"locked-{count}", server.new_database(), count)
                     ratios.append(len(found.every) / max(len(locked.every), 1))
                     rates.append(f"{len(found.every) / self.seconds:.0f}")
-                    slowest = max(slowest, float(np.quantile(found.every, 0.99)) * 1e3)
+                    slowest.append(float(np.quantile(found.every, 0.99)) * 1e3)
                 else:
                     found = self._append(place / f"sqlite-{count}", url, count)
                 left = journal(url)
@@ -240,10 +240,10 @@ class Sharing:
             "acknowledged": acknowledged,
             "lost, double, or state ≠ replay": wrong,
             "feedbacks/s on PostgreSQL": " / ".join(rates),
-            "p99 there [ms]": slowest,
+            "p99 there [ms]": " / ".join(f"{each:.0f}" for each in slowest),
             "× the row lock, at least": min(ratios),
         }
-        holds = not wrong and slowest < self.longest_ms and min(ratios) >= self.least_times
+        holds = not wrong and max(slowest) < self.longest_ms and min(ratios) >= self.least_times
         return Finding(measured, holds, {"lost": overtaken}, overtaken >= self.least_overtaken)
 
     def _append(self, place: Path, url: str, count: int) -> Shared:
