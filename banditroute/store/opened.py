@@ -81,7 +81,11 @@ class Opened:
         commit: Commit = self._commit if self._spooling is None else self._spooling
         spool_tick = None if self._spooling is None else Tick("the tick of the spool", self._spooling.tick)
         self.writer = Writer(commit, spool_tick)
-        self.folder = None if database.one_writer else Ticker(Tick("the fold", self._help), around(FOLD_S))
+        self.folder = (
+            None
+            if database.one_writer
+            else Ticker("banditroute-folder", Tick("the fold", self._help), around(FOLD_S))
+        )
 
     def begin_away(self, error: StoreUnavailableError) -> None:
         """Let records wait in the spool, since the database is away; without a spool, raise the error."""

@@ -52,8 +52,7 @@ class SpoolingCommit:
     file of its own: it blocks nothing, and nothing acknowledged is deleted. Spools of processes that died are
     replayed in the same way. A snapshot is not spooled, since it only saves time.
 
-    All methods but :meth:`leave_alone` are called from one thread, that of the writer when the store is open; any
-    may read the attributes.
+    All methods are called from one thread, that of the writer when the store is open; any may read the attributes.
 
     Args:
         inner: Stores a group or raises; a database that was never reached is one that is unavailable. Without any
@@ -129,10 +128,7 @@ class SpoolingCommit:
             self.replay(seconds=REPLAY_S)
 
     def leave_alone(self, error: StoreUnavailableError) -> None:
-        """Spool from now on: somebody else found the database unavailable, in whatever thread.
-
-        If it was just found there, one group goes to the spool for nothing.
-        """
+        """Spool from now on: somebody else found the database unavailable."""
         self._fail(error, self._clock())
 
     def replay(self, *, seconds: float = math.inf) -> bool:

@@ -43,15 +43,20 @@ class Tick:
 class Ticker:
     """A daemon thread that ticks, ``pause()`` seconds after the last time, or soon if there was more to do.
 
+    Args:
+        name: Of the thread.
+        tick: What it calls.
+        pause: Gives the next pause [s].
+
     Attributes:
         thread: That thread.
     """
 
-    def __init__(self, tick: Tick, pause: Callable[[], float]) -> None:
+    def __init__(self, name: str, tick: Tick, pause: Callable[[], float]) -> None:
         self._tick = tick
         self._pause = pause
         self._closing = threading.Event()
-        self.thread = threading.Thread(target=self._run, name="banditroute-folder", daemon=True)
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.thread.start()
 
     def close(self) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from banditroute import Router
 from banditroute.records import ReceiptStatus
 from banditroute.revision import Reviser
 from banditroute.store.ledger import Ledger
@@ -44,7 +43,7 @@ def opened_again(place: str) -> tuple[int, int]:
         router.route(a_vector(3))
         router.flush()
         router.sync()
-        health = Router.health(router)
+        health = router.health()
         return health["learned"], health["refused_reports"]
 
 

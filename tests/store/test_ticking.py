@@ -1,6 +1,5 @@
 """What is done again and again, with calls that only count."""
 
-import math
 import threading
 from collections.abc import Sequence
 
@@ -34,7 +33,7 @@ class Calls:
 
 def test_it_ticks_in_a_thread_of_its_own_until_it_is_closed() -> None:
     calls = Calls(3)
-    ticker = Ticker(Tick("it", calls), pause=lambda: 0.001)
+    ticker = Ticker("ticker", Tick("it", calls), pause=lambda: 0.001)
     assert calls.enough.wait(PATIENCE)
     ticker.close()
     count = calls.count
@@ -45,9 +44,9 @@ def test_it_ticks_in_a_thread_of_its_own_until_it_is_closed() -> None:
 
 
 def test_with_more_to_do_it_does_not_wait_for_its_time() -> None:
-    pauses = iter([0.0, math.pi * 1e3])
+    pauses = iter([0.0, 3_600.0])
     calls = Calls(3, asks_for_more=True)
-    ticker = Ticker(Tick("it", calls), pause=lambda: next(pauses))
+    ticker = Ticker("ticker", Tick("it", calls), pause=lambda: next(pauses))
     assert calls.enough.wait(PATIENCE)
     ticker.close()
     assert calls.count == 3
@@ -63,7 +62,7 @@ def test_it_can_be_closed_by_what_it_calls() -> None:
         tickers[0].close()
         closed.set()
 
-    tickers.append(Ticker(Tick("it", close), pause=lambda: 0.0))
+    tickers.append(Ticker("ticker", Tick("it", close), pause=lambda: 0.0))
     made.set()
     assert closed.wait(PATIENCE)
     tickers[0].close()
@@ -71,7 +70,7 @@ def test_it_can_be_closed_by_what_it_calls() -> None:
 
 def test_a_tick_that_fails_is_told_once_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
     calls = Calls(4, [ValueError("one"), ValueError("one"), KeyError("two")])
-    ticker = Ticker(Tick("the fold", calls), pause=lambda: 0.0)
+    ticker = Ticker("ticker", Tick("the fold", calls), pause=lambda: 0.0)
     assert calls.enough.wait(PATIENCE)
     ticker.close()
     assert [record.getMessage() for record in caplog.records] == [
