@@ -7,10 +7,18 @@ learned. Times are int64 microseconds, UTC.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar, dataclass_transform
 
 from banditroute.arms import Arm, ArmStatus
 from banditroute.arrays import FloatArray, RowArray
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, eq_default=False)
+def _record(kind: type[T]) -> type[T]:
+    """A dataclass that is frozen for type checkers: at run time that would be a tenth of the time of a replay."""
+    return dataclass(slots=True, eq=False)(kind)
 
 
 class Position(NamedTuple):
@@ -28,7 +36,7 @@ class StateKey(NamedTuple):
     epoch: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@_record
 class DecisionRecord:
     """One decision.
 
@@ -76,7 +84,7 @@ class DecisionRecord:
     cohort: str | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@_record
 class FeedbackRecord:
     """One group of outcomes of one decision, as it was learned.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Self
 
 import numpy as np
@@ -53,8 +54,7 @@ class Limits:
                 self.check_rows([record.row])
                 check_texts(key=record.key, session=record.session, cohort=record.cohort, cause=record.cause)
             case FeedbackRecord():
-                self.check_values(record.group, record.values)
-                self.check_values(record.group, record.previous)
+                self.check_values(record.group, record.values, record.previous)
                 check_texts(source=record.source)
             case ReportRecord():
                 check_texts(served_arm=record.served_arm, source=record.source)
@@ -74,17 +74,18 @@ class Limits:
                 f"a decision has a feature of {largest} grid units, this router's are at most {self.largest}"
             )
 
-    def check_values(self, group: str, values: tuple[int, ...] | None) -> None:
-        """Refuse outcomes on their grid; raises as :meth:`check` does."""
+    def check_values(self, group: str, *values: tuple[int, ...] | None) -> None:
+        """Refuse outcomes on their grid, of much feedback at once; raises as :meth:`check` does."""
         size = self.sizes.get(group)
         if size is None:
             there = ", ".join(sorted(self.sizes))
             raise StoreError(f"feedback is of group {group!r:.80}, this router has: {there}")
-        if values is None:
-            return
-        if len(values) != size:
-            raise StoreError(f"feedback of group {group!r} has {len(values)} values, its objectives are {size}")
-        for value in values:
+        told = [each for each in values if each is not None]
+        for length in set(map(len, told)):
+            if length != size:
+                raise StoreError(f"feedback of group {group!r} has {length} values, its objectives are {size}")
+        every = list(chain.from_iterable(told))
+        for value in (min(every), max(every)) if every else ():
             if not 0 <= value <= LARGEST_VALUE:
                 raise StoreError(
                     f"feedback of group {group!r} has a value of {value} grid units, outside [0, {LARGEST_VALUE}]"

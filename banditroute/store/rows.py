@@ -75,10 +75,9 @@ class Rows:
         records = to_feedbacks(rows, self._arms)
         if records:
             self._limits.check_rows([record.row for record in records])
-        for record in records:
-            self._limits.check_values(record.group, record.values)
-            if record.previous is not None:
-                self._limits.check_values(record.group, record.previous)
+        for group in {record.group for record in records}:
+            mine = [record for record in records if record.group == group]
+            self._limits.check_values(group, *(each.values for each in mine), *(each.previous for each in mine))
         return records
 
     def _one_feedback(self, row: Any) -> FeedbackRecord:

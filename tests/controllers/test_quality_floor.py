@@ -1,5 +1,6 @@
 """The quality floor: savings by hand, and against worlds that mean it ill."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -107,11 +108,7 @@ def test_reports_of_a_stand_in_do_not_count() -> None:
     before = floor.state()
     feedback = life.report(record, latency_s=1.0)
     assert floor.state() == before
-    floor.learned(
-        type(feedback)(
-            **{f: getattr(feedback, f) for f in feedback.__slots__} | {"arm": "c", "outcomes": {"quality": 1.0}}
-        )
-    )
+    floor.learned(replace(feedback, arm="c", outcomes={"quality": 1.0}))
     assert floor.state() == before
 
 
