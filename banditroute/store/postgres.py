@@ -29,7 +29,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from banditroute.errors import BanditRouteError, MissingDependencyError, StoreError, StoreUnavailableError
-from banditroute.store.bulk import array_insertion, array_numbering
+from banditroute.store.bulk import array_numbering, json_insertion
 from banditroute.store.codec import Row
 from banditroute.store.database import LOGGING_NAME, Raced, T, hide_rows
 from banditroute.store.tables import ARRIVALS_DRAWN
@@ -145,8 +145,8 @@ class Postgres:
         return [drawn.popleft() for _ in range(count)]
 
     def insert(self, connection: Connection, table: Table, rows: Sequence[Row]) -> int:
-        """All rows in one statement, a column at a time."""
-        statement, columns = array_insertion(table, rows)
+        """All rows in one statement, as one value."""
+        statement, columns = json_insertion(table, rows)
         return connection.exec_driver_sql(statement, columns).rowcount
 
     def number(self, connection: Connection, table: Table, rows: Mapping[int, tuple[int, ...]]) -> None:
