@@ -1,8 +1,12 @@
 """P1: whatever is done, SQL and memory agree."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -19,7 +23,9 @@ from banditroute.store.order import as_lived
 from simulations.reliability.life import DivergenceError, Life
 from simulations.reliability.quiet import quiet
 from simulations.reliability.row import Finding, Tick
-from simulations.reliability.server import own_server
+from simulations.reliability.server import Server, own_server
+
+LIVES_TO_A_PROCESS = 200
 
 REFRESH_EVERY, EPOCH_REQUESTS = 8, 16
 """Often enough that a short life has snapshots and epochs."""
@@ -88,41 +94,46 @@ class Agreement:
     control_lives: int = 60
     mutants: tuple[str, ...] = tuple(MUTANTS)
 
-    @quiet()
     def measure(self, place: Path, tick: Tick) -> Finding:
         """Live."""
-        server = own_server()
-        diverged: list[str] = []
-        with _short():
-            for seed in range(self.lives):
-                url = server.new_database() if seed % 4 == 3 else f"sqlite:///{place}/{seed}.db"
-                if (why := self._divergence(url, seed)) is not None:
-                    diverged.append(f"{seed}: {why}")
-                elif url.startswith("postgres"):
-                    server.take_back(url)
-                tick(seed + 1, self.lives + len(self.mutants))
-            found = {name: self._found(place / name, *MUTANTS[name]) for name in self.mutants}
+        diverged = self._lived(own_server(), place, tick)
+        found = {name: self._found(place / name, *MUTANTS[name]) for name in self.mutants}
+        tick(self.lives + 1, self.lives + 1)
         measured: dict[str, float | str] = {
             "lives": self.lives,
             "steps": self.lives * self.steps,
             "divergences": len(diverged),
         }
         if diverged:
-            measured["the first"] = diverged[0]
+            measured["the first"] = min(diverged)
         control = {f"lives until {name} was found": life for name, life in found.items()}
         return Finding(measured, not diverged, control, all(life > 0 for life in found.values()))
 
-    def _divergence(self, url: str, seed: int) -> str | None:
-        """Live once; the first thing on which SQL and memory did not agree."""
-        life = Life(url, workers=1 + seed % 2, seed=seed)
-        try:
-            for _ in range(self.steps):
-                life.step()
-        except DivergenceError as why:
-            return str(why)
-        finally:
-            life.close()
-        return None
+    def _lived(self, server: Server, place: Path, tick: Tick) -> list[str]:
+        """Live, as many at once as there are processors; where SQL and memory did not agree."""
+        seeds, diverged = iter(range(self.lives)), list[str]()
+        running: dict[Future[str | None], tuple[int, str]] = {}
+        count = os.cpu_count() or 1
+        with ProcessPoolExecutor(
+            count, mp_context=get_context("forkserver"), max_tasks_per_child=LIVES_TO_A_PROCESS
+        ) as pool:
+            while True:
+                for seed in islice(seeds, count - len(running)):
+                    url = server.new_database() if seed % 4 == 3 else f"sqlite:///{place}/{seed}.db"
+                    running[pool.submit(_divergence, url, seed, self.steps)] = seed, url
+                if not running:
+                    return diverged
+                for life in wait(running, return_when=FIRST_COMPLETED).done:
+                    seed, url = running.pop(life)
+                    why = repr(life.exception()) if life.exception() else life.result()
+                    if why is not None:
+                        diverged.append(f"{seed:05}: {why}")
+                    elif url.startswith("postgres"):
+                        server.take_back(url)
+                    else:
+                        for left in place.glob(f"{seed}.db*"):
+                            left.unlink()
+                    tick(seed + 1, self.lives + 1)
 
     def _found(self, place: Path, module: ModuleType, name: str, mistake: object) -> int:
         """After how many lives a mutant was found; 0 if it never was."""
@@ -130,8 +141,23 @@ class Agreement:
         with mock.patch.object(module, name, mistake):
             for seed in range(self.control_lives):
                 try:
-                    if self._divergence(f"sqlite:///{place}/{seed}.db", seed) is not None:
+                    if _divergence(f"sqlite:///{place}/{seed}.db", seed, self.steps) is not None:
                         return seed + 1
                 except Exception:  # noqa: BLE001  (a mutant may do anything; that it does is what is looked for)
                     return seed + 1
         return 0
+
+
+@quiet()
+def _divergence(url: str, seed: int, steps: int) -> str | None:
+    """Live once; the first thing on which SQL and memory did not agree."""
+    with _short():
+        life = Life(url, workers=1 + seed % 2, seed=seed)
+        try:
+            for _ in range(steps):
+                life.step()
+        except DivergenceError as why:
+            return str(why)
+        finally:
+            life.close()
+    return None
