@@ -22,6 +22,7 @@ from simulations.reliability.reopening import Reopening
 from simulations.reliability.row import Row
 from simulations.reliability.schemas import Schemas
 from simulations.reliability.sharing import Fairness, Sharing
+from simulations.reliability.soak import Soak
 from simulations.reliability.spoils import Spools
 from simulations.reliability.tenants import Tenants
 from simulations.reliability.waiting import Waiting
@@ -66,5 +67,6 @@ NIGHTLY: tuple[Row, ...] = (
     Outage(downs=(10.0, 30.0)),
     Agreement(lives=10_000),
     Reopening(decisions=1_000_000, routers=1_000),
+    Soak(),
 )
 """What takes a night: under the id of a row of the plan its longer form, under another id a row of its own."""

@@ -28,6 +28,7 @@ from simulations.reliability.reopening import Reopening
 from simulations.reliability.row import NotHere, Row
 from simulations.reliability.schemas import Schemas
 from simulations.reliability.sharing import Fairness, Sharing
+from simulations.reliability.soak import Soak
 from simulations.reliability.spoils import Spools
 from simulations.reliability.table import in_words
 from simulations.reliability.tenants import Tenants
@@ -69,8 +70,21 @@ SMALL: tuple[Row, ...] = (
     Late(decisions=200),
 )
 
+SMALL_OF_THE_NIGHT: tuple[Row, ...] = (
+    Soak(
+        rate=100.0,
+        seconds=3.0,
+        warm=1.5,
+        control_seconds=4.0,
+        most_growth=ENDLESS,
+        longest_lag=ENDLESS,
+        most_bytes=ENDLESS,
+        must_leak=False,
+    ),
+)
 
-@pytest.mark.parametrize("row", SMALL, ids=lambda row: row.id)
+
+@pytest.mark.parametrize("row", SMALL + SMALL_OF_THE_NIGHT, ids=lambda row: row.id)
 def test_the_row_holds_and_its_control_is_caught(
     row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,6 +100,8 @@ def test_the_row_holds_and_its_control_is_caught(
 
 def test_every_row_has_a_small_form() -> None:
     assert [row.id for row in SMALL] == [row.id for row in PLAN]
+    by_night = [row.id for row in NIGHTLY if row.id not in {row.id for row in PLAN}]
+    assert [row.id for row in SMALL_OF_THE_NIGHT] == by_night
 
 
 def test_the_plan_names_each_row_once() -> None:
