@@ -74,7 +74,7 @@ SMALL_OF_THE_NIGHT: tuple[Row, ...] = (
     Soak(
         rate=100.0,
         seconds=3.0,
-        warm=1.5,
+        warm=0.5,
         control_seconds=4.0,
         most_growth=ENDLESS,
         longest_lag=ENDLESS,
