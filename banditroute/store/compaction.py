@@ -97,7 +97,7 @@ def _compact(
                 )
         up_to = gone if found is None else found[0]
         if dry_run:
-            return Compaction(row.name, row.tenant, up_to, *_count(connection, router_id, up_to))
+            return Compaction(row.name, row.tenant, up_to, *_count(database, connection, router_id, up_to))
     if found is not None:
         database.write(
             "log not compacted",
@@ -169,7 +169,7 @@ def _is_late(up_to: Position) -> ColumnElement[bool]:
     """Whether a decision has feedback, or a report, that is not from before."""
     decision, feedback, report = tables.decision.c, tables.feedback.c, tables.report.c
     young = exists().where(
-        feedback.router_id == decision.router_id,
+        tables.of_router(tables.feedback, decision.router_id),
         feedback.body == decision.body,
         or_(feedback.learned.is_(None), feedback.learned > up_to.learned),
     )
@@ -177,37 +177,53 @@ def _is_late(up_to: Position) -> ColumnElement[bool]:
     return or_(young.correlate(tables.decision), waiting.correlate(tables.decision))
 
 
-def _count(connection: Connection, router_id: int, up_to: Position) -> tuple[int, int]:
-    decision, feedback = tables.decision.c, tables.feedback.c
-    old = (decision.router_id == router_id) & (decision.decided <= up_to.decided) & ~_is_late(up_to)
-    decisions = connection.scalar(select(func.count()).where(old)) or 0
-    said = select(func.count()).select_from(tables.feedback.join(tables.decision, tables.with_decision))
-    return decisions, connection.scalar(said.where(feedback.router_id == router_id, old)) or 0
+def _count(database: Database, connection: Connection, router_id: int, up_to: Position) -> tuple[int, int]:
+    """How many decisions and feedbacks :func:`_sweep` would delete."""
+    behind = decisions = said = 0
+    while behind < up_to.decided:
+        behind, bodies = _old(connection, router_id, behind, up_to)
+        decisions += len(bodies)
+        on_them = select(func.count()).where(_feedback_on(database, router_id))
+        said += connection.scalar(on_them, {"bodies": bodies}) or 0
+    return decisions, said
 
 
 def _sweep(database: Database, router_id: int, up_to: Position) -> tuple[int, int]:
     """Delete what nobody reads any more; how many decisions and feedbacks that were."""
-    decision, feedback = tables.decision.c, tables.feedback.c
     behind = decisions = said = 0
 
     def some(connection: Connection) -> tuple[int, int, int]:
-        rows = connection.execute(
-            select(decision.decision_id, decision.body, decision.decided, _is_late(up_to).label("late"))
-            .where(decision.router_id == router_id, decision.decided > behind, decision.decided <= up_to.decided)
-            .order_by(decision.decided)
-            .limit(SWEPT)
-        ).all()
-        old = [row for row in rows if not row.late]
+        end, old = _old(connection, router_id, behind, up_to)
         if not old:
-            return rows[-1].decided if rows else up_to.decided, 0, 0
-        bodies = {"bodies": [row.body for row in old]}
-        mine = tables.of_router(tables.feedback, router_id) & database.among(feedback.body, "bodies")
+            return end, 0, 0
+        bodies = {"bodies": old}
+        mine = _feedback_on(database, router_id)
         dropped = connection.execute(delete(tables.feedback).where(mine), bodies).rowcount
-        gone = tables.of_router(tables.decision, router_id) & database.among(decision.body, "bodies")
+        gone = tables.of_router(tables.decision, router_id) & database.among(tables.decision.c.body, "bodies")
         connection.execute(delete(tables.decision).where(gone), bodies)
-        return rows[-1].decided, len(old), dropped
+        return end, len(old), dropped
 
     while behind < up_to.decided:
         behind, *counts = database.write("log not compacted", some)
         decisions, said = decisions + counts[0], said + counts[1]
     return decisions, said
+
+
+def _feedback_on(database: Database, router_id: int) -> ColumnElement[bool]:
+    return tables.of_router(tables.feedback, router_id) & database.among(tables.feedback.c.body, "bodies")
+
+
+def _old(connection: Connection, router_id: int, behind: int, up_to: Position) -> tuple[int, list[bytes]]:
+    """How far one look from ``behind`` goes, and which decisions in it nobody reads any more.
+
+    A look at a time, by their numbers: of a question about the whole log a planner without statistics makes one
+    whose time grows with the square of it.
+    """
+    decision = tables.decision.c
+    rows = connection.execute(
+        select(decision.body, decision.decided, _is_late(up_to).label("late"))
+        .where(decision.router_id == router_id, decision.decided > behind, decision.decided <= up_to.decided)
+        .order_by(decision.decided)
+        .limit(SWEPT)
+    ).all()
+    return rows[-1].decided if rows else up_to.decided, [row.body for row in rows if not row.late]
