@@ -18,12 +18,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from banditroute.errors import BanditRouteError, InvalidDecisionIdError, SnapshotCorruptError
+from banditroute.errors import BanditRouteError, InvalidDecisionIdError, SnapshotCorruptError, SpoolCorruptError
 from banditroute.identity import DecisionIds
 from banditroute.learning import Statistics, decode
 from banditroute.records import Position, SnapshotRecord, StateKey
 from banditroute.state import State
 from banditroute.state.snapshot import encode
+from banditroute.store.spool import Spool
+from banditroute.store.spool_codec import decoded, encoded
+from banditroute.testing import a_decision, feedback_of
+from simulations.reliability.quiet import quiet
 from simulations.reliability.row import Finding, Tick
 from simulations.reliability.world import SECRET, World
 
@@ -40,6 +44,8 @@ class Target:
         good: Bytes that it accepts.
         read: Reads bytes; what it returns does not matter.
         refuses: The error that it may raise.
+        seal: Gives bytes the checksum that belongs to them, as anybody can.
+        sealed: Share of the mutants that are sealed anew; these may be read, if what they say is possible.
         crafted: Bytes with a right checksum that say what cannot be; read once each.
         weight: How many of the mutants it gets, relative to the others.
     """
@@ -48,12 +54,14 @@ class Target:
     good: bytes
     read: Callable[[bytes], object]
     refuses: type[BanditRouteError] = SnapshotCorruptError
+    seal: Callable[[bytes], bytes] = lambda blob: resealed(blob)
+    sealed: float = 0.5
     crafted: tuple[bytes, ...] = ()
     weight: int = 1
 
 
-def targets() -> tuple[Target, ...]:
-    """Everything that reads ids or stored bytes; a spool file finds its place here too."""
+def targets(place: Path) -> tuple[Target, ...]:
+    """Everything that reads ids or stored bytes; what is read from files lies in ``place``."""
     world = World()
     router = world.open()
     for number in range(200):
@@ -75,12 +83,37 @@ def targets() -> tuple[Target, ...]:
             world.ids[7].encode(),
             lambda text: ids.body(text.decode("latin-1")),
             refuses=InvalidDecisionIdError,
+            sealed=0.0,
             weight=5,
         ),
         Target("sums", sums, decode),
         Target("statistics", state.belief.encode() if state.belief else b"", Statistics.decode),
         Target("snapshot", state.snapshot(now_us=0).blob, restored, crafted=tuple(_impossible(state)), weight=3),
+        *_of_a_spool(place),
     )
+
+
+def _of_a_spool(place: Path) -> Iterator[Target]:
+    """A spool file, of which only what stands before the damage may come back; and a record in a sound frame."""
+    path = place / "0.spool"
+    decision = a_decision(1)
+    payloads = [encoded(decision), encoded(feedback_of(decision, 1)), encoded(a_decision(2))]
+    spool = Spool(path)
+    spool.append(payloads)
+    spool.abandon()
+    good = path.read_bytes()
+
+    def recovered(blob: bytes) -> None:
+        path.write_bytes(blob)
+        spool = Spool(path)
+        found = spool.peek(len(payloads) + 1)
+        spool.abandon()
+        if blob != good and found == payloads[: len(found)]:
+            raise SpoolCorruptError("only what stands before the damage")
+
+    yield Target("spool", good, recovered, refuses=SpoolCorruptError, sealed=0.0)
+    for payload in payloads[:2]:
+        yield Target("record", payload, decoded, refuses=SpoolCorruptError, seal=bytes, sealed=1.0)
 
 
 def _impossible(state: State) -> Iterator[bytes]:
@@ -140,7 +173,7 @@ class Mutants:
 
     id: ClassVar[str] = "F2"
     does: ClassVar[str] = (
-        "mutated decision ids, sums and snapshots, half of the latter sealed anew with a right checksum"
+        "mutated decision ids, sums, snapshots and spools, many of the stored ones with a right checksum"
     )
     asks: ClassVar[str] = "0 accepted, 0 crashes, each < 10 ms of processor time, < 50 MB of memory"
     control: ClassVar[str] = "`np.load(…, allow_pickle=False)` of 128 bytes asks for 298 GiB"
@@ -149,10 +182,10 @@ class Mutants:
     longest_ms: float = 10.0
     seed: int = 31
 
-    def measure(self, place: Path, tick: Tick) -> Finding:  # noqa: ARG002  (bytes need no files)
+    def measure(self, place: Path, tick: Tick) -> Finding:
         """Read them where nothing was read before."""
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
-            found = alone.submit(read_mutants, self.mutants, self.seed).result()
+            found = alone.submit(read_mutants, place, self.mutants, self.seed).result()
         tick(self.mutants, self.mutants)
         measured: dict[str, float | str] = {
             "refused": found.refused,
@@ -172,20 +205,19 @@ class Mutants:
         return Finding(measured, holds, {"GiB": found.numpy_asks_gib}, found.numpy_asks_gib > 200)
 
 
-def read_mutants(count: int, seed: int) -> Read:
+@quiet()
+def read_mutants(place: Path, count: int, seed: int) -> Read:
     """Mutate and read; runs in the child."""
     dice, found = random.Random(seed), Read()  # noqa: S311  (no secrets)
-    readers = [target for target in targets() for _ in range(target.weight)]
+    readers = [target for target in targets(place) for _ in range(target.weight)]
     for target in readers:
         target.read(target.good)
     before = _peak_mb()
     for _ in range(count):
         target = dice.choice(readers)
         mutant = mutated(target.good, dice)
-        # An id cannot be sealed without the secret; a checksum is no secret.
-        sealed = target.refuses is SnapshotCorruptError and dice.random() < 0.5
-        if sealed:
-            mutant = resealed(mutant)
+        if sealed := dice.random() < target.sealed:
+            mutant = target.seal(mutant)
         if mutant != target.good:
             _read(found, target, mutant, sealed=sealed)
     for target in {target.name: target for target in readers}.values():
