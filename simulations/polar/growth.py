@@ -7,6 +7,8 @@ from simulations.markdown import table
 from simulations.polar.study import CONFIG, Task, at_checkpoints
 from simulations.polar.workers import Workers
 
+WORLDS = {"plain": "a score, noise of .1", "pass_or_fail": "pass or fail", "harder": "the harder world"}
+
 
 def slope(x: FloatArray, y: FloatArray) -> float:
     """Slope of log y over log x."""
@@ -19,18 +21,16 @@ def in_adapters(workers: Workers) -> list[str]:
     counts, horizon, seeds, slots = (settings[key] for key in ("adapters", "horizon", "seeds", "capacity"))
     topics = settings["topics"]
     tasks = [
-        Task("POLAR+", s, horizon, adapters=n, capacity=slots, topics=topics, passes=passes)
-        for passes in (False, True)
+        Task("POLAR+", s, horizon, adapters=n, capacity=slots, topics=topics, world=world)
+        for world in WORLDS
         for n in counts
         for s in range(seeds)
     ]
     regrets = [each.regret[-1] for each in workers.map("growth in N", at_checkpoints, tasks)]
     rows = []
-    for name, passes in ("a score, noise of .1", False), ("pass or fail", True):
+    for world, name in WORLDS.items():
         last = [
-            float(
-                np.mean([r for t, r in zip(tasks, regrets, strict=True) if (t.adapters, t.passes) == (n, passes)])
-            )
+            float(np.mean([r for t, r in zip(tasks, regrets, strict=True) if (t.adapters, t.world) == (n, world)]))
             for n in counts
         ]
         exponent = slope(np.array(counts), np.array(last))

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,9 +84,9 @@ class Task:
 
     Attributes:
         requests: How many of the stream's are played; by default all.
-        topics: As many as adapters by default.
+        world: What of the configured worlds it is.
+        topics: As many as the world has by default, else as adapters.
         ridge: Of the policy; by default the study's.
-        passes: Whether a request only passes or fails.
     """
 
     name: str
@@ -96,14 +96,17 @@ class Task:
     adapters: int = 15
     capacity: int = 5
     requests: int | None = None
+    world: str = "plain"
     topics: int | None = None
     ridge: float | None = None
-    passes: bool = False
 
 
 def scene(task: Task) -> tuple[World, Scene]:
     """The world of a task, and the requests that it sends."""
-    world = World(world_config(adapters=task.adapters, capacity=task.capacity, topics=task.topics), task.seed)
+    changes = {"adapters": task.adapters, "capacity": task.capacity} | CONFIG["worlds"][task.world]
+    if task.topics is not None:
+        changes["topics"] = task.topics
+    world = World(world_config(**changes), task.seed)
     rng = np.random.default_rng([3, task.seed])
     sample = np.random.default_rng([4, task.seed])
     if task.scene == "shift":
@@ -131,12 +134,12 @@ def scene(task: Task) -> tuple[World, Scene]:
     X = world.contexts(task.horizon, rng)
     best = world.best_residents(world.contexts(4_000, sample))
     X = X[: task.requests]
-    stationary = _scene(world, X, world.served(X, best))
-    return world, replace(stationary, noise=None) if task.passes else stationary
+    return world, _scene(world, X, world.served(X, best))
 
 
 def _scene(world: World, X: FloatArray, oracle: FloatArray) -> Scene:
-    return Scene(world.names, X, world.utilities(X), world.miss, world.config.reward_noise, oracle)
+    noise = None if world.config.pass_or_fail else world.config.reward_noise
+    return Scene(world.names, X, world.utilities(X), world.miss, noise, oracle)
 
 
 def run(task: Task) -> Episode:

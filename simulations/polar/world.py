@@ -19,11 +19,13 @@ class WorldConfig:
     popularity_exponent: float
     specialism: float
     base: float
+    base_spread: float
     context_noise: float
     reward_noise: float
     load_s: tuple[float, ...]
     second_price: float
     topics: int | None = None
+    pass_or_fail: bool = False
 
 
 class World:
@@ -55,7 +57,7 @@ class World:
         jitter = np.random.default_rng([20260423, seed]).normal(size=(count, config.dimension))
         self.specialities: FloatArray = _on_sphere(self.centres[expert_of] + apart * jitter)
         # The better the base, the less popular the speciality.
-        self.base: FloatArray = config.base + 0.1 * rank[expert_of] / (topics - 1)
+        self.base: FloatArray = config.base + config.base_spread * rank[expert_of] / (topics - 1)
         seconds = rng.choice(config.load_s, size=count)
         self.adapters = {name: Adapter(load_s=float(s)) for name, s in zip(self.names, seconds, strict=True)}
         self.miss: FloatArray = config.second_price * seconds
