@@ -52,6 +52,10 @@ class Database(Protocol):
         """
         ...
 
+    def alter(self, doing: str, work: Callable[[Connection], T]) -> T:
+        """The same for what changes tables, and so may take as long as there are rows to go through."""
+        ...
+
     def read(self, doing: str) -> AbstractContextManager[Connection]:
         """A transaction that can change nothing; raises as :meth:`write` does."""
         ...

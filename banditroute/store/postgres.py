@@ -1,13 +1,14 @@
 """A PostgreSQL database, over psycopg 3."""
 
 import logging
+import math
 import random
 import re
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -59,6 +60,8 @@ _SCHEMA_KEY = int.from_bytes(b"banditrt", "big")
 _TRY_LOCK, _LOCK = text("SELECT pg_try_advisory_xact_lock(:key)"), text("SELECT pg_advisory_xact_lock(:key)")
 _DRAW = text("SELECT nextval('br_arrival')")
 _ONE_MOMENT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+_UNHURRIED = text("SET LOCAL statement_timeout = 0")
+_MIND_THE_CLIENT = text("SET LOCAL client_connection_check_interval = '1s'")
 _SIZE = text("SELECT pg_database_size(current_database())")
 
 _jitter = random.SystemRandom()
@@ -94,12 +97,34 @@ class Postgres:
 
     def write(self, doing: str, work: Callable[[Connection], T]) -> T:
         """Do ``work``, again while others are in the way or the server restarts, until patience ends."""
+        return self._done(self._writing, doing, work)
+
+    def alter(self, doing: str, work: Callable[[Connection], T]) -> T:
+        """Over a connection of its own, which waits for an answer as long as it takes.
+
+        For the locks of others it waits no longer than any other work, since everybody else waits behind it.
+        """
+
+        def unhurried(connection: Connection) -> T:
+            connection.execute(_UNHURRIED)
+            # Else what a dead process began would go on, and keep its locks to the end; older servers cannot tell.
+            with suppress(DBAPIError), connection.begin_nested():
+                connection.execute(_MIND_THE_CLIENT)
+            return work(connection)
+
+        engine = _engine(self._url, math.inf, pool_size=1)
+        try:
+            return self._done(engine, doing, unhurried)
+        finally:
+            engine.dispose()
+
+    def _done(self, engine: Engine, doing: str, work: Callable[[Connection], T]) -> T:
         deadline = time.monotonic() + self._patience
         pause = _FIRST_PAUSE
         with translated(doing):
             while True:
                 try:
-                    with self._writing.begin() as connection:
+                    with engine.begin() as connection:
                         return work(connection)
                 except Raced:
                     if time.monotonic() > deadline:

@@ -48,6 +48,10 @@ class Sqlite:
         with translated(doing), self._gate.passage(), self.writing.begin() as connection:
             return work(connection)
 
+    def alter(self, doing: str, work: Callable[[Connection], T]) -> T:
+        """As any other work: a file has no limit of time."""
+        return self.write(doing, work)
+
     @contextmanager
     def read(self, doing: str) -> Iterator[Connection]:
         """A transaction on a connection that refuses to write."""

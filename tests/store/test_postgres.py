@@ -13,7 +13,7 @@ from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import DBAPIError
 
 from banditroute.errors import StoreError, StoreUnavailableError
-from banditroute.store import migrations, tables, views
+from banditroute.store import migrations, schema, tables, views
 from banditroute.store.postgres import Postgres
 from banditroute.store.sql import SqlStore
 from banditroute.testing import SECRET, a_decision, append, feedback_of, open_router
@@ -57,6 +57,26 @@ def test_migrations_and_tables_are_equal(postgres_url: str) -> None:
     append(migrated, ONE, feedback_of(ONE, 1))
     assert migrated.end() == (1, 1)
     migrated.close()
+
+
+def test_an_upgrade_may_take_its_time(store: SqlStore, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To index a long log takes longer than any work of a router may; else it could never be upgraded."""
+    with database(store).read("looking") as connection:
+        assert schema.found_version(connection) == "0001"
+    monkeypatch.setattr("banditroute.store.postgres._WRITING_PATIENCE", 0.2)
+    monkeypatch.setattr("banditroute.store.postgres._SETTINGS", "-c statement_timeout=200ms -c lock_timeout=150ms")
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", "0002")
+    ran: list[object] = []
+
+    def run(connection: Connection) -> None:
+        ran.append(connection.exec_driver_sql("SELECT pg_sleep(1)"))
+        assert connection.exec_driver_sql("SHOW lock_timeout").scalar() == "150ms"
+        if (connection.dialect.server_version_info or (0,)) >= (14,):
+            assert connection.exec_driver_sql("SHOW client_connection_check_interval").scalar() == "1s"
+
+    monkeypatch.setattr(migrations, "run", run)
+    assert migrations.upgrade(postgres_url) == migrations.Upgrade("0001", "0002", None)
+    assert len(ran) == 1
 
 
 def test_views(store: SqlStore, postgres_url: str) -> None:

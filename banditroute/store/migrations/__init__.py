@@ -51,7 +51,7 @@ def upgrade(url: str) -> Upgrade:
         if before > schema.SCHEMA_VERSION:
             schema.check_version(before)
         backup = database.back_up()
-        database.write("database not upgraded", work)
+        database.alter("database not upgraded", work)
     finally:
         database.dispose()
     return Upgrade(before, schema.SCHEMA_VERSION, backup)
