@@ -35,8 +35,17 @@ def a_worker(url: str, spool: Path | None = None, **changes: Any) -> Router:
     return Router(ROUTER, arms=ARMS, store=SqlStore(url, spool=spool), secret=SECRET, **changes)
 
 
-def serve(acks: int, url: str, spool: Path | None, told: Path, first: int, rate: float, seconds: float) -> None:
-    """Route at a steady rate, report of each decision, and say what was acknowledged.
+def serve(
+    acks: int,
+    url: str,
+    spool: Path | None,
+    told: Path,
+    first: int,
+    rate: float,
+    seconds: float,
+    stop: Path | None = None,
+) -> None:
+    """Route at a steady rate until a time is over or ``stop`` is there; report of each decision.
 
     The number of each acknowledged feedback goes to ``acks``, as soon as it is known to be durable; what was
     routed, and how long that took, to the file ``told``.
@@ -49,6 +58,8 @@ def serve(acks: int, url: str, spool: Path | None, told: Path, first: int, rate:
     began = time.monotonic()
     with told.open("wb") as routed:
         for number in range(int(rate * seconds)):
+            if stop is not None and stop.exists():
+                break
             time.sleep(max(began + number / rate - time.monotonic(), 0.0))
             vector = rng.uniform(-1, 1, DIMENSION)
             before = time.perf_counter()

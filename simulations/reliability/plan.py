@@ -25,6 +25,7 @@ from simulations.reliability.sharing import Fairness, Sharing
 from simulations.reliability.soak import Soak
 from simulations.reliability.spoils import Spools
 from simulations.reliability.tenants import Tenants
+from simulations.reliability.upgrades import Upgrades
 from simulations.reliability.waiting import Waiting
 from simulations.reliability.widths import Widths
 
@@ -68,5 +69,6 @@ NIGHTLY: tuple[Row, ...] = (
     Agreement(lives=10_000),
     Reopening(decisions=1_000_000, routers=1_000),
     Soak(),
+    Upgrades(),
 )
 """What takes a night: under the id of a row of the plan its longer form, under another id a row of its own."""

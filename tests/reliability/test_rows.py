@@ -32,6 +32,7 @@ from simulations.reliability.soak import Soak
 from simulations.reliability.spoils import Spools
 from simulations.reliability.table import in_words
 from simulations.reliability.tenants import Tenants
+from simulations.reliability.upgrades import Upgrades
 from simulations.reliability.waiting import Waiting
 from simulations.reliability.widths import Widths
 
@@ -81,6 +82,7 @@ SMALL_OF_THE_NIGHT: tuple[Row, ...] = (
         most_bytes=ENDLESS,
         must_leak=False,
     ),
+    Upgrades(kills=4, seconds=2.0, workers=1, rate=20.0, hold=0.0, control_kills=2, control_seconds=4.0),
 )
 
 

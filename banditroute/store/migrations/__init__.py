@@ -32,7 +32,7 @@ def upgrade(url: str) -> Upgrade:
     Raises:
         InvalidArgumentError: if there is no such database; nothing is created.
         SchemaVersionError: if its schema is newer than this library's.
-        StoreUnavailableError: if another process writes to it; stop that first.
+        StoreUnavailableError: if workers keep it from the locks it needs; nothing is changed, so run it again.
     """
     database = database_at(url)
     database.must_exist()
