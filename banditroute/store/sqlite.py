@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlch
 from sqlalchemy.pool import QueuePool
 
 from banditroute.errors import BanditRouteError, InvalidArgumentError, StoreError, StoreUnavailableError
+from banditroute.store.backup import copy_whole
 from banditroute.store.bulk import insertion, numbering
 from banditroute.store.codec import Row
 from banditroute.store.database import LOGGING_NAME, T, hide_rows
@@ -93,15 +94,11 @@ class Sqlite:
         return column.in_(bindparam(name, expanding=True))
 
     def back_up(self) -> str | None:
-        """Into ``NAME.before-TIME``, of one moment and without what was deleted."""
+        """Into ``NAME.before-TIME``."""
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         copy = self.path.with_name(f"{self.path.name}.before-{moment}")
         with translated("database not backed up"), self._gate.passage():
-            source = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
-            try:
-                source.execute("VACUUM INTO ?", [str(copy)])
-            finally:
-                source.close()
+            copy_whole(self.path, copy)
         return str(copy)
 
     def size(self, connection: Connection) -> int:  # noqa: ARG002  (the file knows)
