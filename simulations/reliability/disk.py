@@ -24,7 +24,7 @@ FILES = (DATABASE, f"{DATABASE}-wal")
 _SOURCE = Path(__file__).with_name("shim.c")
 
 
-def compiled_shim(place: Path) -> Path:
+def compiled_shim(place: Path, source: Path = _SOURCE) -> Path:
     """The library to preload, compiled for this machine.
 
     Raises:
@@ -33,8 +33,8 @@ def compiled_shim(place: Path) -> Path:
     compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
     if compiler is None or not sys.platform.startswith("linux"):
         raise NotHere("no C compiler" if compiler is None else "needs LD_PRELOAD and /proc, which only Linux has")
-    library = place / "shim.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", library, _SOURCE], check=True)
+    library = place / f"{source.stem}.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-pthread", "-o", library, source], check=True)
     return library
 
 

@@ -24,6 +24,7 @@ from simulations.reliability.schemas import Schemas
 from simulations.reliability.sharing import Fairness, Sharing
 from simulations.reliability.soak import Soak
 from simulations.reliability.spoils import Spools
+from simulations.reliability.syscalls import Syscalls
 from simulations.reliability.tenants import Tenants
 from simulations.reliability.upgrades import Upgrades
 from simulations.reliability.waiting import Waiting
@@ -62,6 +63,7 @@ PLAN: tuple[Row, ...] = (
 """What every run measures, at the figures of the plan."""
 
 NIGHTLY: tuple[Row, ...] = (
+    Syscalls(),
     RankOne(steps=1_000_000, control_steps=100_000),
     Calls(calls=100_000),
     Mutants(mutants=200_000),

@@ -30,6 +30,7 @@ from simulations.reliability.schemas import Schemas
 from simulations.reliability.sharing import Fairness, Sharing
 from simulations.reliability.soak import Soak
 from simulations.reliability.spoils import Spools
+from simulations.reliability.syscalls import Syscalls
 from simulations.reliability.table import in_words
 from simulations.reliability.tenants import Tenants
 from simulations.reliability.upgrades import Upgrades
@@ -72,6 +73,13 @@ SMALL: tuple[Row, ...] = (
 )
 
 SMALL_OF_THE_NIGHT: tuple[Row, ...] = (
+    Syscalls(
+        kills=16,
+        activities=("migrate", "replay"),
+        control_syncs=4,
+        control_activities=("spool",),
+        must_lose=frozenset({"spool"}),
+    ),
     Soak(
         rate=100.0,
         seconds=3.0,
