@@ -3,6 +3,7 @@
 import logging
 import math
 import random
+import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Literal, TypeAlias
@@ -52,7 +53,8 @@ class SpoolingCommit:
     file of its own: it blocks nothing, and nothing acknowledged is deleted. Spools of processes that died are
     replayed in the same way. A snapshot is not spooled, since it only saves time.
 
-    All methods are called from one thread, that of the writer when the store is open; any may read the attributes.
+    Any thread may call, and one at a time gets in: a store that is being opened replays what the dead left while
+    its writer already ticks, and what both handed on would be dropped twice. Any may read the attributes.
 
     Args:
         inner: Stores a group or raises; a database that was never reached is one that is unavailable. Without any
@@ -84,6 +86,7 @@ class SpoolingCommit:
         self._own: Spool | None = None
         self._refused: Spool | None = None
         self._adopted: Spool | None = None
+        self._alone = threading.RLock()
         self._failures = 0
         self._next_try = self._next_look = -math.inf
         self.state: SpoolState = "healthy"
@@ -111,25 +114,28 @@ class SpoolingCommit:
             StoreError: for a record that cannot be stored or, if ``inner`` was asked, contradicts the log; then
                 none of them was stored.
         """
-        if self.state == "healthy":
-            started = self._clock()
-            try:
-                fates = self._inner(records)
-            except _NOT_NOW as error:
-                self._fail(error, started)
-            else:
-                self._failures = 0
-                return fates
-        return self._keep(records)
+        with self._alone:
+            if self.state == "healthy":
+                started = self._clock()
+                try:
+                    fates = self._inner(records)
+                except _NOT_NOW as error:
+                    self._fail(error, started)
+                else:
+                    self._failures = 0
+                    return fates
+            return self._keep(records)
 
     def tick(self) -> None:
         """Replay some of what waits, if it is time to try; to be called several times a second."""
-        if self._clock() >= self._next_try:
-            self.replay(seconds=REPLAY_S)
+        with self._alone:
+            if self._clock() >= self._next_try:
+                self.replay(seconds=REPLAY_S)
 
     def leave_alone(self, error: StoreUnavailableError) -> None:
         """Spool from now on: somebody else found the database unavailable."""
-        self._fail(error, self._clock())
+        with self._alone:
+            self._fail(error, self._clock())
 
     def replay(self, *, seconds: float = math.inf) -> bool:
         """Try at once, for about ``seconds``, to replay what waits here and in spools of the dead.
@@ -137,6 +143,26 @@ class SpoolingCommit:
         Returns:
             Whether nothing waits any more.
         """
+        with self._alone:
+            return self._replay(seconds)
+
+    def close(self) -> None:
+        """Try once more, then let go of the files; what still waits is for the next who opens the router."""
+        with self._alone:
+            if self.waiting:
+                self.replay(seconds=REPLAY_S)
+            for spool in (self._own, self._adopted, self._refused):
+                if spool is not None:
+                    spool.close()
+
+    def abandon(self) -> None:
+        """In a forked child: let go of the parent's files without touching them."""
+        # Not alone: who was inside when the process was forked never leaves in the child.
+        for spool in (self._own, self._adopted, self._refused):
+            if spool is not None:
+                spool.abandon()
+
+    def _replay(self, seconds: float) -> bool:
         started = self._clock()
         try:
             if self.state == "spooling" and (self._own is None or not self._own.waiting):
@@ -153,20 +179,6 @@ class SpoolingCommit:
             self._fail(error, started)
             return False
         return True
-
-    def close(self) -> None:
-        """Try once more, then let go of the files; what still waits is for the next who opens the router."""
-        if self.waiting:
-            self.replay(seconds=REPLAY_S)
-        for spool in (self._own, self._adopted, self._refused):
-            if spool is not None:
-                spool.close()
-
-    def abandon(self) -> None:
-        """In a forked child: let go of the parent's files without touching them."""
-        for spool in (self._own, self._adopted, self._refused):
-            if spool is not None:
-                spool.abandon()
 
     def _keep(self, records: Sequence[LogRecord]) -> Fates:
         payloads = {

@@ -2,6 +2,7 @@
 
 import logging
 import sqlite3
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -420,6 +421,29 @@ def test_the_next_process_hands_on_what_a_dead_one_left(world: World) -> None:
     world.tick()
     assert sorted(world.database.stored) == [1, 2, 4]
     assert (world.commit.state, world.commit.waiting, living.commit.waiting) == ("healthy", 0, 1)
+
+
+def test_a_tick_while_the_store_is_being_opened_drops_nothing_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spooling, "REPLAY_RECORDS", 1)
+    down(world, reports(1, 2, 3))
+    world.commit.abandon()
+    world.database.error, world.database.takes_s = None, spooling.REPLAY_S
+
+    def slowly(records: Sequence[LogRecord]) -> Fates:
+        if not ticking.ident:
+            ticking.start()
+            # The writer's thread comes in here, or waits outside.
+            ticking.join(0.2)
+        return world.database(records)
+
+    commit = SpoolingCommit(slowly, Spools(world.directory, tenant="", router="support"), clock=world.clock)
+    ticking = threading.Thread(target=commit.tick)
+    assert commit.replay()
+    ticking.join(30.0)
+    assert world.database.stored == [1, 2, 3]
+    assert (commit.state, commit.waiting, commit.set_aside) == ("healthy", 0, 0)
 
 
 def test_a_living_process_hands_on_what_others_leave(world: World) -> None:
