@@ -19,7 +19,7 @@ from banditroute.store.schema import SCHEMA_VERSION
 from banditroute.store.sql import SqlStore
 from banditroute.store.verification import verify
 from simulations.reliability import tomorrow
-from simulations.reliability.world import SECRET, START, Clock, a_router, a_vector, bodies, url
+from simulations.reliability.world import SECRET, START, a_router, a_vector, bodies, url
 
 Say: TypeAlias = Callable[[int], None]
 """Acknowledges: feedback of decision n on quality is 2 n, on the response 2 n + 1."""
@@ -48,11 +48,13 @@ class UnfoldedStore(SqlStore):
     ledger = Unfolded
 
 
-def opened(disk: Path, *, first: int = 1, kind: type[SqlStore] = SqlStore, hour: float = 0.0) -> Router:
-    """The router on this disk; its next decision gets the number ``first``."""
-    # Whoever finds the database locked goes to the spool at once.
-    store = kind(url(disk / DATABASE), patience=0.0, spool=disk / SPOOL)
-    return a_router(store, ids=bodies(first), clock=Clock(START + 3600 * hour))
+def opened(disk: Path, *, first: int = 1, kind: type[SqlStore] = SqlStore, patience: float | None = 0.0) -> Router:
+    """The router on this disk; its next decision gets the number ``first``.
+
+    Who finds the database locked goes to the spool, at once if without patience.
+    """
+    store = kind(url(disk / DATABASE), patience=patience, spool=disk / SPOOL)
+    return a_router(store, ids=bodies(first))
 
 
 def quality(number: int) -> float:

@@ -89,12 +89,12 @@ def _looked_at(disk: Path, activity: Activity, acknowledged: Sequence[int], dige
     found = Aftermath()
     unsettled = DONE in acknowledged and not activity.settled(disk)
     wrong = list(_upgraded(disk, activity, digest)) if activity.tomorrow else []
-    with opened(disk, first=AFTERWARDS) as router:
+    with opened(disk, first=AFTERWARDS, patience=None) as router:
         router.sync()
-        waiting = router.health()["spooled"]
         found.digest = router.digest()
         live(router, (AFTERWARDS,), lambda _: None)
         grown = router.digest()
+    waits = [*(disk / SPOOL).glob("*.spool"), *(disk / SPOOL).glob("*.damaged")]
     (verdict,) = verify(url(disk / DATABASE), fold_of)
     gone = verdict.compacted
     if not gone.decided:
@@ -114,8 +114,8 @@ def _looked_at(disk: Path, activity: Activity, acknowledged: Sequence[int], dige
         wrong.append("the replay of the log gives another digest")
     if activity.keeps and found.digest != digest:
         wrong.append("the digest is not that of before")
-    if waiting:
-        wrong.append(f"{waiting} records wait for ever")
+    if waits:
+        wrong.append(f"something waits for ever in {', '.join(path.suffix for path in waits)}")
     found.differing = bool(wrong)
     if found.lost:
         wrong.append(f"lost: {sorted(set(told) - said.keys()) or 'what was done'}")
@@ -133,7 +133,7 @@ def _upgraded(disk: Path, activity: Activity, digest: str) -> Iterator[str]:
         place.mkdir()
         shutil.copyfile(copy, place / DATABASE)
         migrations.upgrade(url(place / DATABASE))
-        with opened(place) as router:
+        with opened(place, patience=None) as router:
             if digest and router.digest() != digest:
                 yield "a copy of before holds something else"
     migrations.upgrade(url(disk / DATABASE))

@@ -141,6 +141,8 @@ class Scene:
             if cut:
                 images += [disk.after_cut(place / "synced"), disk.torn(place / "torn", dice)]
             found = sum(self.looked(images, acknowledged, self.digest), Aftermath())
+        if not found.none:
+            found.why = f"{self.name}, step {number}{' halfway' * halfway}: {found.why}"
         return {
             "activity": self.name,
             "killed": killed,

@@ -33,7 +33,7 @@ class Syscalls:
     asks: ClassVar[str] = "0 unrecoverable, 0 lost, 0 doubled, state bitwise = replay"
     control: ClassVar[str] = "one sync left out: something is lost"
 
-    kills: int = 2_000
+    kills: int = 1_500
     activities: tuple[str, ...] = tuple(ACTIVITIES)
     control_syncs: int = 100
     control_activities: tuple[str, ...] = ("open new", "spool")
