@@ -84,6 +84,7 @@ class Folder:
         self._router_id = router_id
         self._fold = fold
         self._blobs: dict[StateKey, bytes] = {}
+        self._epoch = 0
         self._fold_no = -1
         self.rebuilt = 0
 
@@ -141,8 +142,16 @@ class Folder:
                 "state_sha256": _digest(moved),
             },
         )
-        self._blobs.update(moved)
+        self._keep(moved)
         self._fold_no = fold_no + 1
+
+    def _keep(self, moved: Mapping[StateKey, bytes]) -> None:
+        """Remember the new sums, and let those of epochs go that only late feedback still moves: it reads them."""
+        self._blobs.update(moved)
+        newest = max((key.epoch for key in moved), default=0)
+        if newest > self._epoch:
+            self._epoch = newest
+            self._blobs = {key: blob for key, blob in self._blobs.items() if key.epoch >= newest - 1}
 
     def _sound(self, connection: Connection, behind: int, up_to: int) -> list[FeedbackRecord]:
         """The rows between two numbers that can be learned; the others are refused, for good and for everybody."""

@@ -48,8 +48,8 @@ class Sample:
     lag: float
 
 
-def serve(url: str, rate: float, seconds: float, *, leaking: bool) -> list[Sample]:
-    """Route at a steady rate, and report of each decision a little later; one sample a second.
+def serve(url: str, rate: float, seconds: float, every: float, *, leaking: bool) -> list[Sample]:
+    """Route at a steady rate, and report of each decision a little later; a sample ``every`` so many seconds.
 
     Where it is ``leaking``, it keeps hold of every decision, as services do by mistake.
     """
@@ -66,7 +66,7 @@ def serve(url: str, rate: float, seconds: float, *, leaking: bool) -> list[Sampl
             hoard.append((decision, vector))
         if len(waiting) > LATE:
             router.feedback(waiting.popleft(), quality=float(rng.random()))
-        if number % round(rate) == 0:
+        if number % round(rate * every) == 0:
             samples.append(_sample(router, url, time.monotonic() - began))
     router.close()
     return samples
@@ -106,6 +106,7 @@ class Soak:
     rate: float = 200.0
     seconds: float = 3_600.0
     warm: float = 600.0
+    every: float = 10.0
     control_seconds: float = 180.0
     most_growth: float = 1.0
     most_wal: int = 64 * MEGABYTE
@@ -121,10 +122,13 @@ class Soak:
         empty = _size(postgres)
         # Each in a process of its own: memory that another left behind would hide what grows.
         with ProcessPoolExecutor(2, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
-            runs = [pool.submit(serve, url, self.rate, self.seconds, leaking=False) for url in (sqlite, postgres)]
+            runs = [
+                pool.submit(serve, url, self.rate, self.seconds, self.every, leaking=False)
+                for url in (sqlite, postgres)
+            ]
             self._watch(runs, tick)
             leaking = pool.submit(
-                serve, f"sqlite:///{place}/leaking.db", self.rate, self.control_seconds, leaking=True
+                serve, f"sqlite:///{place}/leaking.db", self.rate, self.control_seconds, self.every, leaking=True
             ).result()
         warm = [[sample for sample in run.result() if sample.at >= self.warm] for run in runs]
         every = [sample for samples in warm for sample in samples]

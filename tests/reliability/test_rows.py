@@ -84,6 +84,7 @@ SMALL_OF_THE_NIGHT: tuple[Row, ...] = (
         rate=100.0,
         seconds=3.0,
         warm=0.5,
+        every=0.5,
         control_seconds=4.0,
         most_growth=ENDLESS,
         longest_lag=ENDLESS,
