@@ -18,7 +18,7 @@ from banditroute.store.ledger import Ledger
 from banditroute.store.schema import SCHEMA_VERSION
 from banditroute.store.sql import SqlStore
 from banditroute.store.verification import verify
-from simulations.reliability import tomorrow
+from simulations.reliability import release
 from simulations.reliability.world import SECRET, START, a_router, a_vector, bodies, url
 
 Say: TypeAlias = Callable[[int], None]
@@ -174,7 +174,7 @@ def _is_compacted(disk: Path) -> bool:
 
 
 def _is_upgraded(disk: Path) -> bool:
-    return _version(disk) == tomorrow.VERSION
+    return _version(disk) == release.NEXT
 
 
 def _version(disk: Path) -> str | None:
@@ -193,21 +193,21 @@ class Activity:
         act: Does it.
         settled: Whether what was done when it said ``DONE`` is done.
         keeps: Whether it must not change what is known.
-        tomorrow: Whether it is done by the library of tomorrow, which has one migration more.
+        upgrades: Whether it is done by the next release, which has one migration more.
     """
 
     begin: tuple[Callable[[Path, Say], None], ...]
     act: Callable[[Path, Say], None]
     settled: Callable[[Path], bool] = lambda _: True
     keeps: bool = False
-    tomorrow: bool = False
+    upgrades: bool = False
 
 
 ACTIVITIES: Mapping[str, Activity] = {
     "init": Activity((), _init, _is_created),
     "open new": Activity((), _begin),
     "open old": Activity((_left,), _go_on),
-    "migrate": Activity((_lived,), _upgrade, _is_upgraded, keeps=True, tomorrow=True),
+    "migrate": Activity((_lived,), _upgrade, _is_upgraded, keeps=True, upgrades=True),
     "snapshot": Activity((_lived,), _snapshots, _has_snapshot),
     "compact": Activity((_lived,), _compact, _is_compacted, keeps=True),
     "spool": Activity((_lived,), _spooling),

@@ -88,7 +88,7 @@ def aftermath(disk: Path, activity: Activity, acknowledged: Sequence[int], diges
 def _looked_at(disk: Path, activity: Activity, acknowledged: Sequence[int], digest: str) -> Aftermath:
     found = Aftermath()
     unsettled = DONE in acknowledged and not activity.settled(disk)
-    wrong = list(_upgraded(disk, activity, digest)) if activity.tomorrow else []
+    wrong = list(_upgraded(disk, activity, digest)) if activity.upgrades else []
     with opened(disk, first=AFTERWARDS, patience=None) as router:
         router.sync()
         found.digest = router.digest()

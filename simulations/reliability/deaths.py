@@ -17,7 +17,7 @@ from sqlalchemy import Dialect, Engine
 
 from banditroute.learning import belief
 from banditroute.store import compaction, sqlite
-from simulations.reliability import tomorrow
+from simulations.reliability import release
 from simulations.reliability.activities import ACTIVITIES
 from simulations.reliability.aftermath import aftermath
 from simulations.reliability.quiet import quiet
@@ -103,7 +103,7 @@ def main() -> None:
     """Set the scenes, and die, or pretend."""
     place, mode, count, names = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:]
     belief.REFRESH_EVERY, compaction.SWEPT = SNAPSHOT_EVERY, SWEPT
-    scripts = tomorrow.written(place)
+    scripts = release.scripts(place / "migrations", release.ADDITIVE)
     compile_once()
     warm_up(place / "warm")
     scenes = [Scene.set(name, place / name.replace(" ", "-"), scripts) for name in names]

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from simulations.reliability import tomorrow
+from simulations.reliability import release
 from simulations.reliability.activities import ACTIVITIES, Activity, Say
 from simulations.reliability.aftermath import Aftermath, aftermath
 from simulations.reliability.steps import Disk, Step, steps_of
@@ -105,7 +105,7 @@ class Scene:
         """Let a process do it, and die: everything that was acknowledged then, and whether it came to that."""
 
         def work(pipe: int) -> None:
-            with self.day():
+            with self.library():
                 disk.begin(**how)
                 self.activity.act(disk.written, acks_to(pipe))
 
@@ -116,15 +116,15 @@ class Scene:
         """Look at disks, in a process of its own."""
 
         def work(pipe: int) -> None:
-            with self.day():
+            with self.library():
                 found = [aftermath(image, self.activity, acknowledged, digest) for image in images]
             _written(pipe, json.dumps([dataclasses.asdict(each) for each in found]).encode())
 
         return [Aftermath(**each) for each in json.loads(forked(work)[0])]
 
-    def day(self) -> contextlib.AbstractContextManager[None]:
-        """Today, or tomorrow."""
-        return tomorrow.begun(self.scripts) if self.activity.tomorrow else contextlib.nullcontext()
+    def library(self) -> contextlib.AbstractContextManager[None]:
+        """The library that does it: today's, or the next release."""
+        return release.installed(self.scripts) if self.activity.upgrades else contextlib.nullcontext()
 
     def steps(self) -> list[Step]:
         """All that it takes if nobody dies."""
