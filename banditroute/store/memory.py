@@ -136,12 +136,14 @@ class MemoryStore:
     def awaiting(self, group: str, *, since_us: int) -> list[tuple[int, bytes]]:
         """Decisions without learned feedback of a group."""
         with self._lock:
-            return [
+            found = [
                 (entry.decision.created_us, body)
                 for body, entry in self._entries.items()
                 if entry.decision.created_us >= since_us
                 and not any(each.group == group and each.values is not None for each in entry.feedback)
             ]
+        # Clocks may go back, and those of two routers differ.
+        return sorted(found, key=lambda each: each[0])
 
     def told_by(self, source: str) -> list[bytes]:
         """Decisions with feedback of a source."""

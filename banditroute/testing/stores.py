@@ -204,6 +204,21 @@ class StoreLaws(SharingLaws):
         assert plain(found) == plain((one, tuple(mine)))
         assert store.decision(b"?" * 16) is None
 
+    def test_what_is_awaited_is_told_oldest_first(self, store: Store) -> None:
+        """Since a time, by the clocks of those who decided; what is kept without being learned is no answer."""
+        times_us = {1: 1_000_030, 2: 1_000_010, 3: 1_000_020, 4: 1_000_009, 5: 1_000_010}
+        one, two, three, four, five = (a_decision(number, created_us=time) for number, time in times_us.items())
+        append(store, one, two, three, four, five)
+        append(store, feedback_of(one, 1, "response"), feedback_of(two, 2, values=None), feedback_of(three, 3))
+        append(store, feedback_of(five, 4, source="judge"))
+        assert list(store.awaiting("quality", since_us=1_000_010)) == [
+            (1_000_010, two.body),
+            (1_000_030, one.body),
+        ]
+        assert list(store.awaiting("quality", since_us=1_000_011)) == [(1_000_030, one.body)]
+        assert len(store.awaiting("response", since_us=0)) == 4
+        assert (list(store.told_by("judge")), list(store.told_by("nobody"))) == ([five.body], [])
+
     def test_closing_is_durable_and_may_be_repeated(self, store: Store, tmp_path: Path) -> None:
         """Nobody has to wait for a future first; afterwards records are refused."""
         for number in range(1, 1_201):
