@@ -88,9 +88,8 @@ class Opened:
         )
 
     def begin_away(self, error: StoreUnavailableError) -> None:
-        """Let records wait in the spool, since the database is away; without a spool, raise the error."""
-        if self._spooling is None:
-            raise error
+        """Let records wait in the spool, which there must be, since the database is away."""
+        assert self._spooling is not None
         self._spooling.leave_alone(error)
 
     @property

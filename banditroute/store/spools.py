@@ -66,15 +66,16 @@ class Spools:
                 f"spool directory {self.directory.name!r} cannot be used ({error.strerror})"
             ) from None
         suffix = "refused" if refused else "spool"
-        for attempt in range(1, _ATTEMPTS + 1):
+        attempts = 0
+        while True:
             path = self.directory / f"{self._name}-{self._token().hex()}.{suffix}"
+            attempts += 1
             try:
                 return Spool(path, limit_bytes=self._limit_bytes)
             except StoreUnavailableError:
                 # Somebody who looks for what the dead left may have taken the file before we had locked it.
-                if attempt == _ATTEMPTS:
+                if attempts == _ATTEMPTS:
                     raise
-        raise AssertionError
 
     def orphans(self) -> Iterator[Spool]:
         """The spools that nobody has open, the oldest first; they are now this process's."""

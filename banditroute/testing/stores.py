@@ -219,6 +219,23 @@ class StoreLaws(SharingLaws):
         assert len(store.awaiting("response", since_us=0)) == 4
         assert (list(store.told_by("judge")), list(store.told_by("nobody"))) == ([five.body], [])
 
+    def test_what_was_never_decided_is_erased_without_a_word(self, store: Store) -> None:
+        """And nothing else is."""
+        one = a_decision(1)
+        append(store, one, feedback_of(one, 1))
+        before = plain(store.decision(one.body))
+        store.erase([b"?" * 16])
+        assert plain(store.decision(one.body)) == before
+
+    def test_preferences_that_are_said_again_are_no_new_version(self, store: Store, tmp_path: Path) -> None:
+        """By two workers who were told the same, or by one who was not sure."""
+        changed = replace(PREFERENCES, preferences={"quality": 0.5}, recorded_us=5)
+        append(store, changed)
+        append(store, changed)
+        store, stored = self.again(store, tmp_path)
+        assert stored.preferences == replace(changed, version=2)
+        store.close()
+
     def test_closing_is_durable_and_may_be_repeated(self, store: Store, tmp_path: Path) -> None:
         """Nobody has to wait for a future first; afterwards records are refused."""
         for number in range(1, 1_201):

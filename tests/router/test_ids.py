@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from banditroute.errors import InvalidArgumentError, InvalidDecisionIdError
+from banditroute.identity import BODY_BYTES, DecisionIds, check_seed, made_us, random_body, uniform
 from simulations.reliability.world import SECRET, a_router, a_vector, bodies, url
 
 NEW = bytes(reversed(range(32)))
@@ -52,3 +53,54 @@ def test_an_id_of_another_router_is_refused(other: dict[str, Any]) -> None:
 def test_a_secret_is_long(secret: object) -> None:
     with pytest.raises(InvalidArgumentError, match="secret must be at least 32 bytes"):
         a_router(secret=secret)
+
+
+def test_ids_and_draws_are_those_of_every_version() -> None:
+    """Others would refuse the ids that are on their way, and draw other arms from the same log."""
+    ids = DecisionIds([bytes(range(32))], "acme", "summaries")
+    assert ids.issue(bytes(range(16))) == "AAECAwQFBgcICQoLDA0OD-EBc8TvQiPGD6Ituw"
+    assert uniform(7, b"request 1") == 0.5399669914079915
+    assert uniform(-3, bytes(16)) == 0.48699731224591014
+
+
+def test_no_part_of_a_scope_runs_into_the_next() -> None:
+    issued = DecisionIds([SECRET], "ab", "c").issue(bytes(16))
+    with pytest.raises(InvalidDecisionIdError):
+        DecisionIds([SECRET], "a", "bc").body(issued)
+
+
+def test_bodies_are_in_the_order_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    for time_ns in (1_700_000_000_123_999_999, 1_700_000_000_124_000_000):
+        monkeypatch.setattr("time.time_ns", lambda time_ns=time_ns: time_ns)
+        made.append(random_body())
+    assert [made_us(body) for body in made] == [1_700_000_000_123_000, 1_700_000_000_124_000]
+    assert made == sorted(made)
+    assert {len(body) for body in made} == {BODY_BYTES}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text[:-1],
+        lambda text: text + "A",
+        lambda text: text[:-1] + "ü",
+        lambda text: text[:-1] + "*",
+        lambda text: text.encode(),
+    ],
+)
+def test_what_is_no_id_is_refused_as_one_of_somebody_else(change: Any) -> None:
+    ids = DecisionIds([SECRET], "ab", "c")
+    text = ids.issue(bytes(16))
+    assert ids.body(text) == bytes(16)
+    with pytest.raises(InvalidDecisionIdError, match=r"^not a decision id issued by this router$"):
+        ids.body(change(text))
+
+
+@pytest.mark.parametrize("seed", [True, 1.0, "1", None, 2**127, -(2**127) - 1])
+def test_a_seed_has_at_most_128_bits(seed: object) -> None:
+    with pytest.raises(InvalidArgumentError, match="must be an integer of at most 128 bits"):
+        check_seed(seed)
+    for largest in (2**127 - 1, -(2**127)):
+        check_seed(largest)
+        assert 0 <= uniform(largest, b"any") < 1

@@ -1,3 +1,4 @@
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,8 @@ from sqlalchemy import create_engine, make_url
 
 from banditroute.store.diagnosis import Finding, Level, diagnose, of_clocks, of_file_system, of_spools, of_sqlite
 from banditroute.store.setup import init
+from banditroute.store.sql import SqlStore
+from banditroute.testing import a_decision, a_report, append, feedback_of, open_router
 
 
 @pytest.mark.parametrize(
@@ -60,6 +63,75 @@ def test_a_damaged_file_and_one_without_tables(tmp_path: Path) -> None:
     assert "file is not a database" in wrong.says
     (wrong,) = errors(diagnose(f"sqlite:///{tmp_path}/empty.db"))
     assert wrong.advice == "run 'banditroute db init'"
+
+
+def execute(path: Path, statement: str) -> None:
+    database = sqlite3.connect(path)
+    with database:
+        assert database.execute(statement).rowcount
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        (
+            "UPDATE br_state SET blob = x'00'",
+            ("error", "checksums", "2 stored sums fail their checksum", "run 'banditroute db verify'"),
+        ),
+        (
+            "INSERT INTO br_base SELECT router_id, arm_id, objective_group, epoch, x'00', sha256 FROM br_state",
+            ("error", "checksums", "2 base sums of compacted logs fail their checksum", "restore a backup: "),
+        ),
+        (
+            "INSERT INTO br_snapshot VALUES (1, 3, 3, x'00', zeroblob(32), 0)",
+            (
+                "warning",
+                "checksums",
+                "1 snapshots fail their checksum, and are passed over",
+                "look after the disk",
+            ),
+        ),
+        (
+            "UPDATE br_feedback SET kind = 'refused' WHERE learned = 1",
+            ("warning", "garbage", "1 feedbacks could not be learned when they came", "see what wrote them"),
+        ),
+        (
+            "UPDATE br_feedback SET learned = NULL, body = zeroblob(16) WHERE learned = 2",
+            ("warning", "orphans", "2 feedbacks wait for decisions that are not here", "bring in the spools"),
+        ),
+        (
+            "UPDATE br_alembic_version SET version_num = '0000'",
+            ("error", "schema", "", "run 'banditroute db upgrade'"),
+        ),
+        (
+            "UPDATE br_alembic_version SET version_num = '9999'",
+            ("error", "schema", "newer than this library", "upgrade banditroute"),
+        ),
+    ],
+)
+def test_each_damage_is_found_and_nothing_else(
+    tmp_path: Path, damage: str, found: tuple[str, str, str, str]
+) -> None:
+    path = tmp_path / "routing.db"
+    store = SqlStore(f"sqlite:///{path}")
+    open_router(store)
+    one, two = a_decision(1), a_decision(2)
+    append(store, one, two, feedback_of(one, 1), feedback_of(two, 2))
+    append(store, a_report(a_decision(3), 0.5))
+    store.close()
+    before = {each.subject: each for each in diagnose(f"sqlite:///{path}")}
+    assert before["orphans"].says == "1 feedbacks wait for decisions that are not here"
+    assert {name: each.level for name, each in before.items() if name in ("pages", "schema", "checksums")} == {
+        "pages": "ok", "schema": "ok", "checksums": "ok",
+    }  # fmt: skip
+    assert "garbage" not in before
+    execute(path, damage)
+    after = {each.subject: each for each in diagnose(f"sqlite:///{path}")}
+    (new,) = [each for name, each in after.items() if before.get(name) != each]
+    assert (new.level, new.subject) == found[:2]
+    assert found[2] in new.says
+    assert (new.advice or "").startswith(found[3])
 
 
 def test_a_server(postgres_url: str) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from banditroute.errors import StoreError, StoreUnavailableError
 from banditroute.store import migrations, schema, tables, views
+from banditroute.store.database import Raced
 from banditroute.store.postgres import Postgres
 from banditroute.store.sql import SqlStore
 from banditroute.testing import SECRET, a_decision, append, feedback_of, open_router
@@ -170,6 +171,22 @@ def test_patience_ends(postgres_url: str) -> None:
     with pytest.raises(StoreUnavailableError, match="working: database unavailable"):
         database.write("working", lambda connection: _raise(Failing("40001").error()))
     database.dispose()
+
+
+def test_who_comes_second_is_tried_again_until_patience_ends(store: SqlStore, postgres_url: str) -> None:
+    calls = []
+
+    def work(connection: Connection) -> str:
+        calls.append(connection)
+        if len(calls) < 3:
+            raise Raced
+        return "done"
+
+    assert database(store).write("working", work) == "done"
+    impatient = Postgres(make_url(postgres_url), patience=-1.0)
+    with pytest.raises(StoreUnavailableError, match=r"^working: other workers were always first$"):
+        impatient.write("working", lambda connection: _raise(Raced()))
+    impatient.dispose()
 
 
 def _raise(error: Exception) -> None:

@@ -126,3 +126,18 @@ def test_a_place_where_no_directory_can_be(tmp_path: Path) -> None:
         spools.new()
     with pytest.raises(StoreUnavailableError, match=r"'deeper' cannot be used \(Not a directory\)"):
         Spools(tmp_path / "file" / "deeper", tenant="", router="support").new()
+
+
+def test_names_that_are_always_taken_are_given_up(directory: Path) -> None:
+    asked = []
+
+    def token() -> bytes:
+        asked.append(None)
+        return bytes(16)
+
+    spools = Spools(directory, tenant="", router="support", token=token)
+    taken = spools.new()
+    with pytest.raises(StoreUnavailableError):
+        spools.new()
+    assert len(asked) == 6
+    taken.close()

@@ -267,3 +267,14 @@ def test_what_a_fold_remembers_does_not_grow_with_the_log(store: SqlStore, path:
     rows = [feedback_of(decision, place) for place, decision in enumerate(decisions)]
     assert stored == summing({}, rows)
     assert folder.rebuilt == 0
+
+
+def test_more_than_fits_into_a_fold_is_folded_at_once(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("banditroute.store.ledger.LIMIT", 2)
+    one = a_decision(1)
+    amended = [
+        feedback_of(one, number, revision=number - 1, previous=(number - 1,) if number > 1 else None)
+        for number in range(1, 6)
+    ]
+    append(store, one, *amended)
+    assert store.end() == (5, 1)

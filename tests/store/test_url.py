@@ -6,7 +6,7 @@ from banditroute.errors import InvalidArgumentError
 from banditroute.store import MemoryStore, open_store
 from banditroute.store.sql import SqlStore
 from banditroute.store.sqlite import Sqlite
-from banditroute.store.url import database_at
+from banditroute.store.url import database_at, default_spool
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,36 @@ def test_what_is_taken() -> None:
     assert open_store(store) is store
     with pytest.raises(InvalidArgumentError, match=r"must be a URL, a Store or None, got int"):
         open_store(3)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for variable in ("BANDITROUTE_SPOOL", "XDG_STATE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_the_spool_of_a_file_is_beside_it(home: Path) -> None:
+    assert default_spool(f"sqlite:///{home}/x.db") == home / "x.db.spool"
+    assert default_spool(f"sqlite:///{home}/nowhere/x.db") is None
+
+
+def test_each_database_of_a_server_has_a_spool_of_its_own(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    urls = [
+        "postgresql://me:hunter2@host/routing",
+        "postgresql://me:hunter2@other/routing",
+        "postgresql://me:hunter2@host:5433/routing",
+        "postgresql://me:hunter2@host/other",
+        "postgresql://me:hunter2@/routing?host=/run/one",
+        "postgresql://me:hunter2@/routing?host=/run/other",
+    ]
+    places = [default_spool(url) for url in urls]
+    assert len(set(places)) == len(urls)
+    # A version that looked elsewhere would leave behind what waits there, and so would a new password.
+    assert places[0] == home / ".local" / "state" / "banditroute" / "055cdd9294f69ea4"
+    assert default_spool("postgresql+psycopg://you:secret@host/routing") == places[0]
+    monkeypatch.setenv("XDG_STATE_HOME", "/state")
+    assert default_spool(urls[0]) == Path("/state/banditroute") / places[0].name
+    monkeypatch.setenv("BANDITROUTE_SPOOL", "/spool")
+    assert default_spool(urls[0]) == Path("/spool")

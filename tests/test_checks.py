@@ -1,0 +1,163 @@
+"""What is checked at the door, to the boundary: the last value that is taken, and the first that is not."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from banditroute.arms import MAX_TOKENS, Arm, Price
+from banditroute.arrays import as_context, as_contexts, as_real, feature_row, from_feature_row
+from banditroute.controllers import checks as of_controllers
+from banditroute.errors import InvalidArgumentError, InvalidContextError, InvalidOutcomeError
+from banditroute.objectives import Objective, Objectives
+from banditroute.outcomes import outcomes_by_group
+from banditroute.policies import checks as of_policies
+from banditroute.space import FeatureSpace
+from banditroute.testing import SPEC
+from banditroute.window import Window
+
+NAN, INF = math.nan, math.inf
+TINY = 5e-324
+BELOW_1 = math.nextafter(1.0, 0.0)
+
+NUMBERS: list[tuple[Callable[[str, Any], object], list[object], list[object], str]] = [
+    (of_controllers.require_above_zero, [TINY, 1, 1e308], [0, -TINY, INF, NAN, True, "1", None], "above 0"),
+    (of_controllers.require_number, [0, -1e308, 1e308], [INF, -INF, NAN, True, "1", None], "be a finite number"),
+    (of_controllers.require_inside, [TINY, BELOW_1], [0, 1, -0.5, NAN, True, "0.5"], r"must lie in \(0, 1\)"),
+    (of_controllers.require_name, ["x"], ["", None, b"x"], "must be a string that is not empty"),
+    (of_policies.require_share, [0, 0.5, BELOW_1], [1, -TINY, NAN, "0", None], r"must be a number in \[0, 1\)"),
+    (of_policies.require_positive, [TINY, 1e308], [0, -1, INF, NAN, "1"], "must be a finite number above 0"),
+    (of_policies.require_at_least_zero, [0, 1e308], [-TINY, INF, NAN, "1"], "must be a finite number, at least 0"),
+    (of_policies.require_count, [0, 7], [-1, 1.0, True, "1", None], "must be an integer, at least 0"),
+    (lambda _, value: of_policies.require_ridge(value), [1e-3, 1e9], [9.99e-4, 1.001e9, NAN, "1"], "ridge = "),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check", "taken", "refused", "sentence"), NUMBERS)
+def test_settings(
+    check: Callable[[str, Any], object], taken: list[Any], refused: list[Any], sentence: str
+) -> None:
+    for value in taken:
+        assert check("x", value) in (value, None)
+    for value in refused:
+        with pytest.raises(InvalidArgumentError, match=sentence):
+            check("x", value)
+
+
+def test_bounds_of_a_setting() -> None:
+    assert of_controllers.require_bounds("x", (1, 2.5)) == (1.0, 2.5)
+    for bounds in ((1, 1), (2, 1), (1,), (1, 2, 3), "12", (0, INF), None):
+        with pytest.raises(InvalidArgumentError, match=r"^x\b.* = "):
+            of_controllers.require_bounds("x", bounds)  # type: ignore[arg-type]
+
+
+def refused(make: Callable[..., object], sentence: str, *values: Any) -> None:
+    for value in values:
+        with pytest.raises(InvalidArgumentError, match=sentence):
+            make(value)
+
+
+def test_arms_and_prices() -> None:
+    assert Arm("x" * 200, max_output_tokens=MAX_TOKENS).name == "x" * 200
+    assert Arm("x", max_output_tokens=1, prior={"quality": 1}).prior == {"quality": 1.0}
+    refused(Arm, "must be 1 to 200 printable characters", "", "x" * 201, "a\nb", None)
+    refused(lambda n: Arm("x", max_output_tokens=n), "must be an integer from 1 to", 0, MAX_TOKENS + 1, True, 1.0)
+    refused(lambda price: Arm("x", price=price), "must be a Price, got float", 0.1)
+    refused(lambda prior: Arm("x", prior=prior), "must map objectives to values", [1.0])
+    refused(lambda value: Arm("x", prior={"quality": value}), "prior 'quality'", NAN, INF, "1", None)
+    assert Price(input=0, output=1e-9).cost_usd(prompt_tokens=2_000_000, output_tokens=3_000_000) == 3e-9
+    refused(lambda usd: Price(input=usd, output=1), "price input = ", -1, 1e-30, 1e30, NAN, "1")
+    refused(lambda usd: Price(input=1, output=usd), "price output = ", -1, 1e-30, 1e30, NAN, "1")
+
+
+def test_windows() -> None:
+    assert Window(seconds=1e-6).microseconds == 1
+    refused(lambda seconds: Window(seconds=seconds), "must be a finite number above 0", 0, -1, NAN, INF, "1")
+    refused(lambda missing: Window(seconds=1, missing=missing), "must be 'ignore', 'default' or 'censor'", "drop")
+    refused(lambda learn: Window(seconds=1, learn=learn), "must be 'on_arrival' or 'after_window'", "never")
+    refused(lambda missing: Window(seconds=1, missing=missing, default=0.0), "needs a default", "ignore", "censor")
+    refused(lambda missing: Window(seconds=1, missing=missing), "needs a default", "default")
+    ends = [Window(seconds=1), Window(seconds=1, learn="after_window")]
+    ends += [Window(seconds=1, missing="default", default=0.0), Window(seconds=1, missing="censor")]
+    assert [window.ends_in_learning for window in ends] == [False, True, True, False]
+
+
+def test_objectives() -> None:
+    cost = Objective("cost_usd", goal="min", bounds=(1, 5))
+    assert (cost.sign, cost.span, cost.group, cost.on_out_of_range) == (-1, 4.0, "response", "clip")
+    assert [cost.checked(value) for value in (0, 1, 3, 5, 6)] == [1.0, 1.0, 3.0, 5.0, 5.0]
+    assert [cost.on_grid(value) for value in (1, 2, 5)] == [0, 16_384, 65_536]
+    quality = Objective("quality", bounds=(-1, 1))
+    assert (quality.sign, quality.group, quality.on_out_of_range) == (1, "quality", "reject")
+    for value in (math.nextafter(1, 2), -1.5, NAN, -INF, "1", None):
+        with pytest.raises(InvalidOutcomeError, match="outcome 'quality'"):
+            quality.checked(value)
+    refused(lambda name: Objective(name, bounds=(0, 1)), "objective name", "", "a b", "x" * 65, 3)
+    assert Objective("x" * 64, bounds=(0, 1), group="y" * 64).group == "y" * 64
+    refused(lambda goal: Objective("x", goal=goal, bounds=(0, 1)), "must be 'max' or 'min'", "most")
+    refused(lambda group: Objective("x", bounds=(0, 1), group=group), "64 printable characters", "y" * 65, "\n", 3)
+    refused(lambda rule: Objective("x", bounds=(0, 1), on_out_of_range=rule), "must be 'reject' or 'clip'", "warn")
+    no_bounds = ((1, 1), (2, 1), (0, INF), (NAN, 1), (-1e308, 1e308), (1,), None)
+    refused(lambda bounds: Objective("x", bounds=bounds), "bounds of objective 'x'", *no_bounds)
+
+
+def test_outcomes() -> None:
+    quality = Objective("quality", bounds=(0, 1))
+    objectives = Objectives([quality, Objective("cost_usd", goal="min", bounds=(0, 1))])
+    tokens = {"prompt_tokens": 1_000_000, "output_tokens": 0.5e6}
+    (found,) = outcomes_by_group(objectives, tokens, "small", Price(input=0.25, output=0.5))
+    assert (found.group, found.reported) == ("response", {"cost_usd": 0.5, **tokens})
+    assert found.on_grid(objectives, price_factor=1.0) == (32_768,)
+    assert found.on_grid(objectives, price_factor=2.0) == (16_384,)
+    assert found.on_grid(objectives, price_factor=0.25) == (65_536,)
+    assert found.on_grid(objectives, price_factor=0.0) == (32_768,)
+    given = outcomes_by_group(objectives, {**tokens, "cost_usd": 0.1, "quality": 1}, "small", None)
+    assert [outcome.reported.get("cost_usd") for outcome in given] == [0.1, None]
+
+    def refuse(reported: dict[str, Any], sentence: str, of: Objectives = objectives) -> None:
+        with pytest.raises(InvalidOutcomeError, match=sentence):
+            outcomes_by_group(of, reported, "small", None)
+
+    refuse({}, "at least one outcome")
+    refuse(tokens, "arm 'small' has none; give cost_usd instead")
+    refuse(tokens, "token counts need an objective 'cost_usd'", Objectives([quality]))
+    for name in tokens:
+        refuse({name: 1}, "need both prompt_tokens and output_tokens")
+        for count in (-1, MAX_TOKENS * 2, NAN, True, "7"):
+            refuse({**tokens, name: count}, f"{name} = .* must be a number of tokens, at least 0")
+
+
+def test_contexts() -> None:
+    taken = as_context([-2.0, 2.0, 0.25], dimension=3, limit=2.0)
+    assert (taken.dtype, taken.tolist()) == (np.float64, [-2.0, 2.0, 0.25])
+    assert feature_row(taken, intercept=True).tolist() == [-65_536, 65_536, 8_192, 32_768]
+    assert from_feature_row(feature_row(taken, intercept=False)).tolist() == taken.tolist()
+    with pytest.raises(InvalidContextError, match=r"^context\[1\]\[0\] = 2.5 is outside \[-2, 2\]$"):
+        as_contexts([[0.0], [2.5]], dimension=1, limit=2.0)
+    with pytest.raises(InvalidContextError, match=r"^contexts must be 2-D"):
+        as_contexts([0.0], dimension=None, limit=2.0)
+    with pytest.raises(InvalidContextError, match=r"^context has 0 features, expected at least 1$"):
+        as_context(np.empty(0), dimension=None, limit=2.0)
+    with pytest.raises(InvalidContextError, match=r"^context has 1 features, expected 2$"):
+        as_context([0.0], dimension=2, limit=2.0)
+    assert [as_real(value) for value in (1, True, np.float32(0.5), b"1", object())] == [1.0, 1.0, 0.5, None, None]
+
+
+def test_a_feature_space() -> None:
+    space = FeatureSpace(SPEC, ["a", "b", "c"])
+    assert space.vector({"c": 3.0, "a": 1.0, "b": 2.0}).tolist() == [1.0, 2.0, 3.0]
+    with pytest.raises(InvalidContextError, match=r"differs in: \['c', 'd'\]"):
+        space.vector({"a": 1.0, "b": 2.0, "d": 3.0})
+    values = space.matrix([[1.0, 2.0, 3.0]])
+    assert space.row(values).shape == (1, 4)
+    space.dimension = 2
+    with pytest.raises(InvalidContextError, match="context has 3 features, expected 2"):
+        space.row(values)
+    with pytest.raises(InvalidContextError, match="the router's features have no names"):
+        FeatureSpace(SPEC, None).vector({"a": 1.0})
+    space.dimension = None
+    assert space.vector([0.0] * 4_096).shape == (4_096,)
+    with pytest.raises(InvalidContextError, match="context has 4097 features, a router takes at most 4096"):
+        space.vector([0.0] * 4_097)
