@@ -25,6 +25,7 @@ from simulations.reliability.sharing import Fairness, Sharing
 from simulations.reliability.soak import Soak
 from simulations.reliability.spoils import Spools
 from simulations.reliability.syscalls import Syscalls
+from simulations.reliability.suite import Suite
 from simulations.reliability.tenants import Tenants
 from simulations.reliability.upgrades import Upgrades
 from simulations.reliability.waiting import Waiting
@@ -72,5 +73,6 @@ NIGHTLY: tuple[Row, ...] = (
     Reopening(decisions=1_000_000, routers=1_000),
     Soak(),
     Upgrades(),
+    Suite(),
 )
 """What takes a night: under the id of a row of the plan its longer form, under another id a row of its own."""

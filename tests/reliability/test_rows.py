@@ -31,6 +31,7 @@ from simulations.reliability.sharing import Fairness, Sharing
 from simulations.reliability.soak import Soak
 from simulations.reliability.spoils import Spools
 from simulations.reliability.syscalls import Syscalls
+from simulations.reliability.suite import Suite
 from simulations.reliability.table import in_words
 from simulations.reliability.tenants import Tenants
 from simulations.reliability.upgrades import Upgrades
@@ -92,6 +93,18 @@ SMALL_OF_THE_NIGHT: tuple[Row, ...] = (
         must_leak=False,
     ),
     Upgrades(kills=4, seconds=2.0, workers=1, rate=20.0, hold=0.0, control_kills=2, control_seconds=4.0),
+    Suite(
+        parts={"codec": ("banditroute/learning/codec.py",), "URLs": ("banditroute/store/url.py",)},
+        tests=("tests/learning/test_codec.py", "tests/store/test_url.py"),
+        faults=8,
+        again=4,
+        unchanged=1,
+        # So few faults are sure to show that some are noticed, not how many.
+        least_branches=0.6,
+        least_noticed=0.1,
+        control_tests="tests/store/test_url.py::test_what_is_taken",
+        must_miss=False,
+    ),
 )
 
 
