@@ -131,7 +131,7 @@ def test_outcomes() -> None:
 
 def test_contexts() -> None:
     taken = as_context([-2.0, 2.0, 0.25], dimension=3, limit=2.0)
-    assert (taken.dtype, taken.tolist()) == (np.float64, [-2.0, 2.0, 0.25])
+    assert (taken.dtype.name, taken.tolist()) == ("float64", [-2.0, 2.0, 0.25])
     assert feature_row(taken, intercept=True).tolist() == [-65_536, 65_536, 8_192, 32_768]
     assert from_feature_row(feature_row(taken, intercept=False)).tolist() == taken.tolist()
     with pytest.raises(InvalidContextError, match=r"^context\[1\]\[0\] = 2.5 is outside \[-2, 2\]$"):

@@ -30,6 +30,7 @@ from banditroute.testing import (
     a_decision,
     append,
     feedback_of,
+    open_router,
     reporting,
     summing,
 )
@@ -307,4 +308,20 @@ def test_sums_that_are_full_refuse_what_does_not_fit(tmp_path: Path) -> None:
     assert store.health()["quarantined"] == 1
     said = [record.values for record in store.events() if isinstance(record, FeedbackRecord)]
     assert said == [(number,) if number != 7 else None for number in range(1, 20)]
+    store.close()
+
+
+def test_what_follows_garbage_in_one_fold_is_learned(url: str) -> None:
+    bodies = [number.to_bytes(16, "big") for number in (4, 6)]
+    store = SqlStore(url)
+    open_router(store)
+    append(store, a_decision(4), a_decision(6))
+    store.close()
+    slip_in(url, {"body": bodies[0], "revision": 0, "grid_previous": grid(5)})
+    slip_in(url, {"body": bodies[1], "revision": 1, "grid_values": grid(7), "arrival": 10**9 + 1})
+    store = SqlStore(url)
+    open_router(store)
+    store.flush()
+    found = [(each.group, each.values) for each in store.events() if isinstance(each, FeedbackRecord)]
+    assert found == [("", None), ("quality", (7,))]
     store.close()

@@ -129,7 +129,7 @@ def test_a_place_where_no_directory_can_be(tmp_path: Path) -> None:
 
 
 def test_names_that_are_always_taken_are_given_up(directory: Path) -> None:
-    asked = []
+    asked: list[None] = []
 
     def token() -> bytes:
         asked.append(None)

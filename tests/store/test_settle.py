@@ -1,0 +1,79 @@
+"""What of a report is new beside what is stored, by hand."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from banditroute.arms import Arm
+from banditroute.errors import FeedbackConflictError
+from banditroute.records import ArmRecord
+from banditroute.store.settle import Held, lasting, settled
+from banditroute.testing import a_decision, feedback_of
+
+FIRST = feedback_of(a_decision(1), 0, arm="small", values=(5,), outcomes={"quality": 0.5}, received_us=10)
+STORED = Held(0, "small", (5,), b"first", 10)
+
+
+def after(*stored: Held, seal: bytes = b"other", **changes: Any) -> list[tuple[Any, ...]]:
+    """Arm, revision, values and previous of what is new."""
+    found = settled(stored, replace(FIRST, **changes), seal)
+    return [(each.arm, each.revision, each.values, each.previous) for each in found]
+
+
+def test_first_values_are_revision_0_whatever_their_worker_thought() -> None:
+    assert after() == [("small", 0, (5,), None)]
+    assert after(revision=3, previous=(1,)) == [("small", 0, (5,), None)]
+    assert after(values=None, outcomes={}) == []
+    assert after(values=None) == [("small", 0, None, None)]
+
+
+def test_what_is_there_is_not_stored_again() -> None:
+    assert after(STORED, seal=b"first") == []
+    assert after(STORED, by_default=True, values=(0,)) == []
+    amended = Held(1, "small", (6,), b"second", 20)
+    assert after(STORED, amended, seal=b"first", revision=1, previous=(4,)) == []
+    # The same words at another time are another wish.
+    assert after(STORED, amended, seal=b"first", amends=True, received_us=30) == [("small", 2, (5,), (6,))]
+
+
+def test_a_default_stands_in_for_what_is_lost() -> None:
+    assert after(Held(0, "", None, b"", 0), by_default=True, values=(0,)) == [("small", 1, (0,), None)]
+
+
+def test_other_first_values_contradict_unless_they_amend_or_a_default_stands_there() -> None:
+    with pytest.raises(FeedbackConflictError):
+        after(STORED, values=(6,))
+    assert after(STORED, values=(6,), amends=True) == [("small", 1, (6,), (5,))]
+    assert after(STORED._replace(by_default=True), values=(6,)) == [("small", 1, (6,), (5,))]
+
+
+def test_an_amendment_takes_out_what_is_stored() -> None:
+    assert after(STORED, values=(6,), revision=1, previous=(5,)) == [("small", 1, (6,), (5,))]
+    for revision, previous in ((1, (4,)), (2, (5,)), (0, (5,))):
+        assert after(STORED, values=(6,), revision=revision, previous=previous) == [("small", 1, (6,), (5,))]
+    assert after(STORED, values=None, revision=7, previous=(5,), arm="large") == [("small", 1, None, (5,))]
+
+
+def test_what_moves_is_taken_from_the_arm_that_learned_it() -> None:
+    moved = [("small", 1, None, (5,)), ("large", 2, (6,), None)]
+    assert after(STORED, values=(6,), revision=1, previous=(5,), arm="large") == moved
+    retraction, _ = settled([STORED], replace(FIRST, arm="large", values=(6,), amends=True), b"other")
+    assert retraction.outcomes == {}
+
+
+def test_after_a_retraction_values_are_first_ones() -> None:
+    retracted = Held(1, "small", None, b"second", 20)
+    assert after(STORED, retracted, values=(6,), revision=2, arm="large") == [("large", 2, (6,), None)]
+    assert after(STORED, retracted, values=(6,), revision=1, previous=(5,)) == [("small", 2, (6,), None)]
+    assert after(STORED, retracted, values=None, revision=2, outcomes={}) == []
+
+
+def test_what_is_retired_stays_so() -> None:
+    def arm(status: Any, successor: str | None = None) -> ArmRecord:
+        return ArmRecord(Arm("small"), status, successor, 0, 0)
+
+    assert lasting(None, arm("active")) == arm("active")
+    assert lasting(arm("draining"), arm("active")) == arm("active")
+    assert lasting(arm("retired", "large"), arm("active", "other")) == arm("retired", "large")
+    assert lasting(arm("retired"), arm("active", "other")) == arm("retired", "other")
