@@ -59,6 +59,7 @@ TESTS = (
     "tests/router/test_feedback.py",
     "tests/router/test_fork.py",
     "tests/router/test_ids.py",
+    "tests/router/test_prediction.py",
     "tests/router/test_prices.py",
     "tests/router/test_route_many.py",
     "tests/router/test_settings.py",

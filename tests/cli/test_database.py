@@ -100,6 +100,10 @@ def test_verify_is_content_with_what_is_right(store: str, capsys: pytest.Capture
         ),
         ("DELETE FROM br_state WHERE arm_id = 1", "are missing"),
         (
+            "UPDATE br_state SET epoch = 99 WHERE arm_id = 1",
+            "epoch 99, but sums are stored",
+        ),
+        (
             "DELETE FROM br_feedback WHERE learned = 11",
             "the numbers of feedback have a gap: 11 is missing (1 in all)",
         ),

@@ -69,6 +69,16 @@ def test_no_part_of_a_scope_runs_into_the_next() -> None:
         DecisionIds([SECRET], "a", "bc").body(issued)
 
 
+def test_a_secret_that_is_known_is_accepted_once() -> None:
+    ids = DecisionIds([SECRET], "ab", "c")
+    for _ in range(2):
+        ids.accept(SECRET)
+        ids.accept(NEW)
+    assert len(ids._keyed) == 2
+    assert ids.body(DecisionIds([NEW], "ab", "c").issue(bytes(16))) == bytes(16)
+    assert ids.issue(bytes(16)) == DecisionIds([SECRET], "ab", "c").issue(bytes(16))
+
+
 def test_bodies_are_in_the_order_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     for time_ns in (1_700_000_000_123_999_999, 1_700_000_000_124_000_000):

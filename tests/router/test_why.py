@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from banditroute import Arm
+from banditroute.objectives import Objectives
+from banditroute.records import Explanation
+from banditroute.testing import SPEC, a_decision
 from simulations.reliability.world import a_router, a_vector, url
 from tests.router.world import lived
 
@@ -65,3 +68,14 @@ def test_what_was_moved_is_said_once(status: str) -> None:
     router.feedback(decision.id, quality=0.5, served_arm=other, amend=True)
     [item] = router.why(decision.id).to_dict()["feedback"]
     assert (item["served_arm"], item["outcomes"]) == (other, {"quality": 0.5})
+
+
+def test_what_controllers_did_is_told_in_words() -> None:
+    effects = {
+        "cache": {"resident": ["small", "large"], "epoch": 7, "pinned": []},
+        "budget": {"left_usd": {"a": 0.123456}, "shares": {}},
+    }
+    text = str(Explanation("id", a_decision(1, effects=effects), [], Objectives(SPEC.objectives)))
+    assert "\ncache: resident small, large, epoch 7, pinned none\n" in text
+    assert "\nbudget: left usd a 0.1235, shares none\n" in text
+    assert text.endswith("\nno feedback yet")

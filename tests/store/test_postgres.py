@@ -236,3 +236,20 @@ def test_a_server_that_never_answers(
     append(store, TWO)
     assert store.end() == (0, 2)
     store.close()
+
+
+def test_a_child_leaves_the_connections_of_its_parent_alone(store: SqlStore) -> None:
+    def server() -> int:
+        with database(store).read("looking") as connection:
+            return int(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
+
+    mine = server()
+    of_the_parent = [engine.pool for engine in (database(store)._writing, database(store)._reading)]
+    database(store).after_fork(in_child=False)
+    assert server() == mine
+    database(store).after_fork(in_child=True)
+    assert server() != mine
+    append(store, ONE)
+    assert store.end() == (0, 1)
+    for pool in of_the_parent:
+        pool.dispose()
