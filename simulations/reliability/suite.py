@@ -115,12 +115,13 @@ class Suite:
     least_noticed: float = 0.85
     must_miss: bool = True
     control_tests: str = "tests/store/test_url.py"
+    processes: int = os.cpu_count() or 1
     seed: int = 14
 
     def measure(self, place: Path, tick: Tick) -> Finding:
         """Run the tests once to see what they run, then some of them for each fault."""
         files = list(chain.from_iterable(self.parts.values()))
-        answer = covered(place, Request(self.tests, files, self.control_tests))
+        answer = covered(place, Request(self.tests, files, self.processes), control=self.control_tests)
         faults = self._drawn(files)
         trials = [self._trial(answer, fault) for fault in faults]
         again = random.Random(self.seed).sample(trials, min(self.again, len(trials)))  # noqa: S311
@@ -180,7 +181,7 @@ class Suite:
         ends = [""] * len(every)
         with closing(found_server()) as server:
             url = server.url.render_as_string(hide_password=False)
-            trying = tried(place, every, self.tests, postgres=url, processes=os.cpu_count() or 1)
+            trying = tried(place, every, self.tests, postgres=url, processes=self.processes)
             for done, (number, end) in enumerate(trying, 1):
                 ends[number] = end
                 tick(done, len(every))

@@ -104,6 +104,7 @@ SMALL_OF_THE_NIGHT: tuple[Row, ...] = (
         least_noticed=0.1,
         control_tests="tests/store/test_url.py::test_what_is_taken",
         must_miss=False,
+        processes=1,
     ),
 )
 
