@@ -1,6 +1,7 @@
 """What is checked at the door, to the boundary: the last value that is taken, and the first that is not."""
 
 import math
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +11,14 @@ import pytest
 from banditroute.arms import MAX_TOKENS, Arm, Price
 from banditroute.arrays import as_context, as_contexts, as_real, feature_row, from_feature_row
 from banditroute.controllers import checks as of_controllers
-from banditroute.errors import InvalidArgumentError, InvalidContextError, InvalidOutcomeError
+from banditroute.errors import InvalidArgumentError, InvalidContextError, InvalidOutcomeError, SnapshotCorruptError
+from banditroute.learning import ExactSums, Statistics, decode, encode
+from banditroute.learning.codec import seal
 from banditroute.objectives import Objective, Objectives
 from banditroute.outcomes import outcomes_by_group
+from banditroute.policies import LinUCB
 from banditroute.policies import checks as of_policies
+from banditroute.records import RouterSpec
 from banditroute.space import FeatureSpace
 from banditroute.testing import SPEC
 from banditroute.window import Window
@@ -161,3 +166,53 @@ def test_a_feature_space() -> None:
     assert space.vector([0.0] * 4_096).shape == (4_096,)
     with pytest.raises(InvalidContextError, match="context has 4097 features, a router takes at most 4096"):
         space.vector([0.0] * 4_097)
+
+
+def test_a_spec() -> None:
+    def spec(**changes: Any) -> RouterSpec:
+        settings: dict[str, Any] = {"name": "x", "tenant": "", "features": 3, "x_max": 4.0, "policy": LinUCB()}
+        settings |= changes
+        return RouterSpec.of(objectives=Objectives(SPEC.objectives), intercept=True, **settings)
+
+    for name in ("name", "tenant"):
+        assert getattr(spec(**{name: "y" * 200}), name) == "y" * 200
+        refused(lambda text, name=name: spec(**{name: text}), f"router {name} .* must be", "y" * 201, "\n", None)
+    refused(lambda text: spec(name=text), "router name '' must be 1 to 200 printable characters", "")
+    assert (spec(x_max=64).x_max, spec(features=4_096).dimension) == (64.0, 4_096)
+    assert (spec(features=["a", "b"]).dimension, spec(features=None).dimension) == (2, None)
+    refused(lambda x_max: spec(x_max=x_max), "x_max = ", 0, -1, math.nextafter(64, 65), NAN, "1")
+    refused(
+        lambda features: spec(features=features), "must be 1 to 4096, or that many names", 0, 4_097, True, "ab", []
+    )
+    refused(lambda features: spec(features=features), "features must be a count or names", 1.5)
+    refused(lambda features: spec(features=features), "feature names must be unique", ["a", "a"])
+    refused(lambda policy: spec(policy=policy), "must be a policy object", LinUCB, None, object())
+    assert spec(policy=LinUCB(alpha=0.25)).policy.items() >= {"name": "LinUCB", "alpha": 0.25}.items()
+
+
+def test_the_largest_of_everything() -> None:
+    several = [Objective(f"x{number}", bounds=(0, 1)) for number in range(33)]
+    assert len(Objectives(several[:32]).names) == 32
+    refused(Objectives, "a router needs 1 to 32 objectives, got", several, [])
+    refused(Objectives, "objective names must be unique", several[:1] * 2)
+    for usd in (1e-9, 1e9):
+        assert (Price(input=usd, output=usd).input, Price(input=0, output=usd).output) == (usd, usd)
+    assert Statistics(4_097, {"quality": 1}).dimension == 4_097
+    refused(lambda d: Statistics(d, {"quality": 1}), r"is outside \[1, 4097\]", 0, 4_098)
+    widest = ExactSums(1, 32)
+    assert decode(encode(widest)) == widest
+    for dimension, sentence in (
+        (4_097, "bytes were announced, 0 are there"),
+        (4_098, "dimension 4098 with 1 outcomes"),
+    ):
+        with pytest.raises(SnapshotCorruptError, match=sentence):
+            decode(seal(b"BRxs", 1, struct.pack("<IHq", dimension, 1, 0)))
+
+
+def test_no_tokens_cost_nothing_and_texts_are_named() -> None:
+    objectives = Objectives([Objective("cost_usd", goal="min", bounds=(0, 1))])
+    nothing = {"prompt_tokens": 0, "output_tokens": 0}
+    (found,) = outcomes_by_group(objectives, nothing, "small", Price(input=1, output=1))
+    assert found.reported["cost_usd"] == 0.0
+    with pytest.raises(InvalidContextError, match=r"got values of type str_$"):
+        as_context(["a"], dimension=1, limit=1.0)

@@ -23,7 +23,7 @@ from typing import TypeAlias
 import pytest
 
 from simulations.reliability.covering import ROOT
-from simulations.reliability.mutations import Mutation, mutated
+from simulations.reliability.mutations import Mutation, inside, mutated
 from simulations.reliability.server import WANTED
 
 SURVIVED, KILLED, OUT_OF_TIME = "survived", "killed", "out of time"
@@ -147,9 +147,11 @@ class Trials:
             os.dup2(nowhere, descriptor)
         if trial.mutation is not None:
             try:
-                code = mutated(ROOT, trial.mutation)
-                for function in functions[code.co_filename, code.co_firstlineno, code.co_name]:
-                    function.__code__ = code
+                outer = mutated(ROOT, trial.mutation)
+                # Those inside it may have been made when the module was imported.
+                for code in (outer, *inside(outer)):
+                    for function in functions.get((code.co_filename, code.co_firstlineno, code.co_name), ()):
+                        function.__code__ = code
             except Exception:  # noqa: BLE001  (a fault of ours, and none that a test noticed)
                 return NOT_MADE
         self._asserting = trial.asserting

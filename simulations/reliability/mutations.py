@@ -86,14 +86,15 @@ def mutated(root: Path, mutation: Mutation) -> CodeType:
     make()
     first = min(node.lineno for node in (function, *function.decorator_list))
     module = compile(ast.fix_missing_locations(tree), str(path), "exec", dont_inherit=True)
-    return next(code for code in _inside(module) if (code.co_firstlineno, code.co_name) == (first, function.name))
+    return next(code for code in inside(module) if (code.co_firstlineno, code.co_name) == (first, function.name))
 
 
-def _inside(code: CodeType) -> Iterator[CodeType]:
+def inside(code: CodeType) -> Iterator[CodeType]:
+    """All code that is written within some."""
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield constant
-            yield from _inside(constant)
+            yield from inside(constant)
 
 
 def _faults(tree: ast.AST) -> Iterator[tuple[Function, tuple[int, int], Fault]]:

@@ -61,6 +61,7 @@ TESTS = (
     "tests/router/test_ids.py",
     "tests/router/test_prediction.py",
     "tests/router/test_prices.py",
+    "tests/router/test_receipt.py",
     "tests/router/test_route_many.py",
     "tests/router/test_settings.py",
     "tests/router/test_snapshot.py",
@@ -108,7 +109,7 @@ class Suite:
     parts: Mapping[str, Sequence[str]] = field(default_factory=lambda: PARTS)
     tests: Sequence[str] = TESTS
     faults: int = 300
-    seconds: float = 20.0
+    seconds: float = 30.0
     again: int = 60
     unchanged: int = 10
     least_branches: float = 0.95

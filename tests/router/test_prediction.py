@@ -29,3 +29,9 @@ def test_what_is_known_is_not_worked_out_again() -> None:
     assert asked == [[1], [2], None]
     assert lazy.is_exact
     assert lazy.at_most.T.tolist() == [[0.5, 1.0, 1.25]]
+
+
+def test_who_asks_for_a_width_gets_the_exact_one() -> None:
+    lazy = LazyPrediction(np.zeros((3, 1)), 3.0, np.array([[0.5]]), lambda arms: WIDTHS)
+    assert lazy.width.T.tolist() == [[0.5, 1.0, 1.25]]
+    assert lazy.is_exact

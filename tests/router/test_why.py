@@ -27,7 +27,15 @@ def test_text_and_dict_and_html() -> None:
     expected = decision.expected["small"]["quality"]
     assert facts["arms"]["small"]["expected"]["quality"] == {"mean": expected.mean, "width": expected.width}
     assert facts["state_version"] == decision.state_version
-    assert [item["outcomes"] for item in facts["feedback"]] == [{"quality": 0.25}]
+    (item,) = facts["feedback"]
+    assert {name: item[name] for name in ("group", "served_arm", "outcomes", "revision", "source")} == {
+        "group": "quality",
+        "served_arm": decision.arm,
+        "outcomes": {"quality": 0.25},
+        "revision": 0,
+        "source": "judge",
+    }
+    assert facts["created_at"] == decision.created_at.isoformat(timespec="milliseconds")
     text = str(explanation)
     assert text.startswith(f"{decision.arm} was chosen with probability")
     assert "not allowed" in text

@@ -31,15 +31,16 @@ def test_versions_of_sqlite_with_the_reset_bug(version: tuple[int, ...], level: 
 
 
 def test_network_file_systems_are_found_by_the_longest_mount(tmp_path: Path) -> None:
-    near, far = tmp_path / "near", tmp_path / "far away"
+    near, far, tabbed = tmp_path / "near", tmp_path / "far away", tmp_path / "a\t\\b"
     mounts = tmp_path / "mounts"
     mounts.write_text(
         f"disk / ext4 rw 0 0\nserver:/x {str(far).replace(' ', chr(92) + '040')} nfs4 rw 0 0\n"
-        f"server:/y {near} cifs rw 0 0\ndisk {near} xfs rw 0 0\n",
+        f"server:/y {near} cifs rw 0 0\ndisk {near} xfs rw 0 0\n"
+        f"server:/z {tabbed.parent}/a\\011\\134b nfs rw 0 0\n",
         encoding="utf-8",
     )
-    levels = {place: of_file_system(place / "routing.db", mounts).level for place in (near, far, tmp_path)}
-    assert levels == {near: "ok", far: "error", tmp_path: "ok"}
+    levels = {place: of_file_system(place / "routing.db", mounts).level for place in (near, far, tabbed, tmp_path)}
+    assert levels == {near: "ok", far: "error", tabbed: "error", tmp_path: "ok"}
     assert of_file_system(near, tmp_path / "none").level == "ok"
 
 
@@ -63,6 +64,22 @@ def test_a_damaged_file_and_one_without_tables(tmp_path: Path) -> None:
     assert "file is not a database" in wrong.says
     (wrong,) = errors(diagnose(f"sqlite:///{tmp_path}/empty.db"))
     assert wrong.advice == "run 'banditroute db init'"
+
+
+def test_damaged_pages(tmp_path: Path) -> None:
+    path = tmp_path / "routing.db"
+    store = SqlStore(f"sqlite:///{path}")
+    open_router(store)
+    for number in range(1, 200):
+        store.append([a_decision(number)])
+    store.close()
+    content = bytearray(path.read_bytes())
+    # The last pages are those of decisions; the first ones say what there is.
+    content[-8_192:] = b"x" * 8_192
+    path.write_bytes(content)
+    found = {each.subject: each for each in diagnose(f"sqlite:///{path}")}
+    assert (found["pages"].level, found["pages"].advice) == ("error", "restore a backup")
+    assert found["pages"].says.startswith("SQLite finds the file damaged (")
 
 
 def execute(path: Path, statement: str) -> None:

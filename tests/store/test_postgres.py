@@ -253,3 +253,33 @@ def test_a_child_leaves_the_connections_of_its_parent_alone(store: SqlStore) -> 
     assert store.end() == (0, 1)
     for pool in of_the_parent:
         pool.dispose()
+
+
+def test_a_store_that_holds_still_sees_one_moment(store: SqlStore) -> None:
+    with database(store).read("looking") as connection:
+        database(store).hold_still(connection)
+        count = "SELECT count(*) FROM br_decision"
+        assert connection.exec_driver_sql(count).scalar() == 0
+        append(store, ONE)
+        assert connection.exec_driver_sql(count).scalar() == 0
+    assert store.end() == (0, 1)
+
+
+@pytest.mark.parametrize("kind", ["OperationalError", "ConnectionTimeout", "InterfaceError"])
+def test_a_connection_that_is_lost_has_no_state_and_is_made_again(store: SqlStore, kind: str) -> None:
+    said = "server \"db.internal\" of 'me' is gone\nDETAIL: canary"
+    calls = []
+
+    def work(connection: Connection) -> str:
+        calls.append(connection)
+        if len(calls) < 2:
+            raise DBAPIError("SELECT canary", None, type(kind, (Exception,), {})(said))
+        return "done"
+
+    assert database(store).write("working", work) == "done"
+    impatient = Postgres(database(store)._url, patience=-1.0)
+    calls.clear()
+    with pytest.raises(StoreUnavailableError) as caught:
+        impatient.write("working", work)
+    assert str(caught.value) == "working: database unavailable (server … of … is gone)"
+    impatient.dispose()

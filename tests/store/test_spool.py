@@ -366,3 +366,24 @@ def _nothing_stays_open() -> Iterator[None]:
 
     yield
     gc.collect()
+
+
+def test_what_is_acknowledged_is_synced_and_so_is_the_name_of_the_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.fstat(fd).st_ino))
+    spool = Spool(path)
+    file, directory = path.stat().st_ino, path.parent.stat().st_ino
+    assert synced[-2:] == [file, directory]
+    synced.clear()
+    spool.append([b"one"])
+    assert synced == [file]
+    spool.abandon()
+
+
+def test_a_file_that_cannot_be_locked_is_no_file_of_another() -> None:
+    closed = os.dup(0)
+    os.close(closed)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        try_lock(closed)

@@ -141,3 +141,9 @@ def test_names_that_are_always_taken_are_given_up(directory: Path) -> None:
         spools.new()
     assert len(asked) == 6
     taken.close()
+
+
+def test_the_directories_above_are_made_too(directory: Path) -> None:
+    spools = Spools(directory / "of" / "routers", tenant="", router="support")
+    assert spools.usable()
+    assert (directory / "of" / "routers").is_dir()

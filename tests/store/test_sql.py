@@ -17,7 +17,17 @@ from banditroute.records import FeedbackRecord, LogRecord, Position, SnapshotRec
 from banditroute.store.sql import SqlStore
 from banditroute.store.sqlite import Sqlite
 from banditroute.store.standing import WEEK_US
-from banditroute.testing import SECRET, SPEC, a_decision, append, feedback_of, open_router, plain, summing
+from banditroute.testing import (
+    PREFERENCES,
+    SECRET,
+    SPEC,
+    a_decision,
+    append,
+    feedback_of,
+    open_router,
+    plain,
+    summing,
+)
 
 
 @pytest.fixture
@@ -278,3 +288,55 @@ def test_more_than_fits_into_a_fold_is_folded_at_once(store: SqlStore, monkeypat
     ]
     append(store, one, *amended)
     assert store.end() == (5, 1)
+
+
+def test_what_is_erased_is_nowhere_in_the_tables(store: SqlStore, path: Path) -> None:
+    mine, other = a_decision(1, key="mine", session="s", cohort="c"), a_decision(2, key="theirs", session="s")
+    append(store, mine, other, feedback_of(mine, 1, values=(5,)), feedback_of(other, 2, values=(6,)))
+    append(store, feedback_of(mine, 3, revision=1, values=None, previous=(5,)))
+    append(store, SnapshotRecord(store.end(), b"blob", 0))
+    store.erase([mine.body])
+    zeros, kept = bytes(8), (6).to_bytes(8, "little")
+    assert query(
+        path,
+        "SELECT d.decided, d.features = zeroblob(16), length(d.mean), length(d.width), "
+        "d.draw_key, d.session, d.cohort, "
+        "f.grid_values, f.grid_previous, f.outcomes = '{}', f.payload = zeroblob(16) "
+        "FROM br_decision d JOIN br_feedback f USING (body) ORDER BY f.learned",
+    ) == [
+        (1, 1, 0, 0, None, None, None, zeros, None, 1, 1),
+        (2, 0, 48, 48, "theirs", "s", None, kept, None, 0, 0),
+        (1, 1, 0, 0, None, None, None, None, zeros, 1, 1),
+    ]
+    assert query(path, "SELECT count(*) FROM br_snapshot") == [(0,)]
+
+
+def test_a_store_that_holds_still_sees_one_moment(store: SqlStore) -> None:
+    database = database_of(store)
+    with database.read("looking") as connection:
+        database.hold_still(connection)
+        count = "SELECT count(*) FROM br_decision"
+        assert connection.exec_driver_sql(count).scalar() == 0
+        append(store, a_decision(1))
+        assert connection.exec_driver_sql(count).scalar() == 0
+    assert store.end() == (0, 1)
+
+
+def test_what_a_new_router_begins_with(tmp_path: Path) -> None:
+    stores = [SqlStore(f"sqlite:///{tmp_path}/{name}.db") for name in "ab"]
+    assert [open_router(store).revision for store in stores] == [0, 0]
+    for store in stores:
+        append(store, a_decision(1))
+        assert store.health()["lag_s"] == 0.0
+    append(stores[0], SpaceRecord(3, 9), replace(PREFERENCES, recorded_us=5))
+    changed = stores[0].changed(0)
+    assert changed is not None
+    assert (changed.created, changed.revision > 0) == (False, True)
+    for store in stores:
+        store.close()
+    paths = [tmp_path / f"{name}.db" for name in "ab"]
+    # Two databases are told apart, and so are two workers.
+    ids = {query(each, "SELECT value FROM br_meta WHERE name = 'store_id'")[0][0] for each in paths}
+    workers = {query(each, "SELECT worker FROM br_decision")[0][0] for each in paths}
+    assert (len(ids), {len(each) for each in ids}) == (2, {32})
+    assert (len(workers), {len(each) for each in workers}) == (2, {16})

@@ -84,3 +84,7 @@ def test_pauses_differ_by_up_to_a_fifth() -> None:
     pauses = [pause() for _ in range(1_000)]
     assert 0.080 <= min(pauses) < 0.084
     assert 0.116 < max(pauses) <= 0.120
+
+
+def test_a_tick_says_whether_there_is_more_to_do() -> None:
+    assert [Tick("it", lambda more=more: more)() for more in (True, False, None)] == [True, False, False]

@@ -1,0 +1,85 @@
+"""What a row of one router may say, and text that every database keeps."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from banditroute.errors import RouterMismatchError, StoreError
+from banditroute.records import ReportRecord, RouterSpec
+from banditroute.store.limits import LARGEST_VALUE, Limits
+from banditroute.store.rows import named
+from banditroute.store.shape import fitted
+from banditroute.testing import SPEC, a_decision, feedback_of
+
+LIMITS = Limits.of(SPEC)
+ONE = a_decision(1)
+FEEDBACK = feedback_of(ONE, 7)
+REPORT = ReportRecord(ONE.body, {"quality": 0.25}, None, None, False, 9)
+BAD_TEXTS = ("\0", "a\ud800", "\udfffb")
+
+
+def row(*values: int) -> Any:
+    return np.array(values, dtype=np.int32)
+
+
+def test_what_is_within() -> None:
+    most = 4 << 15
+    for record in (ONE, replace(ONE, row=row(most, -most, 0, 1 << 15)), FEEDBACK, REPORT):
+        LIMITS.check(record)
+    for value in (0, LARGEST_VALUE):
+        LIMITS.check(replace(FEEDBACK, values=(value,), previous=(value,)))
+    LIMITS.check(replace(FEEDBACK, values=None, previous=None))
+    LIMITS.check(replace(ONE, key="ü\n\ue000", session="\ud7ff"))
+    Limits.of(replace(SPEC, dimension=None)).check(replace(ONE, row=row(1)))
+
+
+def test_a_small_limit_leaves_room_for_the_intercept() -> None:
+    small = replace(SPEC, x_max=0.5)
+    Limits.of(small).check(replace(ONE, row=row(1, 1, 1, 1 << 15)))
+    with pytest.raises(StoreError, match="a feature of 32768 grid units, this router's are at most 16384"):
+        Limits.of(replace(small, intercept=False)).check(replace(ONE, row=row(1, 1, 1 << 15)))
+
+
+@pytest.mark.parametrize(
+    ("record", "sentence"),
+    [
+        (replace(ONE, row=row(1, 2, 3)), "has 3 features with its intercept, this router has 4"),
+        (
+            replace(ONE, row=row(131_073, 0, 0, 0)),
+            "a feature of 131073 grid units, this router's are at most 131072",
+        ),
+        (replace(ONE, row=row(-131_073, 0, 0, 0)), "a feature of 131073 grid units"),
+        (replace(FEEDBACK, group="x"), "feedback is of group 'x', this router has: quality, response"),
+        (replace(FEEDBACK, values=(1, 2)), "feedback of group 'quality' has 2 values, its objectives are 1"),
+        (replace(FEEDBACK, previous=()), "feedback of group 'quality' has 0 values"),
+        (replace(FEEDBACK, values=(65_537,)), r"a value of 65537 grid units, outside \[0, 65536\]"),
+        (replace(FEEDBACK, previous=(-1,)), "a value of -1 grid units"),
+        *(
+            (replace(ONE, **{name: BAD_TEXTS[0]}), f"^{name} holds NUL")
+            for name in ("key", "session", "cohort", "cause")
+        ),
+        *((replace(FEEDBACK, source=text), "^source holds NUL or a lone surrogate") for text in BAD_TEXTS),
+        *((replace(REPORT, **{name: "\0"}), f"^{name} holds NUL") for name in ("served_arm", "source")),
+    ],
+)
+def test_what_is_beyond(record: Any, sentence: str) -> None:
+    with pytest.raises(StoreError, match=sentence):
+        LIMITS.check(record)
+
+
+def test_how_a_row_is_called() -> None:
+    assert (named(a_decision(3)), named(FEEDBACK)) == ("decision number 3", "feedback number 7")
+
+
+def test_the_shape_of_a_router_stays() -> None:
+    given = replace(SPEC, policy={"name": "LinTS"})
+    assert fitted(SPEC, given) == given
+    unknown = replace(SPEC, dimension=None)
+    assert fitted(unknown, SPEC).dimension == fitted(SPEC, unknown).dimension == 3
+    changes: dict[str, Any] = {"objectives": SPEC.objectives[:1], "dimension": 4, "intercept": False, "x_max": 5.0}
+    for name, value in changes.items():
+        other: RouterSpec = replace(SPEC, **{name: value})
+        with pytest.raises(RouterMismatchError, match=f"router 'support' is stored with {name} "):
+            fitted(SPEC, other)
