@@ -215,4 +215,4 @@ def test_no_tokens_cost_nothing_and_texts_are_named() -> None:
     (found,) = outcomes_by_group(objectives, nothing, "small", Price(input=1, output=1))
     assert found.reported["cost_usd"] == 0.0
     with pytest.raises(InvalidContextError, match=r"got values of type str_$"):
-        as_context(["a"], dimension=1, limit=1.0)
+        as_context(np.array(["a"]), dimension=1, limit=1.0)

@@ -20,6 +20,10 @@ REPORT = ReportRecord(ONE.body, {"quality": 0.25}, None, None, False, 9)
 BAD_TEXTS = ("\0", "a\ud800", "\udfffb")
 
 
+def but(record: Any, **changes: Any) -> Any:
+    return replace(record, **changes)
+
+
 def row(*values: int) -> Any:
     return np.array(values, dtype=np.int32)
 
@@ -45,23 +49,23 @@ def test_a_small_limit_leaves_room_for_the_intercept() -> None:
 @pytest.mark.parametrize(
     ("record", "sentence"),
     [
-        (replace(ONE, row=row(1, 2, 3)), "has 3 features with its intercept, this router has 4"),
+        (but(ONE, row=row(1, 2, 3)), "has 3 features with its intercept, this router has 4"),
         (
             replace(ONE, row=row(131_073, 0, 0, 0)),
             "a feature of 131073 grid units, this router's are at most 131072",
         ),
-        (replace(ONE, row=row(-131_073, 0, 0, 0)), "a feature of 131073 grid units"),
-        (replace(FEEDBACK, group="x"), "feedback is of group 'x', this router has: quality, response"),
-        (replace(FEEDBACK, values=(1, 2)), "feedback of group 'quality' has 2 values, its objectives are 1"),
-        (replace(FEEDBACK, previous=()), "feedback of group 'quality' has 0 values"),
-        (replace(FEEDBACK, values=(65_537,)), r"a value of 65537 grid units, outside \[0, 65536\]"),
-        (replace(FEEDBACK, previous=(-1,)), "a value of -1 grid units"),
+        (but(ONE, row=row(-131_073, 0, 0, 0)), "a feature of 131073 grid units"),
+        (but(FEEDBACK, group="x"), "feedback is of group 'x', this router has: quality, response"),
+        (but(FEEDBACK, values=(1, 2)), "feedback of group 'quality' has 2 values, its objectives are 1"),
+        (but(FEEDBACK, previous=()), "feedback of group 'quality' has 0 values"),
+        (but(FEEDBACK, values=(65_537,)), r"a value of 65537 grid units, outside \[0, 65536\]"),
+        (but(FEEDBACK, previous=(-1,)), "a value of -1 grid units"),
         *(
-            (replace(ONE, **{name: BAD_TEXTS[0]}), f"^{name} holds NUL")
+            (but(ONE, **{name: BAD_TEXTS[0]}), f"^{name} holds NUL")
             for name in ("key", "session", "cohort", "cause")
         ),
-        *((replace(FEEDBACK, source=text), "^source holds NUL or a lone surrogate") for text in BAD_TEXTS),
-        *((replace(REPORT, **{name: "\0"}), f"^{name} holds NUL") for name in ("served_arm", "source")),
+        *((but(FEEDBACK, source=text), "^source holds NUL or a lone surrogate") for text in BAD_TEXTS),
+        *((but(REPORT, **{name: "\0"}), f"^{name} holds NUL") for name in ("served_arm", "source")),
     ],
 )
 def test_what_is_beyond(record: Any, sentence: str) -> None:
@@ -80,6 +84,6 @@ def test_the_shape_of_a_router_stays() -> None:
     assert fitted(unknown, SPEC).dimension == fitted(SPEC, unknown).dimension == 3
     changes: dict[str, Any] = {"objectives": SPEC.objectives[:1], "dimension": 4, "intercept": False, "x_max": 5.0}
     for name, value in changes.items():
-        other: RouterSpec = replace(SPEC, **{name: value})
+        other: RouterSpec = but(SPEC, **{name: value})
         with pytest.raises(RouterMismatchError, match=f"router 'support' is stored with {name} "):
             fitted(SPEC, other)
