@@ -24,8 +24,8 @@ from simulations.reliability.schemas import Schemas
 from simulations.reliability.sharing import Fairness, Sharing
 from simulations.reliability.soak import Soak
 from simulations.reliability.spoils import Spools
-from simulations.reliability.syscalls import Syscalls
 from simulations.reliability.suite import Suite
+from simulations.reliability.syscalls import Syscalls
 from simulations.reliability.tenants import Tenants
 from simulations.reliability.upgrades import Upgrades
 from simulations.reliability.waiting import Waiting
