@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from banditroute.errors import StoreError
 from banditroute.records import DecisionRecord, FeedbackRecord
-from banditroute.store.codec import DEFAULT, ArmIds, to_integers
+from banditroute.store.codec import DEFAULT, REFUSED, ArmIds, to_integers
 
 _FLOAT, _INT = np.dtype("<f8"), np.dtype("<i4")
 
@@ -133,6 +133,8 @@ def _feedbacks(run: Sequence[Any], arms: ArmIds) -> Iterator[FeedbackRecord]:
     (bodies, learned, groups, revisions, arm, values, previous, outcomes, *rest) = zip(*run, strict=True)
     (sources, received_us, kinds, features, epochs) = rest
     _check_integers(epochs, received_us)
+    if REFUSED in kinds:
+        raise StoreError("a fold refused one of them")
     told = [_decoded(text) for text in outcomes]
     if not all(map(isfinite, chain.from_iterable(each.values() for each in told))):
         raise StoreError("it reports a number that is not finite")

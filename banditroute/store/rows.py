@@ -52,7 +52,7 @@ class Rows:
 
         What a row that is passed over would have put in, the next revision does not take out.
         """
-        if not self._lost and not any(row.kind == REFUSED for row in rows):
+        if not self._lost:
             with suppress(Exception):
                 return self._feedback(rows)
         return [self._one_feedback(row) for row in rows]

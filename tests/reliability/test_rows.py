@@ -50,7 +50,7 @@ SMALL: tuple[Row, ...] = (
     Fairness(processes=2, seconds=1.0, longest_s=ENDLESS, least_share=0.0, must_starve=False),
     Folders(kills=2, longest_s=ENDLESS, control_rows=40),
     Spreading(rounds=1, longest_s=ENDLESS, control_s=0.1),
-    Outage(downs=(0.5,), processes=2, rate=50.0, around=0.3, control_down=2.5),
+    Outage(downs=(0.5,), processes=2, rate=50.0, around=0.3, control_down=4.0),
     Spools(records=1),
     Away(requests=5, longest_s=ENDLESS, longest_receipt_s=ENDLESS),
     RankOne(steps=1_000, control_steps=8_000, discount=0.99, control_dimension=6),
