@@ -109,6 +109,7 @@ class Soak:
     every: float = 10.0
     control_seconds: float = 180.0
     most_growth: float = 1.0
+    most_changes: float = 0
     most_wal: int = 64 * MEGABYTE
     longest_lag: float = 1.0
     most_bytes: float = 1_200.0
@@ -134,14 +135,14 @@ class Soak:
         every = [sample for samples in warm for sample in samples]
         decisions = int(self.rate * self.seconds)
         growing = [growth(samples) for samples in warm]
-        spread = [len({(each.files, each.threads) for each in samples}) for samples in warm]
+        changes = sum(len({(each.files, each.threads) for each in samples}) - 1 for samples in warm)
         wal, lag = max(each.wal for each in every), float(np.quantile([each.lag for each in every], 0.99))
         bytes_each = (place / "soak.db").stat().st_size / decisions
         measured: dict[str, float | str] = {
             "decisions on each": decisions,
             "MB/h of growth": " / ".join(f"{each:.2f}" for each in growing),
             "MB resident": " / ".join(f"{samples[-1].memory / MEGABYTE:.0f}" for samples in warm),
-            "changes of files and threads": sum(spread) - len(spread),
+            "changes of files and threads": changes,
             "MB of WAL": round(wal / MEGABYTE, 1),
             "s of lag": lag,
             "bytes to a decision": round(bytes_each),
@@ -149,7 +150,7 @@ class Soak:
         }
         holds = (
             max(growing) < self.most_growth
-            and max(spread) == 1
+            and changes <= self.most_changes
             and wal < self.most_wal
             and lag < self.longest_lag
             and bytes_each < self.most_bytes

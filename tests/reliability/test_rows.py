@@ -77,7 +77,7 @@ SMALL_OF_THE_NIGHT: tuple[Row, ...] = (
     Syscalls(
         kills=16,
         activities=("migrate", "replay"),
-        control_syncs=4,
+        control_syncs=16,
         control_activities=("spool",),
         must_lose=frozenset({"spool"}),
     ),
@@ -88,6 +88,7 @@ SMALL_OF_THE_NIGHT: tuple[Row, ...] = (
         every=0.5,
         control_seconds=4.0,
         most_growth=ENDLESS,
+        most_changes=ENDLESS,
         longest_lag=ENDLESS,
         most_bytes=ENDLESS,
         must_leak=False,
