@@ -109,7 +109,7 @@ class Suite:
     parts: Mapping[str, Sequence[str]] = field(default_factory=lambda: PARTS)
     tests: Sequence[str] = TESTS
     faults: int = 300
-    seconds: float = 30.0
+    seconds: float = 60.0
     again: int = 60
     unchanged: int = 10
     least_branches: float = 0.95

@@ -251,6 +251,9 @@ def test_a_child_leaves_the_connections_of_its_parent_alone(store: SqlStore) -> 
     assert server() != mine
     append(store, ONE)
     assert store.end() == (0, 1)
+    with database(store).read("looking") as connection:
+        alive = "SELECT count(*) FROM pg_stat_activity WHERE pid = %(pid)s"
+        assert connection.exec_driver_sql(alive, {"pid": mine}).scalar() == 1
     for pool in of_the_parent:
         pool.dispose()
 

@@ -1,6 +1,7 @@
 """What the SQL store promises beyond the laws."""
 
 import hashlib
+import json
 import logging
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -340,3 +341,28 @@ def test_what_a_new_router_begins_with(tmp_path: Path) -> None:
     workers = {query(each, "SELECT worker FROM br_decision")[0][0] for each in paths}
     assert (len(ids), {len(each) for each in ids}) == (2, {32})
     assert (len(workers), {len(each) for each in workers}) == (2, {16})
+
+
+def test_workers_that_take_turns_lose_nothing_of_each_other(store: SqlStore, path: Path) -> None:
+    other, decision = opened(path), a_decision(1)
+    rows = []
+    append(store, decision)
+    for number in range(1, 7):
+        rows.append(
+            feedback_of(decision, number, revision=number - 1, previous=(number - 1,) if number > 1 else None)
+        )
+        append((store, other)[number % 2], rows[-1])
+    other.close()
+    assert sums(path) == summing({}, rows)
+
+
+def test_another_policy_is_written_down(store: SqlStore, path: Path) -> None:
+    before = query(path, "SELECT spec, revision FROM br_router")
+    store.close()
+    for policy in (SPEC.policy, {"name": "Uniform"}):
+        again = SqlStore(f"sqlite:///{path}")
+        open_router(again, replace(SPEC, policy=policy))
+        again.close()
+        ((spec, revision),) = query(path, "SELECT spec, revision FROM br_router")
+        assert json.loads(spec) == json.loads(before[0][0]) | {"policy": policy}
+        assert revision == before[0][1]
