@@ -621,3 +621,14 @@ def test_a_locked_sqlite_file_gets_everything_when_it_is_free(tmp_path: Path) ->
     commit.close()
     dispose()
     assert held_feedback(path) == [(number, number.to_bytes(16, "big")) for number in range(1, 6)]
+
+
+def test_it_tries_again_when_its_pause_is_over_and_not_before(world: World) -> None:
+    down(world, reports(1))
+    world.database.error = None
+    world.clock.now, its_time = world.clock.now + 0.01, world.commit._next_try
+    world.tick(0.0)
+    assert world.database.stored == []
+    world.clock.now = its_time
+    world.tick(0.0)
+    assert world.database.stored == [1]

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import sqlite3
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,9 @@ import numpy as np
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from banditroute.errors import SnapshotCorruptError, StoreError, StoreUnavailableError
+from banditroute.errors import RouterMismatchError, SnapshotCorruptError, StoreError, StoreUnavailableError
 from banditroute.records import FeedbackRecord, LogRecord, Position, SnapshotRecord, SpaceRecord, StateKey
+from banditroute.store import schema
 from banditroute.store.sql import SqlStore
 from banditroute.store.sqlite import Sqlite
 from banditroute.store.standing import WEEK_US
@@ -366,3 +368,28 @@ def test_another_policy_is_written_down(store: SqlStore, path: Path) -> None:
         ((spec, revision),) = query(path, "SELECT spec, revision FROM br_router")
         assert json.loads(spec) == json.loads(before[0][0]) | {"policy": policy}
         assert revision == before[0][1]
+
+
+def test_a_router_that_is_refused_leaves_no_thread(store: SqlStore, path: Path) -> None:
+    before = set(threading.enumerate())
+    with pytest.raises(RouterMismatchError):
+        open_router(SqlStore(f"sqlite:///{path}"), replace(SPEC, x_max=5.0))
+    assert set(threading.enumerate()) == before
+
+
+def test_nobody_comes_in_while_the_process_is_copied(store: SqlStore) -> None:
+    database, inside = database_of(store), threading.Event()
+    database.before_fork()
+    late = threading.Thread(target=database.write, args=("late", lambda connection: inside.set()))
+    late.start()
+    try:
+        assert not inside.wait(0.1)
+    finally:
+        database.after_fork(in_child=False)
+    late.join(30)
+    assert inside.is_set()
+
+
+def test_a_database_says_who_it_is(store: SqlStore, path: Path) -> None:
+    with database_of(store).read("looking") as connection:
+        assert [(schema.store_id(connection),)] == query(path, "SELECT value FROM br_meta WHERE name = 'store_id'")
