@@ -86,9 +86,9 @@ def covered(place: Path, request: Request, *, control: str) -> Answer:
     failed: list[str] = []
     try:
         for share, process in enumerate(started):
-            if process.wait():
+            if code := process.wait():
                 said = (place / f"covering-{share}.log").read_text(errors="replace")
-                raise RuntimeError(f"the tests did not run: {said[-500:]}")
+                raise RuntimeError(f"the tests did not run to their end ({code}): {said[-500:]}")
             told = json.loads((place / f"told-{share}.json").read_text())
             seconds |= told["seconds"]
             failed += told["failed"]
