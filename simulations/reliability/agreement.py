@@ -110,10 +110,10 @@ class Agreement:
         return Finding(measured, not diverged, control, all(life > 0 for life in found.values()))
 
     def _lived(self, server: Server, place: Path, tick: Tick) -> list[str]:
-        """Live, as many at once as there are processors; where SQL and memory did not agree."""
+        """Live, one more at once than there are processors, since lives wait; where SQL and memory disagreed."""
         seeds, diverged = iter(range(self.lives)), list[str]()
         running: dict[Future[str | None], tuple[int, str]] = {}
-        count = os.cpu_count() or 1
+        count = (os.cpu_count() or 1) + 1
         with ProcessPoolExecutor(
             count, mp_context=get_context("forkserver"), max_tasks_per_child=LIVES_TO_A_PROCESS
         ) as pool:
