@@ -35,26 +35,33 @@ def world_config(**changes: Any) -> WorldConfig:
     return WorldConfig(**{**settings, "load_s": tuple(settings["load_s"])})
 
 
-def policy(**changes: float) -> LinUCB:
-    """The same policy under every controller."""
-    return LinUCB(**{**CONFIG["policy"], **changes}, exploration=Exploration(floor=0.0, burn_in=0))
+def policy(world: str = "plain", **changes: float) -> LinUCB:
+    """The same policy under every controller of a world."""
+    settings = {**CONFIG["policy"], **CONFIG["policies"].get(world, {}), **changes}
+    return LinUCB(**settings, exploration=Exploration(floor=0.0, burn_in=0))
 
 
 def controller(
-    name: str, adapters: Mapping[str, Adapter], requests: Scene, capacity: int, initial: tuple[str, ...], seed: int
+    name: str,
+    adapters: Mapping[str, Adapter],
+    requests: Scene,
+    capacity: int,
+    initial: tuple[str, ...],
+    seed: int,
+    world: str = "plain",
 ) -> PricedCache:
     """A controller of that name; all begin with the same residents, but one draws its own by lot."""
     second_price = CONFIG["world"]["second_price"]
     common: dict[str, Any] = {"capacity": capacity, "second_price": second_price, "initial": initial}
     lot = np.random.default_rng([2, seed]).permutation(len(requests.names))[:capacity]
-    plus, fixed = CONFIG["polar_plus"], CONFIG["polar"]
+    plus, fixed, optimism = CONFIG["polar_plus"], CONFIG["polar"], CONFIG["optimism"][world]
 
     def doubling(forced: float) -> PricedCache:
         return EpochCache(
             adapters,
             **common,
             epochs=DoublingEpochs(plus["first"], forced, plus["repeats"]),
-            optimism=plus["optimism"],
+            optimism=optimism,
             window=plus["window"],
         )
 
@@ -66,7 +73,7 @@ def controller(
             adapters,
             **common,
             epochs=FixedEpochs(fixed["epoch"]),
-            optimism=fixed["optimism"],
+            optimism=optimism,
             window=fixed["window"],
         ),
         "LRU": lambda: LRUCache(adapters, **common),
@@ -145,9 +152,15 @@ def _scene(world: World, X: FloatArray, oracle: FloatArray) -> Scene:
 def run(task: Task) -> Episode:
     """Play one task."""
     world, requests = scene(task)
-    made = controller(task.name, world.adapters, requests, world.config.capacity, world.best_by_prior(), task.seed)
-    chooser = policy() if task.ridge is None else policy(ridge=task.ridge)
-    return play(requests, made, chooser, task.seed)
+    changes = {} if task.ridge is None else {"ridge": task.ridge}
+    return play(requests, _made(task, world, requests), policy(task.world, **changes), task.seed)
+
+
+def _made(task: Task, world: World, requests: Scene) -> PricedCache:
+    initial = world.best_by_prior()
+    return controller(
+        task.name, world.adapters, requests, world.config.capacity, initial, task.seed, world=task.world
+    )
 
 
 class Summary(NamedTuple):
@@ -173,15 +186,14 @@ class Summary(NamedTuple):
 def at_checkpoints(task: Task) -> Summary:
     """Play one task and sum it up."""
     world, requests = scene(task)
-    made = controller(task.name, world.adapters, requests, world.config.capacity, world.best_by_prior(), task.seed)
-    episode = play(requests, made, policy(), task.seed)
+    episode = play(requests, _made(task, world, requests), policy(task.world), task.seed)
     marks = [mark for mark in CONFIG["checkpoints"] if mark <= len(episode.net)]
     half = slice(50_000)
     prior = [world.names.index(name) for name in world.best_by_prior()]
     return Summary(
         episode.regret[np.array(marks) - 1],
         float(episode.net[half].sum() / episode.oracle[half].sum()),
-        float(episode.net[: CONFIG["compared"]].mean()),
+        float(episode.net[: CONFIG["compared"][task.world]].mean()),
         float(episode.net.mean()),
         float(episode.oracle.mean()),
         float(belady(requests.worth, world.miss, prior, world.config.capacity).mean()),

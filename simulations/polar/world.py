@@ -11,7 +11,12 @@ from banditroute.controllers.cache.placement import best_set
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldConfig:
-    """What the world is made of; see ``config.toml``. By default there are as many topics as adapters."""
+    """What the world is made of; see ``config.toml``. By default there are as many topics as adapters.
+
+    Attributes:
+        by_yesterday: Whether the set by prior is the best for yesterday's requests, when the popular topics were
+            not; else it is the adapters that are best on average.
+    """
 
     adapters: int
     capacity: int
@@ -26,6 +31,7 @@ class WorldConfig:
     second_price: float
     topics: int | None = None
     pass_or_fail: bool = False
+    by_yesterday: bool = False
 
 
 class World:
@@ -49,8 +55,9 @@ class World:
         self.names = tuple(f"adapter-{i:02d}" for i in range(count))
         self.centres: FloatArray = _on_sphere(rng.normal(size=(topics, config.dimension)))
         rank = rng.permutation(topics)
-        popularity = 1.0 / (1.0 + rank) ** config.popularity_exponent
-        self.popularity: FloatArray = popularity / popularity.sum()
+        self.popularity: FloatArray = _zipf(rank, config.popularity_exponent)
+        self._yesterday = _zipf(topics - 1 - rank, config.popularity_exponent)
+        self._seed = seed
         expert_of = np.arange(count) % topics
         # Where adapters and topics differ in number, several adapters are about one topic, each in its own way.
         apart = 0.0 if topics == count else config.context_noise
@@ -92,9 +99,19 @@ class World:
         return net
 
     def best_by_prior(self) -> tuple[str, ...]:
-        """The adapters of the best mean quality when all topics are asked for alike."""
+        """The adapters that somebody would hold who does not know what is asked for today."""
+        if self.config.by_yesterday:
+            rng = np.random.default_rng([20260424, self._seed])
+            held = self.best_residents(self.contexts(4_000, rng, self._yesterday))
+            return tuple(name for name, is_held in zip(self.names, held, strict=True) if is_held)
         every = self.utilities(self.centres).mean(axis=0)
         return tuple(self.names[i] for i in np.argsort(-every)[: self.config.capacity])
+
+
+def _zipf(rank: IntArray, exponent: float) -> FloatArray:
+    popularity: FloatArray = np.asarray(1.0 / (1.0 + rank) ** exponent, np.float64)
+    popularity /= popularity.sum()
+    return popularity
 
 
 def _on_sphere(x: FloatArray) -> FloatArray:
