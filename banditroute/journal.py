@@ -196,7 +196,10 @@ def _behind(place: Position, event: Event) -> Position:
 
 
 def _is_known(before: FeedbackRecord, event: FeedbackRecord) -> bool:
-    return _says_the_same(before, event) or event.revision < before.revision
+    # An amendment may say the same to those who learn, where both values are beyond what an objective tells apart.
+    return event.revision < before.revision or (
+        event.revision == before.revision and _says_the_same(before, event)
+    )
 
 
 def _says_the_same(one: FeedbackRecord, other: FeedbackRecord) -> bool:

@@ -118,6 +118,23 @@ def test_what_another_said_is_learned_before_it_is_amended(tmp_path: Path) -> No
     closed(both)
 
 
+def test_an_amendment_that_changes_nothing_for_learners_is_known_to_all(tmp_path: Path) -> None:
+    """Both costs are beyond the most that the objective tells apart."""
+    one, two = both = workers(tmp_path)
+    identity = one.route(a_vector(1)).id
+    one.feedback(identity, cost_usd=0.08, latency_s=3.0).wait(PATIENCE)
+    in_step(both)
+    two.feedback(identity, cost_usd=0.06, latency_s=3.0, amend=True).wait(PATIENCE)
+    in_step(both)
+    assert one._state.position == two._state.position
+    assert one.why(identity).to_dict() == two.why(identity).to_dict()
+    # Else it would go on from the first revision, which is not the last.
+    one.feedback(identity, cost_usd=0.005, latency_s=3.0, amend=True).wait(PATIENCE)
+    assert in_step(both) == replayed(tmp_path)
+    assert one.why(identity).to_dict() == two.why(identity).to_dict()
+    closed(both)
+
+
 def test_a_conflict_is_looked_up_while_requests_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store waits for its writer, which may wait for the lock of the router to resolve a report."""
     one, two = both = workers(tmp_path)
