@@ -196,7 +196,7 @@ def _behind(place: Position, event: Event) -> Position:
 
 
 def _is_known(before: FeedbackRecord, event: FeedbackRecord) -> bool:
-    # An amendment may say the same to those who learn, where both values are beyond what an objective tells apart.
+    # An amendment may change nothing for those who learn: it came too late, or both values are beyond the bounds.
     return event.revision < before.revision or (
         event.revision == before.revision and _says_the_same(before, event)
     )
