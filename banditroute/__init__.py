@@ -9,12 +9,14 @@
 
 from typing import TYPE_CHECKING, Any
 
-from banditroute.arms import Arm, Price
+from banditroute.core.arms import Arm, Price
+from banditroute.core.decision import Decision, Estimate
+from banditroute.core.explanation import Explanation
+from banditroute.core.objectives import Objective
+from banditroute.core.receipt import Receipt
+from banditroute.core.windows import Window
 from banditroute.errors import BanditRouteError
-from banditroute.objectives import Objective
 from banditroute.policies import EpsilonGreedy, Exploration, Fixed, LinTS, LinUCB, Policy, Uniform
-from banditroute.records import Decision, Estimate, Explanation, Receipt
-from banditroute.window import Window
 
 if TYPE_CHECKING:
     from banditroute.router import Router

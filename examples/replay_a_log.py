@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from banditroute import Fixed, LinUCB, Uniform
-from banditroute.simulator import Workload, objectives_for, replay
+from banditroute.evaluation import Workload, objectives_for, replay
 
 SPECIALISTS = {"code": (0.9, 0.4), "prose": (0.5, 0.8)}  # quality for requests about code, and about the rest
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from banditroute.simulator.interval import Interval
+from banditroute.evaluation.metrics.interval import Interval
 
 
 def table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from banditroute.barrier import Barrier
+from banditroute.core.runtime.faults import Barrier
 from tests import postgres
 
 

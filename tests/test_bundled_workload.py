@@ -8,7 +8,7 @@ import pytest
 
 import banditroute
 
-WORKLOADS = Path(banditroute.__file__).parent / "workloads"
+WORKLOADS = Path(banditroute.__file__).parent / "evaluation" / "workload" / "data"
 FILE = WORKLOADS / "paretobandit3.parquet"
 SHA256 = "75d50562cbe1d1408ad529c43f8d7aa58f4feaf023ff80c5090a072363e9fbd4"
 ARMS = ("llama-3.1-8b", "mistral-large", "gemini-2.5-pro")

@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from banditroute.arms import MAX_TOKENS, Arm, Price
-from banditroute.arrays import as_context, as_contexts, as_real, feature_row, from_feature_row
 from banditroute.controllers import checks as of_controllers
+from banditroute.core.arms import MAX_TOKENS, Arm, Price
+from banditroute.core.arrays import as_context, as_contexts, as_real, feature_row, from_feature_row
+from banditroute.core.objectives import Objective, Objectives
+from banditroute.core.outcomes import outcomes_by_group
+from banditroute.core.spec import RouterSpec
+from banditroute.core.windows import Window
 from banditroute.errors import InvalidArgumentError, InvalidContextError, InvalidOutcomeError, SnapshotCorruptError
+from banditroute.features.space import FeatureSpace
 from banditroute.learning import ExactSums, Statistics, decode, encode
-from banditroute.learning.codec import seal
-from banditroute.objectives import Objective, Objectives
-from banditroute.outcomes import outcomes_by_group
+from banditroute.learning.sums.codec import seal
 from banditroute.policies import LinUCB
 from banditroute.policies import checks as of_policies
-from banditroute.records import RouterSpec
-from banditroute.space import FeatureSpace
 from banditroute.testing import SPEC
-from banditroute.window import Window
 
 NAN, INF = math.nan, math.inf
 TINY = 5e-324

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from banditroute import identity
+from banditroute.core import ids as decision_ids
 
 ROOT = Path(__file__).parent.parent
 
@@ -86,8 +86,8 @@ def test_every_example_is_known_here() -> None:
 def _same_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ids decide the draws: with those of chance, an example now and then tells of a forced request."""
     moments = itertools.count(1_700_000_000_000_000_000, 1_000_000)
-    monkeypatch.setattr(identity, "os", SimpleNamespace(urandom=random.Random(7).randbytes))
-    monkeypatch.setattr(identity, "time", SimpleNamespace(time_ns=lambda: next(moments)))
+    monkeypatch.setattr(decision_ids, "os", SimpleNamespace(urandom=random.Random(7).randbytes))
+    monkeypatch.setattr(decision_ids, "time", SimpleNamespace(time_ns=lambda: next(moments)))
 
 
 @pytest.mark.usefixtures("_same_ids")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from banditroute.arrays import FloatArray
+from banditroute.core.arrays import FloatArray
 from simulations.speed.imports import Imports
 from simulations.speed.learner import agreement
 from simulations.speed.ours import Ours

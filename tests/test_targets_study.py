@@ -7,7 +7,7 @@ import pytest
 
 from banditroute import Objective
 from banditroute.controllers import Controller, Latency, Shares
-from banditroute.simulator import Workload
+from banditroute.evaluation import Workload
 from simulations.targets.measures import best_mixture, beyond
 from simulations.targets.restarts import everything
 from simulations.targets.world import live

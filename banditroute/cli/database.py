@@ -17,8 +17,8 @@ WRONG = 1
 @db.command()
 def init(url: _Url) -> None:
     """Create the tables; a router does it too, when it is first opened."""
-    from banditroute.store.schema import SCHEMA_VERSION
-    from banditroute.store.setup import init
+    from banditroute.store.maintenance.setup import init
+    from banditroute.store.schema.version import SCHEMA_VERSION
 
     created = init(url)
     typer.echo(f"{'created the tables of' if created else 'nothing to do: the tables are of'} {SCHEMA_VERSION}")
@@ -27,8 +27,8 @@ def init(url: _Url) -> None:
 @db.command()
 def current(url: _Url, as_json: _Json = False) -> None:
     """Show the schema version of the database, and the one that this library wants. Reads only."""
-    from banditroute.store.schema import SCHEMA_VERSION
-    from banditroute.store.setup import current
+    from banditroute.store.maintenance.setup import current
+    from banditroute.store.schema.version import SCHEMA_VERSION
 
     found = current(url)
     if as_json:
@@ -40,9 +40,9 @@ def current(url: _Url, as_json: _Json = False) -> None:
 @db.command()
 def upgrade(url: _Url) -> None:
     """Bring the tables to this library's version, all or nothing; a SQLite file is copied before."""
-    from banditroute.store import migrations
+    from banditroute.store.maintenance import upgrade as upgrading
 
-    done = migrations.upgrade(url)
+    done = upgrading.upgrade(url)
     if done.before == done.after:
         typer.echo(f"nothing to do: the schema is {done.after}")
         return
@@ -61,8 +61,8 @@ def verify(
 
     The exit code is 1 if anything is wrong.
     """
-    from banditroute.cli.sums import fold_of
-    from banditroute.store.verification import verify
+    from banditroute.router.log_check import fold_of
+    from banditroute.store.maintenance.verify import verify
 
     verdicts = verify(url, fold_of, router=router, tenant=tenant)
     if as_json:
@@ -99,8 +99,8 @@ def compact(
     What was learned from them stays, exactly. Feedback for them is refused from then on, and a router must be
     opened with the controllers that it had.
     """
-    from banditroute.cli.sums import agrees, fold_of
-    from banditroute.store.compaction import compact
+    from banditroute.router.log_check import agrees, fold_of
+    from banditroute.store.maintenance.compact import compact
 
     now_us = time.time_ns() // 1_000
     done = compact(url, fold_of, agrees, older_than_days=older_than, now_us=now_us, dry_run=dry_run)

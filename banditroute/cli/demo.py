@@ -23,7 +23,8 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Replay recorded prompts, answered by three models, through policies that keep their state in SQLite."""
-    from banditroute.simulator import Workload, objectives_for, plots, replay
+    from banditroute.evaluation import Workload, objectives_for, replay
+    from banditroute.evaluation.report import plots
 
     bounds = {name: pair for name, pair in _BOUNDS.items() if name in weights(prefer)}
     chosen, preferences = policies(_POLICIES), weights(prefer)

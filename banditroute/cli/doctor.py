@@ -19,7 +19,7 @@ def doctor(
 
     The exit code is 1 if there is an error.
     """
-    from banditroute.store.diagnosis import diagnose
+    from banditroute.store.maintenance.doctor import diagnose
 
     findings = diagnose(url, spool=spool)
     if as_json:

@@ -29,8 +29,8 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Replay a recorded workload through policies and compare them with the baselines."""
-    from banditroute.simulator import Workload, objectives_for
-    from banditroute.simulator import replay as run
+    from banditroute.evaluation import Workload, objectives_for
+    from banditroute.evaluation import replay as run
 
     chosen, preferences, given = (
         policies(policy or ["linucb", "lints", "uniform"]),

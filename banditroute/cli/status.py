@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from banditroute.store.views import RouterSummary
+    from banditroute.store.maintenance.views import RouterSummary
 
 
 def status(
@@ -15,7 +15,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
     """Show the routers in a database: traffic, feedback, arms and preferences. Reads only."""
-    from banditroute.store.views import routers
+    from banditroute.store.maintenance.views import routers
 
     found = [_facts(router) for router in routers(url)]
     if as_json:

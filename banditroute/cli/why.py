@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
+from banditroute.core.explanation import Explanation
+from banditroute.core.ids import DecisionIds
+from banditroute.core.objectives import Objectives
 from banditroute.errors import DecisionExpiredError, InvalidDecisionIdError
-from banditroute.identity import DecisionIds
-from banditroute.objectives import Objectives
-from banditroute.records import Explanation
 
 
 def why(
@@ -26,7 +26,7 @@ def _explanation(url: str, decision_id: str) -> Explanation:
 
     A router whose secret came from its configuration tags its ids with that, so its ids are not known here.
     """
-    from banditroute.store.views import find_decision, routers, secret_of
+    from banditroute.store.maintenance.views import find_decision, routers, secret_of
 
     for router in routers(url):
         ids = DecisionIds([secret_of(url, router.name, tenant=router.tenant)], router.tenant, router.name)

@@ -28,10 +28,10 @@ from banditroute.controllers.cache import (
     VLLMResidency,
 )
 from banditroute.controllers.circuit_breaker import CircuitBreaker
-from banditroute.controllers.detectors import ADWIN, Detection, Detector, PageHinkley
-from banditroute.controllers.drift import Drift
-from banditroute.controllers.modes import Apprentice, Holdout, Incumbent, Lift, Shadow
+from banditroute.controllers.drift.detectors import ADWIN, Detection, Detector, PageHinkley
+from banditroute.controllers.drift.drift import Drift
 from banditroute.controllers.onboarding import Onboarding
+from banditroute.controllers.rollout import Apprentice, Holdout, Incumbent, Lift, Shadow
 from banditroute.controllers.session import AdapterLoad, PromptCache, Session, SwitchCost
 from banditroute.controllers.targets import Average, Latency, PerCohort, QualityFloor, Shares, Within
 

@@ -7,9 +7,10 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from banditroute.arrays import OUTCOME_UNIT, FloatArray, RowArray
+from banditroute.core.arrays import OUTCOME_UNIT, FloatArray, RowArray
+from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.core.situation import Situation
 from banditroute.errors import InvalidArgumentError
-from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 
 Choice: TypeAlias = Callable[[Situation], FloatArray]
 """Situation → probability of each arm; a policy's method, or a controller around it."""

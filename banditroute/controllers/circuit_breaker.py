@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from banditroute.arrays import FloatArray
 from banditroute.controllers.base import Choice, Predict
+from banditroute.core.arrays import FloatArray
+from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.core.situation import Situation
 from banditroute.errors import InvalidArgumentError
 from banditroute.policies.checks import require_positive
-from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 
 KEPT_OUTAGES = 50
 _AVAILABLE_FROM = 0.5

@@ -7,11 +7,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from banditroute.arrays import OUTCOME_UNIT, BoolArray, FloatArray
 from banditroute.controllers.base import Choice, Outlook, Predict, Shrink
+from banditroute.core.arrays import OUTCOME_UNIT, BoolArray, FloatArray
+from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.core.situation import Situation
 from banditroute.errors import InvalidArgumentError
 from banditroute.policies.exploration import spread
-from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 
 Gate: TypeAlias = Callable[[Situation], BoolArray]
 """Situation → which arms may be forced now, shape (arms,); pure."""

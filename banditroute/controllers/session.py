@@ -7,13 +7,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from banditroute.arms import TOKENS_PER_PRICE
-from banditroute.arrays import FloatArray
 from banditroute.controllers.base import Choice, Predict
-from banditroute.objectives import COST
-from banditroute.outcomes import TOKENS
+from banditroute.core.arms import TOKENS_PER_PRICE
+from banditroute.core.arrays import FloatArray
+from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.core.objectives import COST
+from banditroute.core.outcomes import TOKENS
+from banditroute.core.situation import Situation
 from banditroute.policies.checks import require_at_least_zero, require_count, require_positive
-from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 
 HOLD_FROM = 0.5
 

@@ -23,11 +23,11 @@ q       ()                  leverage xᵀ V⁻¹ x: the squared width of a predi
 ======  ==================  ========================================================================
 """
 
-from banditroute.learning.belief import Belief
-from banditroute.learning.codec import decode, encode
-from banditroute.learning.fold import folder
-from banditroute.learning.ridge import RidgePosterior
-from banditroute.learning.statistics import BASE_EPOCH, Statistics
-from banditroute.learning.sums import ExactSums
+from banditroute.learning.posterior.model import Belief
+from banditroute.learning.posterior.ridge import RidgePosterior
+from banditroute.learning.sums.codec import decode, encode
+from banditroute.learning.sums.exact import ExactSums
+from banditroute.learning.sums.fold import folder
+from banditroute.learning.sums.table import BASE_EPOCH, Statistics
 
 __all__ = ["BASE_EPOCH", "Belief", "ExactSums", "RidgePosterior", "Statistics", "decode", "encode", "folder"]

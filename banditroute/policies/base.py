@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
-from banditroute.arrays import FloatArray
-from banditroute.records import Situation
+from banditroute.core.arrays import FloatArray
+from banditroute.core.situation import Situation
 
 
 class Policy(Protocol):

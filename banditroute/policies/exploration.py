@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from banditroute.arrays import BoolArray, FloatArray
+from banditroute.core.arrays import BoolArray, FloatArray
+from banditroute.core.situation import Situation
 from banditroute.policies.checks import require_count, require_share
-from banditroute.records import Situation
 
 _TIE = 1e-9
 

@@ -27,8 +27,8 @@ def open_store(store: "str | Store | None", *, spool: Path | None = None) -> Sto
     if store is None:
         return MemoryStore()
     if isinstance(store, str):
-        from banditroute.store.sql import SqlStore
-        from banditroute.store.url import default_spool
+        from banditroute.store.databases.url import default_spool
+        from banditroute.store.sql.store import SqlStore
 
         return SqlStore(store, spool=default_spool(store) if spool is None else spool)
     methods = ("open", "append", "flush", "end", "events", "changed", "decision", "health", "close")

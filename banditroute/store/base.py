@@ -4,19 +4,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol, TypeAlias
 
-from banditroute.records import (
+from banditroute.core.log import (
     ArmRecord,
     DecisionRecord,
     FeedbackRecord,
     LogRecord,
     Position,
     PreferencesRecord,
-    ReceiptStatus,
     ReportRecord,
-    RouterSpec,
     StateKey,
-    StoredRouter,
 )
+from banditroute.core.receipt import ReceiptStatus
+from banditroute.core.spec import RouterSpec, StoredRouter
 
 START = Position()
 
@@ -127,7 +126,7 @@ class Store(Protocol):
     def changed(self, revision: int) -> StoredRouter | None:
         """What is stored now, without its snapshot, if arms, prices, preferences or dimension changed since then.
 
-        ``revision`` is that of the :class:`~banditroute.records.StoredRouter` that was seen last.
+        ``revision`` is that of the :class:`~banditroute.core.spec.StoredRouter` that was seen last.
         """
         ...
 

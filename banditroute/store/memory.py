@@ -8,31 +8,37 @@ from typing import Any
 
 import numpy as np
 
-from banditroute.arms import Price
-from banditroute.arrays import RowArray
-from banditroute.errors import BanditRouteError, FeedbackConflictError, RouterMismatchError, StoreError
-from banditroute.records import (
+from banditroute.core.arms import Price
+from banditroute.core.arrays import RowArray
+from banditroute.core.log import (
     ArmRecord,
     DecisionRecord,
     FeedbackRecord,
     LogRecord,
     Position,
     PreferencesRecord,
-    ReceiptStatus,
     ReportRecord,
-    RouterSpec,
     SnapshotRecord,
     SpaceRecord,
-    StoredRouter,
 )
+from banditroute.core.receipt import ReceiptStatus
+from banditroute.core.spec import RouterSpec, StoredRouter
+from banditroute.errors import BanditRouteError, FeedbackConflictError, RouterMismatchError, StoreError
 from banditroute.store.base import START, Fold, Revise
-from banditroute.store.codec import seal_of, to_held
-from banditroute.store.fates import Fate, together
-from banditroute.store.limits import Limits
-from banditroute.store.order import as_lived
-from banditroute.store.settle import DAY_US, REPORTS_WAITING, TOO_MANY, WAITING_DAYS, lasting, settled
-from banditroute.store.shape import fitted
-from banditroute.store.writer import refused
+from banditroute.store.semantics.canonical import seal_of
+from banditroute.store.semantics.compatibility import fitted
+from banditroute.store.semantics.limits import Limits
+from banditroute.store.semantics.merge import (
+    DAY_US,
+    REPORTS_WAITING,
+    TOO_MANY,
+    WAITING_DAYS,
+    lasting,
+    settled,
+    to_held,
+)
+from banditroute.store.semantics.order import as_lived
+from banditroute.store.semantics.results import Fate, refused, together
 
 
 @dataclass(slots=True, eq=False)

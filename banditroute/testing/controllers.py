@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from banditroute.arrays import FloatArray, RowArray
 from banditroute.controllers import Choice, Controller, Outlook, Predict, Reporter, Watcher, controlled
-from banditroute.records import DecisionRecord, FeedbackRecord, Situation
+from banditroute.core.arrays import FloatArray, RowArray
+from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.core.situation import Situation
 from banditroute.testing.policies import SUM_ROUNDING, situation
 
 STRANGERS = ("stranger 0", "stranger 1", "stranger 2")

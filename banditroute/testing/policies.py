@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from banditroute.arrays import FloatArray
-from banditroute.objectives import Objective, Objectives
+from banditroute.core.arrays import FloatArray
+from banditroute.core.objectives import Objective, Objectives
+from banditroute.core.prediction import LazyPrediction, Prediction
+from banditroute.core.request import Request
+from banditroute.core.situation import Situation
 from banditroute.policies import Policy
-from banditroute.records import LazyPrediction, Prediction, Request, Situation
 
 SUM_ROUNDING = 1e-12
 

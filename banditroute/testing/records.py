@@ -6,22 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from banditroute.arms import Arm, Price
-from banditroute.errors import FeedbackConflictError, InvalidOutcomeError
-from banditroute.objectives import Objective
-from banditroute.records import (
+from banditroute.core.arms import Arm, Price
+from banditroute.core.log import (
     ArmRecord,
     DecisionRecord,
     FeedbackRecord,
     LogRecord,
     Position,
     PreferencesRecord,
-    ReceiptStatus,
     ReportRecord,
-    RouterSpec,
     StateKey,
-    StoredRouter,
 )
+from banditroute.core.objectives import Objective
+from banditroute.core.receipt import ReceiptStatus
+from banditroute.core.spec import RouterSpec, StoredRouter
+from banditroute.errors import FeedbackConflictError, InvalidOutcomeError
 from banditroute.store.base import START, Store
 
 SPEC = RouterSpec(

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from banditroute.arms import Arm, Price
-from banditroute.errors import FeedbackConflictError, InvalidOutcomeError, StoreError
-from banditroute.records import (
+from banditroute.core.arms import Arm, Price
+from banditroute.core.log import (
     ArmRecord,
     DecisionRecord,
     FeedbackRecord,
@@ -20,8 +19,9 @@ from banditroute.records import (
     PreferencesRecord,
     SnapshotRecord,
     SpaceRecord,
-    StoredRouter,
 )
+from banditroute.core.spec import StoredRouter
+from banditroute.errors import FeedbackConflictError, InvalidOutcomeError, StoreError
 from banditroute.store.base import Store
 from banditroute.testing.records import (
     ARMS,

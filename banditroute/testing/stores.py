@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from banditroute.arms import Arm, Price
-from banditroute.errors import RouterMismatchError, StoreError
-from banditroute.objectives import Objective
-from banditroute.records import (
+from banditroute.core.arms import Arm, Price
+from banditroute.core.log import (
     ArmRecord,
     DecisionRecord,
     FeedbackRecord,
@@ -19,8 +17,10 @@ from banditroute.records import (
     PreferencesRecord,
     SnapshotRecord,
     SpaceRecord,
-    StoredRouter,
 )
+from banditroute.core.objectives import Objective
+from banditroute.core.spec import StoredRouter
+from banditroute.errors import RouterMismatchError, StoreError
 from banditroute.store.base import Store
 from banditroute.testing.records import (
     ARMS,

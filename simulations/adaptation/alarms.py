@@ -6,7 +6,7 @@ import numpy as np
 
 from banditroute import Uniform
 from banditroute.controllers import Drift
-from banditroute.simulator import Workload
+from banditroute.evaluation import Workload
 from simulations.adaptation.drive import COST, QUALITY, Drive, dropped, pass_fail, stream
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from banditroute import LinUCB, Objective, Price
-from banditroute.arrays import FloatArray
 from banditroute.controllers import PromptCache, Session
+from banditroute.core.arrays import FloatArray
 from simulations.adaptation.drive import COST_BOUND_USD, Drive
 
 BLOCK_TOKENS = 512

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from banditroute import LinUCB
-from banditroute.arrays import FloatArray
 from banditroute.controllers import Controller, Drift
-from banditroute.simulator import Workload
+from banditroute.core.arrays import FloatArray
+from banditroute.evaluation import Workload
 from simulations.adaptation.drive import COST, QUALITY, Drive, stream
 
 WINDOW = 100

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from banditroute import Arm, Objective, Price, Router
-from banditroute.arrays import FloatArray
-from banditroute.simulator import Workload
+from banditroute.core.arrays import FloatArray
+from banditroute.evaluation import Workload
 
 COST_BOUND_USD = 0.05
 QUALITY = Objective("quality", bounds=(0, 1))

@@ -7,7 +7,7 @@ import numpy as np
 
 from banditroute import Arm, LinUCB
 from banditroute.controllers import Onboarding
-from banditroute.simulator import Workload
+from banditroute.evaluation import Workload
 from simulations.adaptation.drive import COST, QUALITY, Drive, stream
 
 JOINS = 400

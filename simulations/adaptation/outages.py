@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from banditroute import LinUCB, Objective
 from banditroute.controllers import CircuitBreaker
-from banditroute.simulator import Workload
+from banditroute.evaluation import Workload
 from simulations.adaptation.drive import COST, QUALITY, Drive, stream
 
 START = 300

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from banditroute.controllers import Drift
-from banditroute.simulator import Workload
-from banditroute.simulator.interval import Interval
+from banditroute.evaluation import Workload
+from banditroute.evaluation.metrics.interval import Interval
 from simulations.adaptation.alarms import alarms_of
 from simulations.adaptation.conversations import Bill, serve, turns
 from simulations.adaptation.degraded import Phases, degraded

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from banditroute import Arm
-from banditroute.arrays import BoolArray, FloatArray
+from banditroute.core.arrays import BoolArray, FloatArray
 from banditroute.policies.exploration import STANDARD_EXPLORATION
 from simulations.budget.data import Split, splits
 from simulations.budget.drills import WINDOW, moving, shuffled

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 import banditroute
-from banditroute.arrays import FloatArray, IntArray
-from banditroute.simulator import Workload
+from banditroute.core.arrays import FloatArray, IntArray
+from banditroute.evaluation import Workload
 
-BUNDLED = Path(banditroute.__file__).parent / "workloads" / "paretobandit3.parquet"
+BUNDLED = Path(banditroute.__file__).parent / "evaluation" / "workload" / "data" / "paretobandit3.parquet"
 SHORT = {
     "llama-3.1-8b-instruct": "llama-3.1-8b",
     "mistral-large-2512": "mistral-large",

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from banditroute import Price, Router
-from banditroute.arrays import FloatArray
-from banditroute.simulator.workload import shuffled_rows
+from banditroute.core.arrays import FloatArray
+from banditroute.evaluation.workload.workload import shuffled_rows
 from simulations.budget.data import Split, splits
 from simulations.budget.stream import PRICES, Event, Run, Setting, play
 

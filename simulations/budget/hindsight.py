@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from banditroute.arrays import FloatArray, IntArray
+from banditroute.core.arrays import FloatArray, IntArray
 from simulations.budget.data import Split
 
 RIDGE = 32.0

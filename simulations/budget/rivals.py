@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from banditroute.arrays import FloatArray
 from banditroute.controllers import Choice, Predict
-from banditroute.records import DecisionRecord, FeedbackRecord, Situation
+from banditroute.core.arrays import FloatArray
+from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.core.situation import Situation
 
 
 class Rival(ABC):

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from banditroute.arrays import FloatArray
-from banditroute.simulator.baselines import best_static_mixture, mean_of_arms
-from banditroute.simulator.workload import shuffled_rows
+from banditroute.core.arrays import FloatArray
+from banditroute.evaluation.metrics.baselines import best_static_mixture, mean_of_arms
+from banditroute.evaluation.workload.workload import shuffled_rows
 from simulations.budget.arrivals import arrivals
 from simulations.budget.data import splits
 from simulations.budget.drills import Drill, drill, restarted, shuffled

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from banditroute import Arm, Exploration, LinUCB, Objective, Price, Router
-from banditroute.arrays import FloatArray, IntArray
 from banditroute.controllers import Budget, Controller
+from banditroute.core.arrays import FloatArray, IntArray
 from simulations.budget.data import Split
 from simulations.budget.rivals import Pacer, PrimalDual, Rival, Thresholds
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from banditroute.arrays import BoolArray, FloatArray
+from banditroute.core.arrays import BoolArray, FloatArray
 
 SOURCE = "paretobandit==0.1.1"
 WHEEL_SHA256 = "b30b2a154fe24b619e60b0cbac7bbae1aed387daf45aceecc3dbe5af8b711853"
@@ -38,7 +38,7 @@ RIDGE = 1.0
 COST_BOUND_USD = 0.05
 COST_WEIGHTS = (0.0, 0.03, 0.4, 10.0)
 
-TARGET = Path(__file__).parents[2] / "banditroute" / "workloads" / "paretobandit3.parquet"
+TARGET = Path(__file__).parents[2] / "banditroute" / "evaluation" / "workload" / "data" / "paretobandit3.parquet"
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 

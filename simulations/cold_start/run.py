@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from banditroute import EpsilonGreedy, Exploration, LinTS, LinUCB, Policy
-from banditroute.simulator import Workload, replay
+from banditroute.evaluation import Workload, replay
 
 HERE = Path(__file__).parent
 POLICIES: dict[str, Policy] = {

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from banditroute.simulator.interval import Interval
+from banditroute.evaluation.metrics.interval import Interval
 from simulations.markdown import signed, table
 from simulations.polar.study import CONFIG, Task, run
 from simulations.polar.workers import Workers

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from banditroute.arrays import FloatArray, IntArray
+from banditroute.core.arrays import FloatArray, IntArray
 
 
 def belady(worth: FloatArray, miss: FloatArray, residents: Sequence[int], slots: int) -> FloatArray:

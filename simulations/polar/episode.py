@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from banditroute.arrays import OUTCOME_UNIT, FloatArray, RowArray, feature_row, from_feature_row
 from banditroute.controllers import PricedCache
-from banditroute.identity import uniform
-from banditroute.learning.group import GroupBelief
-from banditroute.objectives import Objective, Objectives
+from banditroute.core.arrays import OUTCOME_UNIT, FloatArray, RowArray, feature_row, from_feature_row
+from banditroute.core.ids import uniform
+from banditroute.core.log import DecisionRecord
+from banditroute.core.objectives import Objective, Objectives
+from banditroute.core.prediction import Prediction
+from banditroute.core.request import Request
+from banditroute.core.situation import Situation
+from banditroute.learning.posterior.group import GroupBelief
 from banditroute.policies import Policy
-from banditroute.records import DecisionRecord, Prediction, Request, Situation
 
 OBJECTIVES = Objectives([Objective("utility")])
 WEIGHTS = OBJECTIVES.weights({"utility": 1.0})

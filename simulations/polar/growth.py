@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from banditroute.arrays import FloatArray
+from banditroute.core.arrays import FloatArray
 from simulations.markdown import table
 from simulations.polar.study import CONFIG, Task, at_checkpoints
 from simulations.polar.workers import Workers

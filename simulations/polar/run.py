@@ -9,9 +9,9 @@ from statistics import median
 
 import numpy as np
 
-from banditroute.arrays import FloatArray
 from banditroute.controllers.cache.placement import drawn_values, enumerated_set, local_set, worth
-from banditroute.simulator.interval import Interval
+from banditroute.core.arrays import FloatArray
+from banditroute.evaluation.metrics.interval import Interval
 from simulations.markdown import signed, table
 from simulations.polar.adversarial import adversarial
 from simulations.polar.growth import in_adapters, slope

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from banditroute import Exploration, LinUCB
-from banditroute.arrays import FloatArray
 from banditroute.controllers import (
     Adapter,
     DoublingEpochs,
@@ -20,6 +19,7 @@ from banditroute.controllers import (
     PricedCache,
     StaticCache,
 )
+from banditroute.core.arrays import FloatArray
 from simulations.polar.belady import belady
 from simulations.polar.episode import Episode, Scene, play
 from simulations.polar.world import World, WorldConfig

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from banditroute.arrays import FloatArray
 from banditroute.controllers import Adapter
 from banditroute.controllers.cache.placement import best_set
-from banditroute.simulator import Workload
-from banditroute.simulator.interval import Interval
+from banditroute.core.arrays import FloatArray
+from banditroute.evaluation import Workload
+from banditroute.evaluation.metrics.interval import Interval
 from simulations.polar.episode import Scene, play
 from simulations.polar.study import CONFIG, CONTROLLERS, controller, policy
 from simulations.polar.workers import Workers

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from banditroute.arrays import BoolArray, FloatArray, IntArray
 from banditroute.controllers import Adapter
 from banditroute.controllers.cache.placement import best_set
+from banditroute.core.arrays import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,14 +10,15 @@ from typing import TypeAlias
 from sqlalchemy import Connection
 
 from banditroute import Router
-from banditroute.cli.sums import agrees, fold_of
+from banditroute.core.ids import DecisionIds
 from banditroute.errors import BanditRouteError
-from banditroute.identity import DecisionIds
-from banditroute.store import compaction, migrations, setup
-from banditroute.store.ledger import Ledger
-from banditroute.store.schema import SCHEMA_VERSION
-from banditroute.store.sql import SqlStore
-from banditroute.store.verification import verify
+from banditroute.router.log_check import agrees, fold_of
+from banditroute.store.maintenance import compact, setup
+from banditroute.store.maintenance.upgrade import upgrade
+from banditroute.store.maintenance.verify import verify
+from banditroute.store.schema.version import SCHEMA_VERSION
+from banditroute.store.sql.log import Ledger
+from banditroute.store.sql.store import SqlStore
 from simulations.reliability import release
 from simulations.reliability.world import SECRET, START, a_router, a_vector, bodies, url
 
@@ -120,8 +121,8 @@ def _snapshots(disk: Path, say: Say) -> None:
 
 def _compact(disk: Path, say: Say) -> None:
     store = url(disk / DATABASE)
-    (done,) = compaction.compact(store, fold_of, agrees, older_than_days=1, now_us=LATER_US)
-    assert done.decisions > compaction.SWEPT
+    (done,) = compact.compact(store, fold_of, agrees, older_than_days=1, now_us=LATER_US)
+    assert done.decisions > compact.SWEPT
     say(DONE)
 
 
@@ -155,7 +156,7 @@ def _contradicted(disk: Path, say: Say) -> None:
 
 
 def _upgrade(disk: Path, say: Say) -> None:
-    migrations.upgrade(url(disk / DATABASE))
+    upgrade(url(disk / DATABASE))
     say(DONE)
 
 

@@ -8,13 +8,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from banditroute.cli.sums import fold_of
-from banditroute.records import FeedbackRecord, LogRecord
-from banditroute.store import migrations
-from banditroute.store.spool import Spool
-from banditroute.store.spool_codec import decoded
-from banditroute.store.sql import SqlStore
-from banditroute.store.verification import verify
+from banditroute.core.log import FeedbackRecord, LogRecord
+from banditroute.router.log_check import fold_of
+from banditroute.store.maintenance.upgrade import upgrade
+from banditroute.store.maintenance.verify import verify
+from banditroute.store.spool.codec import decoded
+from banditroute.store.spool.file import Spool
+from banditroute.store.sql.store import SqlStore
 from simulations.reliability.activities import (
     DATABASE,
     DONE,
@@ -132,11 +132,11 @@ def _upgraded(disk: Path, activity: Activity, digest: str) -> Iterator[str]:
         place = disk / f"restored-{number}"
         place.mkdir()
         shutil.copyfile(copy, place / DATABASE)
-        migrations.upgrade(url(place / DATABASE))
+        upgrade(url(place / DATABASE))
         with opened(place, patience=None) as router:
             if digest and router.digest() != digest:
                 yield "a copy of before holds something else"
-    migrations.upgrade(url(disk / DATABASE))
+    upgrade(url(disk / DATABASE))
 
 
 def _said(records: Sequence[LogRecord]) -> Iterator[int]:

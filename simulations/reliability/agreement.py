@@ -14,12 +14,12 @@ from unittest import mock
 
 from sqlalchemy import false
 
-from banditroute import choice
-from banditroute.learning import belief
-from banditroute.records import DecisionRecord, FeedbackRecord, Position, PreferencesRecord, SnapshotRecord
-from banditroute.store import reader, rows
-from banditroute.store.decoding import to_feedbacks
-from banditroute.store.order import as_lived
+from banditroute.core.log import DecisionRecord, FeedbackRecord, Position, PreferencesRecord, SnapshotRecord
+from banditroute.learning.posterior import model
+from banditroute.router import choice
+from banditroute.store.semantics.order import as_lived
+from banditroute.store.sql import read, rows
+from banditroute.store.sql.decode import to_feedbacks
 from simulations.reliability.life import DivergenceError, Life
 from simulations.reliability.quiet import quiet
 from simulations.reliability.row import Finding, Tick
@@ -54,15 +54,15 @@ def _mixed(
     return as_lived(decisions, reversed(list(feedback)))
 
 
-_newest_snapshot = reader.newest_snapshot
+_newest_snapshot = read.newest_snapshot
 
 MUTANTS: Mapping[str, tuple[ModuleType, str, Callable[..., Any] | object]] = {
     "amendments": (rows, "to_feedbacks", _amended),
-    "prices": (reader, "price_history", lambda *_: {}),
-    "preferences": (reader, "latest_preferences", _oldest),
-    "snapshots": (reader, "newest_snapshot", _behind),
-    "order": (reader, "as_lived", _mixed),
-    "other workers": (reader, "_OTHERS_FEEDBACK", reader._OTHERS_FEEDBACK.where(false())),
+    "prices": (read, "price_history", lambda *_: {}),
+    "preferences": (read, "latest_preferences", _oldest),
+    "snapshots": (read, "newest_snapshot", _behind),
+    "order": (read, "as_lived", _mixed),
+    "other workers": (read, "_OTHERS_FEEDBACK", read._OTHERS_FEEDBACK.where(false())),
 }
 """What is wrong → a name in a module of the store, and the mistake that takes its place."""
 
@@ -71,7 +71,7 @@ MUTANTS: Mapping[str, tuple[ModuleType, str, Callable[..., Any] | object]] = {
 def _short() -> Iterator[None]:
     """Let few rows go by between snapshots, and few decisions to an epoch."""
     with (
-        mock.patch.object(belief, "REFRESH_EVERY", REFRESH_EVERY),
+        mock.patch.object(model, "REFRESH_EVERY", REFRESH_EVERY),
         mock.patch.object(choice, "EPOCH_REQUESTS", EPOCH_REQUESTS),
     ):
         yield

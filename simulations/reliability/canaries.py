@@ -14,7 +14,7 @@ from unittest import mock
 
 from sqlalchemy import create_engine
 
-from banditroute.store import sqlite
+from banditroute.store.databases import sqlite
 from simulations.reliability.failing import KEY, PASSWORD, SECRET, SOURCE, Path_, near, paths
 from simulations.reliability.row import Finding, Tick
 

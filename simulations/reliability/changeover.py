@@ -15,12 +15,12 @@ from typing import Self
 import numpy as np
 from sqlalchemy import text
 
-from banditroute.cli.sums import fold_of
 from banditroute.errors import BanditRouteError, StoreUnavailableError
-from banditroute.store.database import Database
-from banditroute.store.schema import SCHEMA_VERSION
-from banditroute.store.url import database_at
-from banditroute.store.verification import verify
+from banditroute.router.log_check import fold_of
+from banditroute.store.databases.base import Database
+from banditroute.store.databases.url import database_at
+from banditroute.store.maintenance.verify import verify
+from banditroute.store.schema.version import SCHEMA_VERSION
 from simulations.reliability import release
 from simulations.reliability.child import Child, numbers
 from simulations.reliability.outage import DIMENSION, PATIENCE, ROUTER, a_worker, routes, serve, stored

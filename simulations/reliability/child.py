@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from banditroute.store.sql import SqlStore
+from banditroute.store.sql.store import SqlStore
 from simulations.reliability.victim import ACK, append_for_ever
 
 PATIENCE = 30.0
@@ -29,7 +29,7 @@ class Child:
         """Run ``work(acks, *arguments)``, where ``acks`` is the file descriptor that takes the numbers."""
         # The server has imported everything once, so that a child costs a fork and no import.
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["simulations.reliability.victim", "banditroute.store.migrations"])
+        context.set_forkserver_preload(["simulations.reliability.victim", "banditroute.store.schema.migrations"])
         acks, write_end = context.Pipe(duplex=False)
         process = context.Process(target=_run, args=(work, write_end, *arguments))
         process.start()

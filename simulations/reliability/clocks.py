@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from banditroute import Router
-from banditroute.records import DecisionRecord, FeedbackRecord
+from banditroute.core.log import DecisionRecord, FeedbackRecord
 from simulations.reliability.row import Finding, Tick
 from simulations.reliability.world import EVENTS, NEW_PRICE, World, url
 

@@ -11,10 +11,10 @@ from typing import ClassVar
 
 from sqlalchemy import make_url, select
 
-from banditroute.records import FeedbackRecord, StateKey
-from banditroute.store import tables
-from banditroute.store.reader import arm_ids
-from banditroute.store.sql import SqlStore
+from banditroute.core.log import FeedbackRecord, StateKey
+from banditroute.store.schema import tables
+from banditroute.store.sql.read import arm_ids
+from banditroute.store.sql.store import SqlStore
 from simulations.reliability.child import PATIENCE, Child
 from simulations.reliability.quiet import quiet
 from simulations.reliability.row import Finding, Tick

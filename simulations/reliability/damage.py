@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from banditroute.core.log import DecisionRecord, FeedbackRecord, StateKey
 from banditroute.errors import StoreError
-from banditroute.records import DecisionRecord, FeedbackRecord, StateKey
-from banditroute.store.sql import SqlStore
+from banditroute.store.sql.store import SqlStore
 from simulations.reliability.victim import FOLD, opened
 
 

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Dialect, Engine
 
-from banditroute.learning import belief
-from banditroute.store import compaction, sqlite
+from banditroute.learning.posterior import model
+from banditroute.store.databases import sqlite
+from banditroute.store.maintenance import compact
 from simulations.reliability import release
 from simulations.reliability.activities import ACTIVITIES
 from simulations.reliability.aftermath import aftermath
@@ -102,7 +103,7 @@ def pretences(scenes: Sequence[Scene], count: int) -> Iterator[dict[str, Any]]:
 def main() -> None:
     """Set the scenes, and die, or pretend."""
     place, mode, count, names = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:]
-    belief.REFRESH_EVERY, compaction.SWEPT = SNAPSHOT_EVERY, SWEPT
+    model.REFRESH_EVERY, compact.SWEPT = SNAPSHOT_EVERY, SWEPT
     scripts = release.scripts(place / "migrations", release.ADDITIVE)
     compile_once()
     warm_up(place / "warm")

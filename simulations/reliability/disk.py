@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from banditroute.store.sql import SqlStore
+from banditroute.store.sql.store import SqlStore
 from simulations.reliability.child import PATIENCE, numbers
 from simulations.reliability.row import NotHere
 

@@ -7,7 +7,7 @@ from typing import ClassVar, TypeAlias
 
 import numpy as np
 
-from banditroute.arrays import FloatArray
+from banditroute.core.arrays import FloatArray
 from banditroute.learning import RidgePosterior
 from simulations.reliability.extended import ExtendedGram
 from simulations.reliability.row import Finding, Tick

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from banditroute.arrays import FloatArray
+from banditroute.core.arrays import FloatArray
 from simulations.reliability.row import NotHere
 
 _BLOCK = 10_000

@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from banditroute import Arm, Fixed, Objective, Price, Router
-from banditroute.arrays import FloatArray
-from banditroute.records import Situation
-from banditroute.store.sql import SqlStore
-from banditroute.store.sqlite import Sqlite
+from banditroute.core.arrays import FloatArray
+from banditroute.core.situation import Situation
+from banditroute.store.databases.sqlite import Sqlite
+from banditroute.store.sql.store import SqlStore
 from simulations.reliability.world import a_router, a_vector, bodies, url
 
 PASSWORD = "canary-pa55word"  # noqa: S105  (a canary)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from banditroute.store.schema import SCHEMA_VERSION
+from banditroute.store.schema.version import SCHEMA_VERSION
 from simulations.reliability.world import World, url
 
 STEPS = 70

@@ -13,8 +13,8 @@ from typing import ClassVar
 from sqlalchemy import Connection
 
 from banditroute.errors import StoreError
-from banditroute.store.ledger import Ledger
-from banditroute.store.sql import SqlStore
+from banditroute.store.sql.log import Ledger
+from banditroute.store.sql.store import SqlStore
 from simulations.reliability.child import PATIENCE, Child
 from simulations.reliability.crashes import journal
 from simulations.reliability.quiet import quiet

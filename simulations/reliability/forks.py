@@ -20,11 +20,12 @@ import numpy as np
 from sqlalchemy import text
 
 from banditroute import Router
-from banditroute.identity import IdSource, random_body
-from banditroute.records import FeedbackRecord, Receipt
-from banditroute.store.database import Database
-from banditroute.store.postgres import Postgres
-from banditroute.store.sql import SqlStore
+from banditroute.core.ids import IdSource, random_body
+from banditroute.core.log import FeedbackRecord
+from banditroute.core.receipt import Receipt
+from banditroute.store.databases.base import Database
+from banditroute.store.databases.postgres import Postgres
+from banditroute.store.sql.store import SqlStore
 from simulations.reliability.child import PATIENCE, Child
 from simulations.reliability.quiet import quiet
 from simulations.reliability.row import Finding, Tick

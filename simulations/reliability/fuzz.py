@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from banditroute import Arm, Objective, Price, Router
+from banditroute.core.log import DecisionRecord, FeedbackRecord, LogRecord, Position
+from banditroute.core.receipt import ReceiptStatus
+from banditroute.core.spec import StoredRouter
 from banditroute.errors import BanditRouteError, InvalidOutcomeError
-from banditroute.records import DecisionRecord, FeedbackRecord, LogRecord, Position, ReceiptStatus, StoredRouter
 from banditroute.store import START, MemoryStore, Store
-from banditroute.store.sql import SqlStore
+from banditroute.store.sql.store import SqlStore
 from simulations.reliability import awkward
 from simulations.reliability.awkward import Dice
 from simulations.reliability.row import Finding, Tick

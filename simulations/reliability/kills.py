@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from banditroute.store.sql import SqlStore
+from banditroute.store.sql.store import SqlStore
 from simulations.reliability.child import killed
 from simulations.reliability.damage import Damage, damage
 from simulations.reliability.row import Finding, Tick

@@ -8,7 +8,7 @@ from typing import ClassVar, TypeAlias
 import numpy as np
 
 from banditroute import Arm, LinUCB, Objective, Router
-from banditroute.arrays import FloatArray
+from banditroute.core.arrays import FloatArray
 from simulations.reliability.row import Finding, Tick
 from simulations.reliability.world import SECRET, bodies
 

@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import create_engine, text
 
 from banditroute import Arm, Price, Router
-from banditroute.cli.sums import agrees, fold_of
+from banditroute.core.ids import DecisionIds
 from banditroute.errors import BanditRouteError
-from banditroute.identity import DecisionIds
+from banditroute.router.log_check import agrees, fold_of
 from banditroute.store import MemoryStore, Store
-from banditroute.store.compaction import compact
-from banditroute.store.sql import SqlStore
+from banditroute.store.maintenance.compact import compact
+from banditroute.store.sql.store import SqlStore
 from simulations.reliability.world import FEATURES, Clock, a_router, bodies
 
 PATIENCE = 30.0

@@ -18,14 +18,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from banditroute.core.ids import DecisionIds
+from banditroute.core.log import Position, SnapshotRecord, StateKey
 from banditroute.errors import BanditRouteError, InvalidDecisionIdError, SnapshotCorruptError, SpoolCorruptError
-from banditroute.identity import DecisionIds
 from banditroute.learning import Statistics, decode
-from banditroute.records import Position, SnapshotRecord, StateKey
-from banditroute.state import State
-from banditroute.state.snapshot import encode
-from banditroute.store.spool import Spool
-from banditroute.store.spool_codec import decoded, encoded
+from banditroute.router.state import State
+from banditroute.router.state.snapshot import encode
+from banditroute.store.spool.codec import decoded, encoded
+from banditroute.store.spool.file import Spool
 from banditroute.testing import a_decision, feedback_of
 from simulations.reliability.quiet import quiet
 from simulations.reliability.row import Finding, Tick

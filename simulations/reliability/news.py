@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from banditroute import Arm, Price, Router
-from banditroute.store.sql import SqlStore
+from banditroute.store.sql.store import SqlStore
 from simulations.reliability.row import Finding, Tick
 from simulations.reliability.server import own_server
 from simulations.reliability.world import ARMS, FEATURES, OBJECTIVES, a_vector

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from banditroute.arrays import IntArray, RowArray
+from banditroute.core.arrays import IntArray, RowArray
 from banditroute.learning import ExactSums, encode
 
 DIMENSION, OUTCOMES = 64, 2

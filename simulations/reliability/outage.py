@@ -13,9 +13,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from banditroute import Arm, Router
+from banditroute.core.log import FeedbackRecord
+from banditroute.core.receipt import Receipt
 from banditroute.errors import BanditRouteError
-from banditroute.records import FeedbackRecord, Receipt
-from banditroute.store.sql import SqlStore
+from banditroute.store.sql.store import SqlStore
 from simulations.reliability.child import Child
 from simulations.reliability.row import Finding, Tick
 from simulations.reliability.server import own_server

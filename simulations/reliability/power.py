@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from banditroute.store.sql import SqlStore
+from banditroute.store.sql.store import SqlStore
 from simulations.reliability.damage import Damage, damage
 from simulations.reliability.disk import compiled_shim, running, sleep_until, synced_image, torn_image
 from simulations.reliability.row import Finding, Tick

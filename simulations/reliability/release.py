@@ -14,16 +14,17 @@ from unittest import mock
 
 from sqlalchemy import Connection, Engine, column, event, table, text, update
 
+from banditroute.core.log import DecisionRecord, LogRecord
 from banditroute.errors import StoreError, StoreUnavailableError
-from banditroute.records import DecisionRecord, LogRecord
-from banditroute.store import migrations, schema
-from banditroute.store.appending import Appender
 from banditroute.store.base import Fold, Revise
-from banditroute.store.database import Database
-from banditroute.store.fates import Fates
-from banditroute.store.ledger import Ledger
-from banditroute.store.sql import SqlStore
-from banditroute.store.sqlite import Sqlite
+from banditroute.store.databases.base import Database
+from banditroute.store.databases.sqlite import Sqlite
+from banditroute.store.maintenance import upgrade as upgrading
+from banditroute.store.schema import migrations, version
+from banditroute.store.semantics.results import Fates
+from banditroute.store.sql.append import Appender
+from banditroute.store.sql.log import Ledger
+from banditroute.store.sql.store import SqlStore
 from simulations.reliability.victim import ACK
 
 NEXT = "0002"
@@ -81,7 +82,7 @@ def scripts(place: Path, revision: str) -> Path:
 def installed(place: Path) -> Iterator[None]:
     """Be the next release, with its migrations in ``place``, as long as this lasts."""
     with (
-        mock.patch.object(schema, "SCHEMA_VERSION", NEXT),
+        mock.patch.object(version, "SCHEMA_VERSION", NEXT),
         mock.patch.object(migrations, "__file__", str(place / "__init__.py")),
         mock.patch.object(SqlStore, "ledger", NextLedger),
     ):
@@ -163,7 +164,7 @@ def upgrade(
         stack.enter_context(mock.patch.object(Sqlite, "back_up", points.around(Sqlite.back_up)))
         stack.enter_context(mock.patch.object(migrations, "run", _holding(migrations.run, hold)))
         try:
-            migrations.upgrade(url)
+            upgrading.upgrade(url)
         except StoreUnavailableError:
             sys.exit(HELD_UP)
         except StoreError:

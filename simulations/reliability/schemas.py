@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from banditroute.errors import SchemaVersionError
-from banditroute.store import migrations
-from banditroute.store.schema import SCHEMA_VERSION
+from banditroute.store.maintenance.upgrade import upgrade
+from banditroute.store.schema.version import SCHEMA_VERSION
 from simulations.reliability import fixture
 from simulations.reliability.row import Finding, Tick
 from simulations.reliability.world import START, Clock, World, a_router, bodies, url
@@ -85,7 +85,7 @@ class Schemas:
 
 def _upgraded(path: Path, copy: Path) -> Path:
     shutil.copyfile(path, copy)
-    migrations.upgrade(url(copy))
+    upgrade(url(copy))
     return copy
 
 

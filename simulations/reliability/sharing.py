@@ -16,9 +16,9 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from sqlalchemy import Connection, create_engine, select, text
 
-from banditroute.store import tables
-from banditroute.store.ledger import Ledger
-from banditroute.store.sql import SqlStore
+from banditroute.store.schema import tables
+from banditroute.store.sql.log import Ledger
+from banditroute.store.sql.store import SqlStore
 from simulations.reliability.child import PATIENCE, Child
 from simulations.reliability.crashes import MILLION, journal
 from simulations.reliability.row import Finding, Tick

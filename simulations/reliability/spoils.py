@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from banditroute.core.log import FeedbackRecord
 from banditroute.errors import SpoolCorruptError, StoreUnavailableError
-from banditroute.records import FeedbackRecord
-from banditroute.store.spool import FRAME, HEADER, Spool
-from banditroute.store.spool_codec import encoded
-from banditroute.store.spools import Spools as Directory
-from banditroute.store.sql import SqlStore
+from banditroute.store.spool.codec import encoded
+from banditroute.store.spool.directory import Spools as Directory
+from banditroute.store.spool.file import FRAME, HEADER, Spool
+from banditroute.store.sql.store import SqlStore
 from banditroute.testing import SPEC, a_decision, feedback_of
 from simulations.reliability.child import Child
 from simulations.reliability.quiet import quiet

@@ -16,26 +16,26 @@ from simulations.reliability.row import Finding, Tick
 from simulations.reliability.server import found_server
 
 CODEC = (
-    "banditroute/store/codec.py",
-    "banditroute/store/decoding.py",
-    "banditroute/store/spool_codec.py",
-    "banditroute/learning/codec.py",
-    "banditroute/learning/statistics.py",
-    "banditroute/state/snapshot.py",
+    "banditroute/store/sql/encode.py",
+    "banditroute/store/sql/decode.py",
+    "banditroute/store/spool/codec.py",
+    "banditroute/learning/sums/codec.py",
+    "banditroute/learning/sums/table.py",
+    "banditroute/router/state/snapshot.py",
     *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("banditroute/records/[a-z]*.py")),
 )
 VALIDATION = (
-    "banditroute/arms.py",
-    "banditroute/arrays.py",
-    "banditroute/identity.py",
-    "banditroute/objectives.py",
-    "banditroute/outcomes.py",
-    "banditroute/space.py",
-    "banditroute/window.py",
+    "banditroute/core/arms.py",
+    "banditroute/core/arrays.py",
+    "banditroute/core/ids.py",
+    "banditroute/core/objectives.py",
+    "banditroute/core/outcomes.py",
+    "banditroute/features/space.py",
+    "banditroute/core/windows.py",
     "banditroute/controllers/checks.py",
     "banditroute/policies/checks.py",
-    "banditroute/store/limits.py",
-    "banditroute/store/url.py",
+    "banditroute/store/semantics/limits.py",
+    "banditroute/store/databases/url.py",
 )
 STORE = tuple(
     name
@@ -76,7 +76,7 @@ TESTS = (
 )
 """Those that concern the three parts, with the examples in them; not those that take minutes."""
 
-NOT_MUTATED = "banditroute/store/migrations/"
+NOT_MUTATED = "banditroute/store/schema/migrations/"
 """What Alembic reads by itself; what it makes is compared with the tables as a whole."""
 
 PATIENCE = 60.0

@@ -12,8 +12,8 @@ from unittest import mock
 from sqlalchemy import Engine, event
 
 from banditroute import Router
+from banditroute.core.ids import BODY_BYTES, TAG_BYTES, DecisionIds, random_body
 from banditroute.errors import BanditRouteError, InvalidDecisionIdError
-from banditroute.identity import BODY_BYTES, TAG_BYTES, DecisionIds, random_body
 from simulations.reliability.row import Finding, Tick
 from simulations.reliability.world import a_router, a_vector, url
 
@@ -64,7 +64,7 @@ class Tenants:
     def measure(self, place: Path, tick: Tick) -> Finding:
         """Try with our tags, then with blind ones."""
         ours = self._tries(place / "ours.db", tick)
-        with mock.patch("banditroute.router.DecisionIds", TenantBlind):
+        with mock.patch("banditroute.router.router.DecisionIds", TenantBlind):
             blind = self._tries(place / "blind.db", lambda *_: None)
         measured: dict[str, float | str] = {
             "tries": self.tries,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from banditroute.store.schema import SCHEMA_VERSION
+from banditroute.store.schema.version import SCHEMA_VERSION
 from simulations.reliability import release
 from simulations.reliability.changeover import Life
 from simulations.reliability.child import Child

@@ -18,15 +18,17 @@ from typing import Any, ClassVar
 import numpy as np
 from sqlalchemy import Connection, event
 
+from banditroute.core.log import LogRecord
+from banditroute.core.receipt import ReceiptStatus
+from banditroute.core.spec import StoredRouter
 from banditroute.errors import StoreUnavailableError
 from banditroute.learning import folder
-from banditroute.records import LogRecord, ReceiptStatus, StoredRouter
 from banditroute.store.base import Fold, Revise
-from banditroute.store.database import Database
-from banditroute.store.fates import Fates
-from banditroute.store.ledger import Ledger
-from banditroute.store.sql import SqlStore
-from banditroute.store.sqlite import Sqlite
+from banditroute.store.databases.base import Database
+from banditroute.store.databases.sqlite import Sqlite
+from banditroute.store.semantics.results import Fates
+from banditroute.store.sql.log import Ledger
+from banditroute.store.sql.store import SqlStore
 from banditroute.testing import ARMS, PREFERENCES, SECRET, SPEC, a_decision, feedback_of
 from banditroute.testing.records import reporting
 

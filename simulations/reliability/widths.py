@@ -8,9 +8,9 @@ from typing import ClassVar, TypeAlias
 import numpy as np
 
 from banditroute import Exploration, LinTS
-from banditroute.arrays import FloatArray
+from banditroute.core.arrays import FloatArray
+from banditroute.core.prediction import Prediction
 from banditroute.learning import RidgePosterior
-from banditroute.records import Prediction
 from banditroute.testing import situation
 from simulations.reliability.row import Finding, Tick
 

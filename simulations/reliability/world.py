@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from banditroute import Arm, LinUCB, Objective, Price, Router
-from banditroute.arrays import FloatArray
-from banditroute.identity import IdSource
+from banditroute.core.arrays import FloatArray
+from banditroute.core.ids import IdSource
 from banditroute.store import Store
 
 SECRET = bytes(range(32))

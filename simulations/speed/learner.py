@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from banditroute.arrays import FloatArray
+from banditroute.core.arrays import FloatArray
 from simulations.speed.stream import Stream
 
 

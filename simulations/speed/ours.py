@@ -5,10 +5,12 @@ from typing import TypeAlias
 
 import numpy as np
 
-from banditroute.arrays import OUTCOME_BITS, BoolArray, FloatArray, IntArray, RowArray, feature_row
+from banditroute.core.arrays import OUTCOME_BITS, BoolArray, FloatArray, IntArray, RowArray, feature_row
+from banditroute.core.log import StateKey
+from banditroute.core.request import Request
+from banditroute.core.situation import Situation
 from banditroute.learning import Belief
 from banditroute.policies import Exploration, LinUCB
-from banditroute.records import Request, Situation, StateKey
 from simulations.speed.stream import OBJECTIVES, Stream
 
 Prepared: TypeAlias = tuple[RowArray, FloatArray]

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from banditroute.arrays import FloatArray
+from banditroute.core.arrays import FloatArray
 from simulations.speed.learner import Learner
 from simulations.speed.stream import Stream
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from banditroute.arrays import FEATURE_UNIT, OUTCOME_UNIT, FloatArray, IntArray
-from banditroute.objectives import Objective, Objectives
+from banditroute.core.arrays import FEATURE_UNIT, OUTCOME_UNIT, FloatArray, IntArray
+from banditroute.core.objectives import Objective, Objectives
 
 OBJECTIVES = Objectives(
     [

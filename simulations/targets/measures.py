@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from banditroute import Objective
-from banditroute.arrays import FloatArray
 from banditroute.controllers import Controller
+from banditroute.core.arrays import FloatArray
 
 HERE = Path(__file__).parent
 CONFIG: dict[str, Any] = tomllib.loads((HERE / "config.toml").read_text("utf-8"))

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from banditroute import Arm, Decision, Objective, Router
-from banditroute.arrays import FloatArray, IntArray
 from banditroute.controllers import Controller
-from banditroute.simulator import Workload
+from banditroute.core.arrays import FloatArray, IntArray
+from banditroute.evaluation import Workload
 
 START_S = 1_700_000_000.0
 SECRET = bytes(32)

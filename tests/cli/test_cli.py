@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from banditroute.arms import Arm
 from banditroute.cli import main
 from banditroute.cli.arguments import bounds, policies, weights
+from banditroute.core.arms import Arm
+from banditroute.core.objectives import Objective
 from banditroute.errors import InvalidArgumentError
-from banditroute.objectives import Objective
+from banditroute.evaluation import Workload
 from banditroute.router import Router
-from banditroute.simulator import Workload
 from tests.simulator.tables import small_workload
 
 

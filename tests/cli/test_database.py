@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from banditroute.cli import main
-from banditroute.store import migrations
+from banditroute.store.schema import migrations
 from simulations.reliability.world import START, World, url
 
 
@@ -131,7 +131,7 @@ def test_verify_finds_each_damage(store: str, capsys: pytest.CaptureFixture[str]
 def test_compact_counts_and_deletes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("banditroute.learning.belief.REFRESH_EVERY", 16)
+    monkeypatch.setattr("banditroute.learning.posterior.model.REFRESH_EVERY", 16)
     world, store = World(), url(tmp_path / "routing.db")
     with world.open(store) as router:
         for number in range(60):

@@ -6,10 +6,13 @@ from typing import Any
 import numpy as np
 
 from banditroute import Objective
-from banditroute.arrays import FloatArray
 from banditroute.controllers import Choice, Controller
-from banditroute.objectives import Objectives
-from banditroute.records import DecisionRecord, FeedbackRecord, Prediction, Request, Situation
+from banditroute.core.arrays import FloatArray
+from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.core.objectives import Objectives
+from banditroute.core.prediction import Prediction
+from banditroute.core.request import Request
+from banditroute.core.situation import Situation
 
 OBJECTIVES = Objectives(
     [Objective("quality"), Objective("cost_usd", goal="min"), Objective("latency_s", goal="min", bounds=(0, 30))]

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from banditroute.arrays import FloatArray, RowArray
 from banditroute.controllers import (
     Adapter,
     DoublingEpochs,
@@ -18,8 +17,9 @@ from banditroute.controllers import (
     PricedCache,
     StaticCache,
 )
+from banditroute.core.arrays import FloatArray, RowArray
+from banditroute.core.situation import Situation
 from banditroute.errors import InvalidArgumentError, SnapshotCorruptError
-from banditroute.records import Situation
 from banditroute.testing import situation
 from banditroute.testing.controllers import greedy, life, softmax
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from banditroute.controllers import CircuitBreaker
+from banditroute.core.situation import Situation
 from banditroute.errors import InvalidArgumentError
-from banditroute.records import Situation
 from banditroute.testing import situation
 from banditroute.testing.controllers import even, life
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from banditroute.arrays import OUTCOME_UNIT
 from banditroute.controllers import ADWIN, Drift, Outlook, PageHinkley, Shrink
-from banditroute.controllers.drift import RECENT
+from banditroute.controllers.drift.drift import RECENT
+from banditroute.core.arrays import OUTCOME_UNIT
 from banditroute.errors import InvalidArgumentError
 from banditroute.testing import situation
 from banditroute.testing.controllers import greedy, life

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from banditroute.arrays import FloatArray
 from banditroute.controllers import (
     Adapter,
     CallbackResidency,
@@ -21,7 +20,9 @@ from banditroute.controllers import (
     Predict,
     StaticCache,
 )
-from banditroute.records import DecisionRecord, Situation
+from banditroute.core.arrays import FloatArray
+from banditroute.core.log import DecisionRecord
+from banditroute.core.situation import Situation
 from banditroute.testing import ControllerLaws
 from banditroute.testing.controllers import softmax
 

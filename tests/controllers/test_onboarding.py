@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from banditroute.arrays import OUTCOME_UNIT
 from banditroute.controllers import Onboarding, Outlook
 from banditroute.controllers.onboarding import mixture_bound
+from banditroute.core.arrays import OUTCOME_UNIT
+from banditroute.core.situation import Situation
 from banditroute.errors import InvalidArgumentError
-from banditroute.records import Situation
 from banditroute.testing import situation
 from banditroute.testing.controllers import greedy, life
 

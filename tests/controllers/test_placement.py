@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from banditroute.arrays import BoolArray, FloatArray
 from banditroute.controllers.cache import placement
 from banditroute.controllers.cache.placement import best_set, drawn_values, enumerated_set, local_set, worth
+from banditroute.core.arrays import BoolArray, FloatArray
 
 INSTANCES = 1_000
 MOST_SETS = 5_000

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from banditroute.arrays import FloatArray
 from banditroute.controllers import QualityFloor
+from banditroute.core.arrays import FloatArray
 from banditroute.errors import InvalidArgumentError
 from banditroute.learning.confidence import boundary
 from banditroute.testing.policies import believing

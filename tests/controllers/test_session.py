@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from banditroute.arrays import FloatArray
 from banditroute.controllers import AdapterLoad, PromptCache, Session
+from banditroute.core.arrays import FloatArray
+from banditroute.core.objectives import Objective, Objectives
+from banditroute.core.situation import Situation
 from banditroute.errors import InvalidArgumentError
-from banditroute.objectives import Objective, Objectives
-from banditroute.records import Situation
 from banditroute.testing import situation
 from banditroute.testing.controllers import greedy, life
 from banditroute.testing.policies import believing

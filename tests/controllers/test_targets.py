@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from banditroute.controllers import Average, Latency, PerCohort, Shares, Within
-from banditroute.controllers.memory import MOST_NOTES, Memory
-from banditroute.controllers.queue import VirtualQueue
+from banditroute.controllers.pending import MOST_NOTES, Memory
+from banditroute.controllers.targets.virtual_queue import VirtualQueue
 from banditroute.errors import InvalidArgumentError
 from tests.controllers.lives import Life, a_situation, certain, stubborn, without
 

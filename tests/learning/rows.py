@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from banditroute.arrays import FEATURE_UNIT, OUTCOME_UNIT, FloatArray, IntArray, RowArray
+from banditroute.core.arrays import FEATURE_UNIT, OUTCOME_UNIT, FloatArray, IntArray, RowArray
 
 
 def grid_rows(seed: int, count: int, dimension: int, outcomes: int) -> tuple[RowArray, IntArray]:

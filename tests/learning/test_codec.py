@@ -4,10 +4,10 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from banditroute.core.log import StateKey
 from banditroute.errors import SnapshotCorruptError
 from banditroute.learning import ExactSums, Statistics, decode, encode
-from banditroute.learning.codec import seal
-from banditroute.records import StateKey
+from banditroute.learning.sums.codec import seal
 from tests.learning.rows import grid_rows
 
 

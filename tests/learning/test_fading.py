@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from banditroute.arrays import FEATURE_BITS, OUTCOME_BITS
+from banditroute.core.arrays import FEATURE_BITS, OUTCOME_BITS
+from banditroute.core.log import StateKey
+from banditroute.core.objectives import Objective, Objectives
 from banditroute.errors import InvalidArgumentError
 from banditroute.learning import BASE_EPOCH, Belief, ExactSums, Statistics
-from banditroute.learning.fading import MAX_HALVINGS, Fading
-from banditroute.objectives import Objective, Objectives
-from banditroute.records import StateKey
+from banditroute.learning.sums.weights import MAX_HALVINGS, Fading
 
 GROUP = "quality"
 OBJECTIVES = Objectives([Objective("quality")])

@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from banditroute.core.log import FeedbackRecord, StateKey
 from banditroute.errors import InvalidArgumentError, SnapshotCorruptError
 from banditroute.learning import ExactSums, Statistics, decode, encode, folder
-from banditroute.records import FeedbackRecord, StateKey
 from banditroute.store.base import Fold
 from tests.learning.rows import grid_rows
 

@@ -1,8 +1,8 @@
 import numpy as np
 
-from banditroute.arrays import FEATURE_UNIT, OUTCOME_UNIT
+from banditroute.core.arrays import FEATURE_UNIT, OUTCOME_UNIT
 from banditroute.learning import ExactSums
-from banditroute.learning.group import PRIOR_NOISE, PRIOR_ROWS, GroupBelief
+from banditroute.learning.posterior.group import PRIOR_NOISE, PRIOR_ROWS, GroupBelief
 from tests.learning.rows import grid_rows
 
 DIMENSION, OUTCOMES, RIDGE = 5, 2, 3.0

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 
-from banditroute.arrays import FloatArray, IntArray, RowArray
+from banditroute.core.arrays import FloatArray, IntArray, RowArray
 from banditroute.errors import InvalidArgumentError
-from banditroute.learning import ExactSums, RidgePosterior, ridge
-from banditroute.learning.factored import Factored
-from banditroute.learning.packed import Packed
-from banditroute.learning.stacked import Stacked
+from banditroute.learning import ExactSums, RidgePosterior
+from banditroute.learning.posterior import ridge
+from banditroute.learning.posterior.backends.factored import Factored
+from banditroute.learning.posterior.backends.packed import Packed
+from banditroute.learning.posterior.backends.stacked import Stacked
 from tests.learning.rows import as_floats, grid_rows
 
 ARMS, DIMENSION, OUTCOMES = 5, 13, 3

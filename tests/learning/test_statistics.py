@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from banditroute.core.log import StateKey
 from banditroute.errors import InvalidArgumentError
 from banditroute.learning import BASE_EPOCH, ExactSums, Statistics
-from banditroute.records import StateKey
 from tests.learning.rows import grid_rows
 
 GROUPS = {"quality": 1, "response": 2}

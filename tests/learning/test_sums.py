@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from banditroute.errors import InvalidArgumentError
 from banditroute.learning import ExactSums, encode
-from banditroute.learning.sums import upper_triangle
+from banditroute.learning.sums.exact import upper_triangle
 from tests.learning.rows import as_floats, grid_rows
 
 COUNT, DIMENSION, OUTCOMES = 20_000, 9, 3

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from banditroute.arrays import FloatArray
-from banditroute.learning.stacked import Stacked
+from banditroute.core.arrays import FloatArray
+from banditroute.learning.posterior.backends.stacked import Stacked
 
 GAMMA, STEPS, DIMENSION = 0.99, 8_000, 6
 

@@ -8,11 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from banditroute.arrays import FloatArray
-from banditroute.learning import Belief, ridge
-from banditroute.objectives import Objective, Objectives
+from banditroute.core.arrays import FloatArray
+from banditroute.core.log import StateKey
+from banditroute.core.objectives import Objective, Objectives
+from banditroute.core.prediction import Prediction
+from banditroute.core.request import Request
+from banditroute.core.situation import Situation
+from banditroute.learning import Belief
+from banditroute.learning.posterior import ridge
 from banditroute.policies import Exploration, LinUCB
-from banditroute.records import Prediction, Request, Situation, StateKey
 
 OBJECTIVES = Objectives(
     [Objective("quality"), Objective("cost_usd", goal="min"), Objective("taste", group="response")]

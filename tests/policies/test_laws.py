@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from banditroute.arrays import FloatArray
+from banditroute.core.arrays import FloatArray
+from banditroute.core.situation import Situation
 from banditroute.errors import NoEligibleArmError
 from banditroute.policies import EpsilonGreedy, Exploration, Fixed, LinTS, LinUCB, Uniform
 from banditroute.policies.exploration import greedy
-from banditroute.records import Situation
 from banditroute.testing import PolicyLaws, situation
 
 

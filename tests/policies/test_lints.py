@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtr
 
-from banditroute.policies.lints import probability_of_best
+from banditroute.policies.linear.lints import probability_of_best
 
 DRAWS = 1_000_000
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from banditroute.barrier import Barrier
+from banditroute.core.runtime.faults import Barrier
 from simulations.reliability.agreement import Agreement
 from simulations.reliability.away import Away
 from simulations.reliability.bits import Kernels, Retractions, Stops
@@ -95,7 +95,7 @@ SMALL_OF_THE_NIGHT: tuple[Row, ...] = (
     ),
     Upgrades(kills=4, seconds=2.0, workers=1, rate=20.0, hold=0.0, control_kills=2, control_seconds=4.0),
     Suite(
-        parts={"codec": ("banditroute/learning/codec.py",), "URLs": ("banditroute/store/url.py",)},
+        parts={"codec": ("banditroute/learning/sums/codec.py",), "URLs": ("banditroute/store/databases/url.py",)},
         tests=("tests/learning/test_codec.py", "tests/store/test_url.py"),
         faults=8,
         again=4,

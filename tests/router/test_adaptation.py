@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from banditroute import Arm, Objective, Router, Uniform, choice
+from banditroute import Arm, Objective, Router, Uniform
 from banditroute.controllers import (
     ADWIN,
     AdapterLoad,
@@ -23,8 +23,9 @@ from banditroute.controllers import (
     Session,
 )
 from banditroute.errors import InvalidArgumentError
-from banditroute.learning import belief
-from banditroute.learning.fading import Fading
+from banditroute.learning.posterior import model
+from banditroute.learning.sums.weights import Fading
+from banditroute.router import choice
 from simulations.reliability.world import a_router, bodies, url
 from tests.router.world import World, lived
 
@@ -34,8 +35,8 @@ ARMS = [Arm("a"), Arm("b")]
 
 @pytest.fixture(autouse=True)
 def _hastened(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(belief, "REFRESH_EVERY", 96)
-    monkeypatch.setattr(belief, "LIVE_EPOCHS", 3)
+    monkeypatch.setattr(model, "REFRESH_EVERY", 96)
+    monkeypatch.setattr(model, "LIVE_EPOCHS", 3)
     monkeypatch.setattr(choice, "EPOCH_REQUESTS", 16)
 
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from banditroute import Router, Uniform
-from banditroute.arrays import FloatArray
-from banditroute.barrier import Barrier
 from banditroute.controllers import Adapter, StaticCache
+from banditroute.core.arrays import FloatArray
+from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.core.runtime.faults import Barrier
+from banditroute.core.situation import Situation
 from banditroute.learning import Belief
-from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 from banditroute.store import MemoryStore
 from simulations.reliability.world import a_router, a_vector, bodies
 from tests.router.world import logged

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from banditroute import Arm, LinUCB, Objective, Router
-from banditroute.learning import belief
+from banditroute.learning.posterior import model
 
 LO, HI = -2.0, 6.0
 ARMS = ("a", "b", "c")
@@ -13,7 +13,7 @@ ROWS = 120
 
 @pytest.mark.parametrize("ridge", [0.1, 1.0, 4.0])
 def test_expected_is_the_closed_form(ridge: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(belief, "REFRESH_EVERY", ROWS)
+    monkeypatch.setattr(model, "REFRESH_EVERY", ROWS)
     router = Router(
         "closed",
         arms=[Arm(name) for name in ARMS],

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from banditroute import Arm, LinTS, LinUCB, Policy, Router
-from banditroute.arrays import FloatArray
-from banditroute.learning.group import GroupBelief
-from banditroute.records import Situation
+from banditroute.core.arrays import FloatArray
+from banditroute.core.situation import Situation
+from banditroute.learning.posterior.group import GroupBelief
 from simulations.reliability.world import SECRET, bodies
 
 SEEDS = 20

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from banditroute import Router, Uniform, choice
+from banditroute import Router, Uniform
 from banditroute.controllers import Adapter, DoublingEpochs, EpochCache, Predict
+from banditroute.core.log import DecisionRecord
 from banditroute.errors import InvalidArgumentError
-from banditroute.learning import belief
-from banditroute.records import DecisionRecord
+from banditroute.learning.posterior import model
+from banditroute.router import choice
 from simulations.reliability.world import a_router, a_vector, url
 from tests.router.world import World, lived
 
@@ -25,8 +26,8 @@ ADAPTERS = {name: Adapter(load_s=2.0, host_load_s=0.5) for name in ("small", "pl
 
 @pytest.fixture(autouse=True)
 def _hastened(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(belief, "REFRESH_EVERY", 96)
-    monkeypatch.setattr(belief, "LIVE_EPOCHS", 3)
+    monkeypatch.setattr(model, "REFRESH_EVERY", 96)
+    monkeypatch.setattr(model, "LIVE_EPOCHS", 3)
     monkeypatch.setattr(choice, "EPOCH_REQUESTS", 16)
 
 
@@ -111,7 +112,7 @@ class Watching(EpochCache):
 def test_a_replay_believes_nothing_of_arms_that_came_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(belief, "REFRESH_EVERY", 10_000)  # no snapshots
+    monkeypatch.setattr(model, "REFRESH_EVERY", 10_000)  # no snapshots
     first, again = (Watching(ADAPTERS, capacity=1, second_price=0.1) for _ in range(2))
     router = a_router(url(tmp_path / "life.db"), controllers=[first])
     world = lived(router, 90)

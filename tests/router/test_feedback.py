@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from banditroute import Arm, Objective, Price, Router
+from banditroute.core.log import FeedbackRecord
 from banditroute.errors import (
     BanditRouteError,
     FeedbackConflictError,
@@ -14,7 +15,6 @@ from banditroute.errors import (
     InvalidOutcomeError,
     UnknownArmError,
 )
-from banditroute.records import FeedbackRecord
 from banditroute.store import MemoryStore
 from simulations.reliability.world import Clock, a_router, a_vector
 from tests.router.world import logged
@@ -246,7 +246,7 @@ def test_clipped_values_are_learned_at_the_bound_and_kept_as_they_were() -> None
 
 
 def test_feedback_of_decisions_that_left_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    from banditroute import router as module
+    from banditroute.router import router as module
 
     monkeypatch.setattr(module, "LEDGER_DECISIONS", 2)
     store = MemoryStore()

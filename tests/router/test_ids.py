@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from banditroute.core.ids import BODY_BYTES, DecisionIds, check_seed, made_us, random_body, uniform
 from banditroute.errors import InvalidArgumentError, InvalidDecisionIdError
-from banditroute.identity import BODY_BYTES, DecisionIds, check_seed, made_us, random_body, uniform
 from simulations.reliability.world import SECRET, a_router, a_vector, bodies, url
 
 NEW = bytes(reversed(range(32)))

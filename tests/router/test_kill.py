@@ -9,9 +9,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from banditroute import Router
-from banditroute.identity import ID_CHARACTERS
-from banditroute.records import FeedbackRecord
-from banditroute.state import State
+from banditroute.core.ids import ID_CHARACTERS
+from banditroute.core.log import FeedbackRecord
+from banditroute.router.state import State
 from simulations.reliability.world import a_router, bodies, url
 from tests.router.victim import route_for_ever
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from banditroute import Arm, LinUCB, Price, Router
-from banditroute.arrays import BoolArray, FloatArray
-from banditroute.learning import belief, ridge
+from banditroute.core.arrays import BoolArray, FloatArray
+from banditroute.learning.posterior import model, ridge
 from banditroute.store import MemoryStore
 from simulations.reliability.world import ARMS, a_router, a_vector
 from tests.router.world import World, lived
@@ -22,7 +22,7 @@ def crowded(store: MemoryStore | None = None) -> Router:
 
 @pytest.fixture
 def lazy(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    monkeypatch.setattr(belief, "REFRESH_EVERY", 200)
+    monkeypatch.setattr(model, "REFRESH_EVERY", 200)
     monkeypatch.setattr(ridge, "_PACKED_FROM", 0)
     monkeypatch.setattr(ridge, "_LAZY_FROM", 0)
     return monkeypatch

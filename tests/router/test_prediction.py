@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from banditroute.arrays import FloatArray
-from banditroute.records.prediction import LazyPrediction
+from banditroute.core.arrays import FloatArray
+from banditroute.core.prediction import LazyPrediction
 
 WIDTHS = np.array([[1.0], [2.0], [2.5]])
 

@@ -5,8 +5,8 @@ from concurrent.futures import Future
 
 import pytest
 
+from banditroute.core.receipt import Receipt, ReceiptStatus
 from banditroute.errors import StoreUnavailableError
-from banditroute.records import Receipt, ReceiptStatus
 
 
 def test_the_store_has_the_last_word() -> None:

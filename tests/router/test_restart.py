@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from banditroute import Router, choice
-from banditroute.learning import belief
-from banditroute.records import DecisionRecord, Position
-from banditroute.state import State
+from banditroute import Router
+from banditroute.core.log import DecisionRecord, Position
+from banditroute.learning.posterior import model
+from banditroute.router import choice
+from banditroute.router.state import State
 from banditroute.store import MemoryStore
 from simulations.reliability.world import a_router, a_vector, url
 from tests.router.world import World, lived
@@ -24,8 +25,8 @@ REFRESH_EVERY = 96
 
 def hasten(patch: pytest.MonkeyPatch) -> None:
     """Let come soon what otherwise comes after thousands of requests: snapshots, epochs and their merging."""
-    patch.setattr(belief, "REFRESH_EVERY", REFRESH_EVERY)
-    patch.setattr(belief, "LIVE_EPOCHS", 3)
+    patch.setattr(model, "REFRESH_EVERY", REFRESH_EVERY)
+    patch.setattr(model, "LIVE_EPOCHS", 3)
     patch.setattr(choice, "EPOCH_REQUESTS", 16)
 
 

@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from banditroute.errors import SnapshotCorruptError
-from banditroute.state.snapshot import decode, encode
+from banditroute.router.state.snapshot import decode, encode
 
 FACTS = {"b": [1, 2.5], "a": "größer"}
 

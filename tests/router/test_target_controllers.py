@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from banditroute import Router, choice
+from banditroute import Router
 from banditroute.controllers import (
     Apprentice,
     Average,
@@ -20,7 +20,8 @@ from banditroute.controllers import (
     Shadow,
     Shares,
 )
-from banditroute.learning import belief
+from banditroute.learning.posterior import model
+from banditroute.router import choice
 from simulations.reliability.world import a_router, url
 from tests.router.world import World, lived
 
@@ -30,7 +31,7 @@ BEHIND = 40
 
 @pytest.fixture(autouse=True)
 def _hastened(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(belief, "REFRESH_EVERY", 96)
+    monkeypatch.setattr(model, "REFRESH_EVERY", 96)
     monkeypatch.setattr(choice, "EPOCH_REQUESTS", 16)
 
 

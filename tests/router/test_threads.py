@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from banditroute.records import DecisionRecord, FeedbackRecord
+from banditroute.core.log import DecisionRecord, FeedbackRecord
 from simulations.reliability.world import SECRET, a_router, a_vector, bodies, url
 from tests.router.world import logged
 

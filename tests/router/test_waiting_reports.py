@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from banditroute.records import ReceiptStatus
-from banditroute.revision import Reviser
-from banditroute.store.ledger import Ledger
-from banditroute.store.sql import SqlStore
+from banditroute.core.receipt import ReceiptStatus
+from banditroute.router.resolution import Reviser
+from banditroute.store.sql.log import Ledger
+from banditroute.store.sql.store import SqlStore
 from simulations.reliability.world import a_router, a_vector, url
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from banditroute import Arm
-from banditroute.objectives import Objectives
-from banditroute.records import Explanation
+from banditroute.core.explanation import Explanation
+from banditroute.core.objectives import Objectives
 from banditroute.testing import SPEC, a_decision
 from simulations.reliability.world import a_router, a_vector, url
 from tests.router.world import lived

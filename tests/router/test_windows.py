@@ -6,10 +6,11 @@ from typing import Any, Literal
 import pytest
 
 from banditroute import Objective, Router, Window
-from banditroute.arrays import FloatArray
 from banditroute.controllers import Choice, Predict
+from banditroute.core.arrays import FloatArray
+from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.core.situation import Situation
 from banditroute.errors import BanditRouteError, FeedbackConflictError, InvalidArgumentError
-from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 from simulations.reliability.world import Clock, a_router, a_vector, bodies, url
 
 HOUR = 3600.0

@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from banditroute import Arm, Price, Router, journal
+from banditroute import Arm, Price, Router
+from banditroute.core.ids import IdSource
 from banditroute.errors import FeedbackConflictError, StoreUnavailableError
-from banditroute.identity import IdSource
+from banditroute.router import follower
 from simulations.reliability.world import Clock, a_router, a_vector, url
 
 PATIENCE = 30.0
@@ -163,7 +164,7 @@ def test_a_reading_that_breaks_off_goes_on_where_it_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was read before is not at hand any more by then, so nothing else would tell that it was seen."""
-    monkeypatch.setattr(journal, "CHUNK", 3)
+    monkeypatch.setattr(follower, "CHUNK", 3)
     one, two = both = workers(tmp_path)
     assert two._pulse is not None
     two._pulse.stop()

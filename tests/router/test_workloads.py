@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from banditroute import LinUCB
-from banditroute.simulator import Workload, replay
+from banditroute.evaluation import Workload, replay
 
 
 @pytest.mark.parametrize(("name", "least"), [("paretobandit4", 0.905), ("routerbench11", 0.72)])

@@ -4,7 +4,7 @@ import os
 from collections import deque
 
 from banditroute import Receipt
-from banditroute.identity import ID_CHARACTERS, random_body
+from banditroute.core.ids import ID_CHARACTERS, random_body
 from simulations.reliability.world import a_router, a_vector
 
 

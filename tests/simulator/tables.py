@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from banditroute.simulator import Workload
+from banditroute.evaluation import Workload
 
 PREFERENCES = {"quality": 1.0, "cost_usd": 0.5}
 

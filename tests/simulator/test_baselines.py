@@ -4,9 +4,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from banditroute.objectives import Objective, Objectives
-from banditroute.simulator import Workload, best_static_mixture
-from banditroute.simulator.baselines import frontier, mean_of_arms, oracle, oracle_arms, utilities
+from banditroute.core.objectives import Objective, Objectives
+from banditroute.evaluation import Workload, best_static_mixture
+from banditroute.evaluation.metrics.baselines import frontier, mean_of_arms, oracle, oracle_arms, utilities
 
 ARMS = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 20)), min_size=1, max_size=7)
 

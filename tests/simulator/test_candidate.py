@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from banditroute.controllers import Budget, Controller
+from banditroute.evaluation import Candidate, Comparison, Workload, replay
 from banditroute.policies import LinUCB
-from banditroute.simulator import Candidate, Comparison, Workload, replay
 
 
 def workload() -> Workload:

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from banditroute.core.objectives import Objective, Objectives
 from banditroute.errors import InvalidArgumentError, MissingDependencyError
-from banditroute.objectives import Objective, Objectives
+from banditroute.evaluation import Comparison, Interval, Workload, replay
+from banditroute.evaluation.report import plots
 from banditroute.policies import Fixed, Uniform
-from banditroute.simulator import Comparison, Interval, Workload, plots, replay
 from tests.simulator.tables import PREFERENCES, small_workload
 
 SHARED = Path(os.environ.get("BANDITROUTE_SHARED", Path(__file__).parents[3] / "shared" / "data"))
@@ -194,7 +195,7 @@ def test_recorded_workloads_give_the_known_baselines(name: str, best: float, uni
 
 def whole(workload: Workload, part: Comparison) -> Comparison:
     """The baselines of all of a workload, without replaying it."""
-    from banditroute.simulator import objectives_for
+    from banditroute.evaluation import objectives_for
 
     return Comparison(
         workload=workload,

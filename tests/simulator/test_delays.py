@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from banditroute.errors import InvalidArgumentError
-from banditroute.simulator import Delay, Exponential
+from banditroute.evaluation import Delay, Exponential
 
 CLOCK = np.arange(0.0, 1000.0, 0.5)
 

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from banditroute.errors import WorkloadError
-from banditroute.simulator.npy import read_npy
+from banditroute.evaluation.workload.npy import read_npy
 
 DTYPES = st.sampled_from(["<f2", "<f4", ">f8", "<i4", "|u1", "|b1"])
 

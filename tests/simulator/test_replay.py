@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from banditroute.core.objectives import Objective
 from banditroute.errors import InvalidArgumentError, UnknownArmError, WorkloadError
-from banditroute.objectives import Objective
+from banditroute.evaluation import Comparison, Delay, Workload, replay
 from banditroute.policies import EpsilonGreedy, Fixed, LinUCB, Policy, Uniform
-from banditroute.simulator import Comparison, Delay, Workload, replay
 from tests.simulator.tables import PREFERENCES, small_workload
 
 
@@ -55,7 +55,7 @@ def recorders(monkeypatch: pytest.MonkeyPatch) -> list[Recorder]:
         return made[-1]
 
     # The function of that name hides the module from ``import … as``.
-    monkeypatch.setattr(import_module("banditroute.simulator.replay"), "Router", make)
+    monkeypatch.setattr(import_module("banditroute.evaluation.simulator.replay"), "Router", make)
     return made
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from banditroute.errors import WorkloadError
-from banditroute.simulator import Workload
+from banditroute.evaluation import Workload
 from tests.simulator.tables import small_workload
 
 WIDE = [

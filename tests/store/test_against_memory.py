@@ -11,20 +11,20 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from banditroute.arms import Arm, Price
-from banditroute.records import (
+from banditroute.core.arms import Arm, Price
+from banditroute.core.log import (
     ArmRecord,
     DecisionRecord,
     FeedbackRecord,
     LogRecord,
     Position,
     PreferencesRecord,
-    ReceiptStatus,
     SnapshotRecord,
-    StoredRouter,
 )
+from banditroute.core.receipt import ReceiptStatus
+from banditroute.core.spec import StoredRouter
 from banditroute.store import MemoryStore
-from banditroute.store.sql import SqlStore
+from banditroute.store.sql.store import SqlStore
 from banditroute.testing import SPEC, a_decision, a_report, feedback_of, open_router, plain
 
 finite = st.floats(allow_nan=False, allow_infinity=False)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from banditroute.errors import StoreUnavailableError
-from banditroute.store.spool import Spool
-from banditroute.store.sql import SqlStore
+from banditroute.store.spool.file import Spool
+from banditroute.store.sql.store import SqlStore
 from banditroute.testing import a_decision, open_router
 
 NOWHERE = "postgresql+psycopg://me:hunter2@127.0.0.1:1/routing"

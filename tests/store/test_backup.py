@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from banditroute.errors import StoreUnavailableError
-from banditroute.store.backup import copy_whole
-from banditroute.store.sqlite import Sqlite
+from banditroute.store.databases.backup import copy_whole
+from banditroute.store.databases.sqlite import Sqlite
 
 ROWS = 200
 

@@ -6,19 +6,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from banditroute.core.log import ReportRecord
 from banditroute.errors import StoreError
-from banditroute.records import ReportRecord
-from banditroute.store.codec import (
+from banditroute.store.semantics.canonical import seal_of
+from banditroute.store.semantics.merge import to_held
+from banditroute.store.sql.decode import DECISION_COLUMNS, FEEDBACK_COLUMNS, to_decisions, to_feedbacks
+from banditroute.store.sql.encode import (
     ArmIds,
     decision_row,
     feedback_row,
     report_row,
-    seal_of,
     spec_json,
-    to_held,
     to_spec,
 )
-from banditroute.store.decoding import DECISION_COLUMNS, FEEDBACK_COLUMNS, to_decisions, to_feedbacks
 from banditroute.testing import SPEC, a_decision, feedback_of, plain
 
 ARM_IDS = ArmIds({"small": 3, "large": 2**40})

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from banditroute.records import FeedbackRecord, StateKey
-from banditroute.store.sql import SqlStore
+from banditroute.core.log import FeedbackRecord, StateKey
+from banditroute.store.sql.store import SqlStore
 from banditroute.testing import SPEC, a_decision, feedback_of, summing
 from banditroute.testing.records import ARMS, PREFERENCES, SECRET, open_router, reporting
 

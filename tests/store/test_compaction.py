@@ -9,14 +9,14 @@ import pytest
 from sqlalchemy import func, select
 
 from banditroute import Router
-from banditroute.cli.sums import agrees, fold_of
 from banditroute.controllers import Onboarding
+from banditroute.core.log import Position
 from banditroute.errors import DecisionExpiredError, InvalidArgumentError, SnapshotCorruptError, StoreError
-from banditroute.records import Position
-from banditroute.store import tables
-from banditroute.store.compaction import DAY_US, Compaction, compact
-from banditroute.store.url import database_at
-from banditroute.store.verification import Verdict, verify
+from banditroute.router.log_check import agrees, fold_of
+from banditroute.store.databases.url import database_at
+from banditroute.store.maintenance.compact import DAY_US, Compaction, compact
+from banditroute.store.maintenance.verify import Verdict, verify
+from banditroute.store.schema import tables
 from simulations.reliability.world import START, World, a_router, url
 
 STEPS, OLD = 170, 100
@@ -25,7 +25,7 @@ NOW_US = int((START + OLD) * 1e6) + 90 * DAY_US
 
 @pytest.fixture(autouse=True)
 def _frequent_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("banditroute.learning.belief.REFRESH_EVERY", 32)
+    monkeypatch.setattr("banditroute.learning.posterior.model.REFRESH_EVERY", 32)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -233,7 +233,7 @@ def test_what_was_interrupted_is_finished_by_the_next_one(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("banditroute.store.compaction._sweep", killed)
+        patched.setattr("banditroute.store.maintenance.compact._sweep", killed)
         with pytest.raises(KeyboardInterrupt):
             compacted(url(path))
     assert not verdict(url(path)).findings

@@ -4,9 +4,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url
 
-from banditroute.store.diagnosis import Finding, Level, diagnose, of_clocks, of_file_system, of_spools, of_sqlite
-from banditroute.store.setup import init
-from banditroute.store.sql import SqlStore
+from banditroute.store.maintenance.doctor import (
+    Finding,
+    Level,
+    diagnose,
+    of_clocks,
+    of_file_system,
+    of_spools,
+    of_sqlite,
+)
+from banditroute.store.maintenance.setup import init
+from banditroute.store.sql.store import SqlStore
 from banditroute.testing import a_decision, a_report, append, feedback_of, open_router
 
 

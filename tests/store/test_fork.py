@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from banditroute.records import DecisionRecord
-from banditroute.store.sql import SqlStore
+from banditroute.core.log import DecisionRecord
+from banditroute.store.sql.store import SqlStore
 from banditroute.testing import open_router
 
 # The parent appends, forks and closes; the child waits for that, and only then appends.
 FORKS = """
 import os, sys
-from banditroute.store import sqlite
-from banditroute.store.sql import SqlStore
+from banditroute.store.databases import sqlite
+from banditroute.store.sql.store import SqlStore
 from banditroute.testing import a_decision, append, open_router
 
 if "careless" in sys.argv:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from banditroute.store.sql import SqlStore
+from banditroute.store.sql.store import SqlStore
 from banditroute.testing import append
 from simulations.reliability.child import PATIENCE, Child
 from simulations.reliability.damage import Damage, damage
@@ -15,7 +15,7 @@ from simulations.reliability.victim import a_pair, append_for_ever, opened
 
 LEAVES = """
 import sys
-from banditroute.store.sql import SqlStore
+from banditroute.store.sql.store import SqlStore
 from simulations.reliability.victim import a_pair, opened
 store = SqlStore(sys.argv[1])
 opened(store)

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from banditroute.core.log import ReportRecord
+from banditroute.core.spec import RouterSpec
 from banditroute.errors import RouterMismatchError, StoreError
-from banditroute.records import ReportRecord, RouterSpec
-from banditroute.store.limits import LARGEST_VALUE, Limits
-from banditroute.store.rows import named
-from banditroute.store.shape import fitted
+from banditroute.store.semantics.compatibility import fitted
+from banditroute.store.semantics.limits import LARGEST_VALUE, Limits
+from banditroute.store.sql.rows import named
 from banditroute.testing import SPEC, a_decision, feedback_of
 
 LIMITS = Limits.of(SPEC)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from banditroute.core.log import PreferencesRecord, SpaceRecord
 from banditroute.errors import RouterMismatchError, StoreUnavailableError
-from banditroute.records import PreferencesRecord, SpaceRecord
 from banditroute.store import MemoryStore
 from banditroute.testing import PREFERENCES, SPEC, a_decision, append, open_router
 

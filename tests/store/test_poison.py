@@ -12,16 +12,16 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from banditroute import Router
-from banditroute.cli.sums import fold_of
+from banditroute.core.log import FeedbackRecord, StateKey
 from banditroute.errors import BanditRouteError, DecisionExpiredError, InvalidArgumentError
-from banditroute.records import FeedbackRecord, StateKey
-from banditroute.store import tables
-from banditroute.store.decoding import to_decisions, to_feedbacks
-from banditroute.store.folding import Folder
-from banditroute.store.rows import Rows
-from banditroute.store.sql import SqlStore
-from banditroute.store.url import database_at
-from banditroute.store.verification import verify
+from banditroute.router.log_check import fold_of
+from banditroute.store.databases.url import database_at
+from banditroute.store.maintenance.verify import verify
+from banditroute.store.schema import tables
+from banditroute.store.sql.decode import to_decisions, to_feedbacks
+from banditroute.store.sql.fold import Folder
+from banditroute.store.sql.rows import Rows
+from banditroute.store.sql.store import SqlStore
 from banditroute.testing import (
     ARMS,
     PREFERENCES,

@@ -13,10 +13,12 @@ from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import DBAPIError
 
 from banditroute.errors import StoreError, StoreUnavailableError
-from banditroute.store import migrations, schema, tables, views
-from banditroute.store.database import Raced
-from banditroute.store.postgres import Postgres
-from banditroute.store.sql import SqlStore
+from banditroute.store.databases.base import Raced
+from banditroute.store.databases.postgres import Postgres
+from banditroute.store.maintenance import views
+from banditroute.store.maintenance.upgrade import Upgrade, upgrade
+from banditroute.store.schema import migrations, tables, version
+from banditroute.store.sql.store import SqlStore
 from banditroute.testing import SECRET, a_decision, append, feedback_of, open_router
 from tests.postgres import OwnServer, Server
 
@@ -63,10 +65,12 @@ def test_migrations_and_tables_are_equal(postgres_url: str) -> None:
 def test_an_upgrade_may_take_its_time(store: SqlStore, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """To index a long log takes longer than any work of a router may; else it could never be upgraded."""
     with database(store).read("looking") as connection:
-        assert schema.found_version(connection) == "0001"
-    monkeypatch.setattr("banditroute.store.postgres._WRITING_PATIENCE", 0.2)
-    monkeypatch.setattr("banditroute.store.postgres._SETTINGS", "-c statement_timeout=200ms -c lock_timeout=150ms")
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", "0002")
+        assert version.found_version(connection) == "0001"
+    monkeypatch.setattr("banditroute.store.databases.postgres._WRITING_PATIENCE", 0.2)
+    monkeypatch.setattr(
+        "banditroute.store.databases.postgres._SETTINGS", "-c statement_timeout=200ms -c lock_timeout=150ms"
+    )
+    monkeypatch.setattr(version, "SCHEMA_VERSION", "0002")
     ran: list[object] = []
 
     def run(connection: Connection) -> None:
@@ -76,7 +80,7 @@ def test_an_upgrade_may_take_its_time(store: SqlStore, postgres_url: str, monkey
             assert connection.exec_driver_sql("SHOW client_connection_check_interval").scalar() == "1s"
 
     monkeypatch.setattr(migrations, "run", run)
-    assert migrations.upgrade(postgres_url) == migrations.Upgrade("0001", "0002", None)
+    assert upgrade(postgres_url) == Upgrade("0001", "0002", None)
     assert len(ran) == 1
 
 
@@ -226,7 +230,7 @@ def test_a_server_that_never_answers(
     """Without a limit of our own the writer would wait for ever."""
     if not isinstance(postgres_server, OwnServer):
         pytest.skip("this server is not ours to stop")
-    monkeypatch.setattr("banditroute.store.postgres._WRITING_PATIENCE", 0.2)
+    monkeypatch.setattr("banditroute.store.databases.postgres._WRITING_PATIENCE", 0.2)
     store = SqlStore(postgres_url, patience=0.0)
     open_router(store)
     append(store, ONE)

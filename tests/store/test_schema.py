@@ -12,10 +12,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from banditroute.errors import InvalidArgumentError, SchemaVersionError
-from banditroute.store import migrations, tables
-from banditroute.store.schema import SCHEMA_VERSION
-from banditroute.store.sql import SqlStore
-from banditroute.store.sqlite import writing_engine
+from banditroute.store.databases.sqlite import writing_engine
+from banditroute.store.maintenance.upgrade import Upgrade, upgrade
+from banditroute.store.schema import migrations, tables
+from banditroute.store.schema.version import SCHEMA_VERSION
+from banditroute.store.sql.store import SqlStore
 from banditroute.testing import open_router
 
 
@@ -51,14 +52,14 @@ def test_migrations_and_tables_are_equal(tmp_path: Path) -> None:
 def test_upgrading_what_is_new_changes_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     url = created(tmp_path / "routing.db")
     before = schema_of(tmp_path / "routing.db")
-    assert migrations.upgrade(url) == migrations.Upgrade(SCHEMA_VERSION, SCHEMA_VERSION, None)
+    assert upgrade(url) == Upgrade(SCHEMA_VERSION, SCHEMA_VERSION, None)
     assert schema_of(tmp_path / "routing.db") == before
     assert capfd.readouterr() == ("", "")
 
 
 def test_upgrading_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgumentError, match=r"no database file '.*routing.db'"):
-        migrations.upgrade(f"sqlite:///{tmp_path}/routing.db")
+        upgrade(f"sqlite:///{tmp_path}/routing.db")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from banditroute.arms import Arm
+from banditroute.core.arms import Arm
+from banditroute.core.log import ArmRecord
 from banditroute.errors import FeedbackConflictError
-from banditroute.records import ArmRecord
-from banditroute.store.settle import Held, lasting, settled
+from banditroute.store.semantics.merge import Held, lasting, settled
 from banditroute.testing import a_decision, feedback_of
 
 FIRST = feedback_of(a_decision(1), 0, arm="small", values=(5,), outcomes={"quality": 0.5}, received_us=10)

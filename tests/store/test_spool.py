@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from banditroute.errors import SpoolCorruptError, StoreError, StoreUnavailableError
-from banditroute.store.lock import try_lock
-from banditroute.store.spool import FRAME, HEADER, PAYLOAD_BYTES, Spool
+from banditroute.store.spool.file import FRAME, HEADER, PAYLOAD_BYTES, Spool
+from banditroute.store.spool.lock import try_lock
 
 PAYLOADS = [b"", b"one", b"\xb5rec" * 3, bytes(range(40)), b"five"]
 LATER = [b"later"]
@@ -279,7 +279,7 @@ TRY = """
 import sys
 from pathlib import Path
 from banditroute.errors import StoreUnavailableError
-from banditroute.store.spool import Spool
+from banditroute.store.spool.file import Spool
 try:
     print(Spool(Path(sys.argv[1])).waiting)
 except StoreUnavailableError as error:
@@ -307,7 +307,7 @@ FORK = """
 import os, sys
 from pathlib import Path
 from banditroute.errors import StoreUnavailableError
-from banditroute.store.spool import Spool
+from banditroute.store.spool.file import Spool
 path = Path(sys.argv[1])
 spool = Spool(path)
 spool.append([b"a"])
@@ -354,7 +354,7 @@ def test_a_file_removed_between_opening_and_locking_is_not_taken(
         path.unlink()
         return try_lock(fd)
 
-    monkeypatch.setattr("banditroute.store.spool.try_lock", remove)
+    monkeypatch.setattr("banditroute.store.spool.file.try_lock", remove)
     with pytest.raises(StoreUnavailableError, match="belongs to another process"):
         Spool(path)
 

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from banditroute.arms import Arm, Price
-from banditroute.errors import SpoolCorruptError, StoreError
-from banditroute.records import (
+from banditroute.core.arms import Arm, Price
+from banditroute.core.log import (
     ArmRecord,
     DecisionRecord,
     FeedbackRecord,
@@ -24,7 +23,8 @@ from banditroute.records import (
     SnapshotRecord,
     SpaceRecord,
 )
-from banditroute.store.spool_codec import _FORMS, decoded, encoded
+from banditroute.errors import SpoolCorruptError, StoreError
+from banditroute.store.spool.codec import _FORMS, decoded, encoded
 from banditroute.testing import ARMS, PREFERENCES, a_decision, feedback_of, plain
 
 int64s = st.integers(-(2**63), 2**63 - 1)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from banditroute.store.spool import Spool
+from banditroute.store.spool.file import Spool
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
 
@@ -23,7 +23,7 @@ NUMBER = struct.Struct("<q")
 VICTIMS = """
 import os, signal, struct, sys
 from pathlib import Path
-from banditroute.store.spool import Spool
+from banditroute.store.spool.file import Spool
 
 NUMBER = struct.Struct("<q")
 

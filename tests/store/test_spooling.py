@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from banditroute.core.log import DecisionRecord, LogRecord, Position, ReportRecord, SnapshotRecord
 from banditroute.errors import (
     FeedbackConflictError,
     RouterMismatchError,
@@ -19,16 +20,16 @@ from banditroute.errors import (
     StoreError,
     StoreUnavailableError,
 )
-from banditroute.records import DecisionRecord, LogRecord, Position, ReportRecord, SnapshotRecord
-from banditroute.store import spooling
-from banditroute.store.fates import Fate, Fates
-from banditroute.store.ledger import Ledger
-from banditroute.store.spool import FRAME, HEADER, SPOOL_BYTES, Spool
-from banditroute.store.spool_codec import decoded, encoded
-from banditroute.store.spooling import REPLAY_RECORDS, SpoolingCommit
-from banditroute.store.spools import Spools
-from banditroute.store.sql import SqlStore
-from banditroute.store.sqlite import Sqlite
+from banditroute.store.databases.sqlite import Sqlite
+from banditroute.store.semantics.results import Fate, Fates
+from banditroute.store.spool import commit
+from banditroute.store.spool import commit as spool_commit
+from banditroute.store.spool.codec import decoded, encoded
+from banditroute.store.spool.commit import REPLAY_RECORDS, SpoolingCommit
+from banditroute.store.spool.directory import Spools
+from banditroute.store.spool.file import FRAME, HEADER, SPOOL_BYTES, Spool
+from banditroute.store.sql.log import Ledger
+from banditroute.store.sql.store import SqlStore
 from banditroute.testing import a_decision, feedback_of, open_router, summing
 
 AWAY = StoreUnavailableError("records not stored: database unavailable (away)")
@@ -175,7 +176,7 @@ def test_what_comes_during_the_replay_waits_behind_the_rest(world: World) -> Non
     count = 3 * REPLAY_RECORDS
     down(world, reports(*range(count)))
     world.database.error = None
-    world.database.takes_s = spooling.REPLAY_S
+    world.database.takes_s = commit.REPLAY_S
     world.tick()
     assert (world.commit.state, len(world.database.stored)) == ("replaying", REPLAY_RECORDS)
     assert world.commit(reports(count)) == {0: "buffered"}
@@ -191,7 +192,7 @@ def test_what_comes_during_the_replay_waits_behind_the_rest(world: World) -> Non
 def test_going_away_again_during_the_replay_does_not_start_it_afresh(world: World) -> None:
     down(world, reports(*range(REPLAY_RECORDS + 1)))
     world.database.error = None
-    world.database.takes_s = spooling.REPLAY_S
+    world.database.takes_s = commit.REPLAY_S
     world.tick()
     world.database.error = AWAY
     world.tick()
@@ -426,10 +427,10 @@ def test_the_next_process_hands_on_what_a_dead_one_left(world: World) -> None:
 def test_a_tick_while_the_store_is_being_opened_drops_nothing_twice(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spooling, "REPLAY_RECORDS", 1)
+    monkeypatch.setattr(spool_commit, "REPLAY_RECORDS", 1)
     down(world, reports(1, 2, 3))
     world.commit.abandon()
-    world.database.error, world.database.takes_s = None, spooling.REPLAY_S
+    world.database.error, world.database.takes_s = None, spool_commit.REPLAY_S
 
     def slowly(records: Sequence[LogRecord]) -> Fates:
         if not ticking.ident:
@@ -455,7 +456,7 @@ def test_a_living_process_hands_on_what_others_leave(world: World) -> None:
     other.commit.abandon()
     world.tick(1.0)
     assert world.database.stored == []
-    world.tick(spooling.LOOK_S)
+    world.tick(commit.LOOK_S)
     assert world.database.stored == [1]
     assert list(world.directory.iterdir()) == []
 

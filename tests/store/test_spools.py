@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from banditroute.errors import StoreUnavailableError
-from banditroute.store.spool import Spool
-from banditroute.store.spools import Spools
+from banditroute.store.spool.directory import Spools
+from banditroute.store.spool.file import Spool
 
 
 def counter() -> Callable[[], bytes]:

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from banditroute.core.log import FeedbackRecord, LogRecord, Position, SnapshotRecord, SpaceRecord, StateKey
 from banditroute.errors import RouterMismatchError, SnapshotCorruptError, StoreError, StoreUnavailableError
-from banditroute.records import FeedbackRecord, LogRecord, Position, SnapshotRecord, SpaceRecord, StateKey
-from banditroute.store import schema
-from banditroute.store.sql import SqlStore
-from banditroute.store.sqlite import Sqlite
-from banditroute.store.standing import WEEK_US
+from banditroute.store.databases.sqlite import Sqlite
+from banditroute.store.schema import version
+from banditroute.store.sql.settings import WEEK_US
+from banditroute.store.sql.store import SqlStore
 from banditroute.testing import (
     PREFERENCES,
     SECRET,
@@ -283,7 +283,7 @@ def test_what_a_fold_remembers_does_not_grow_with_the_log(store: SqlStore, path:
 
 
 def test_more_than_fits_into_a_fold_is_folded_at_once(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("banditroute.store.ledger.LIMIT", 2)
+    monkeypatch.setattr("banditroute.store.sql.log.LIMIT", 2)
     one = a_decision(1)
     amended = [
         feedback_of(one, number, revision=number - 1, previous=(number - 1,) if number > 1 else None)
@@ -392,4 +392,6 @@ def test_nobody_comes_in_while_the_process_is_copied(store: SqlStore) -> None:
 
 def test_a_database_says_who_it_is(store: SqlStore, path: Path) -> None:
     with database_of(store).read("looking") as connection:
-        assert [(schema.store_id(connection),)] == query(path, "SELECT value FROM br_meta WHERE name = 'store_id'")
+        assert [(version.store_id(connection),)] == query(
+            path, "SELECT value FROM br_meta WHERE name = 'store_id'"
+        )

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from banditroute.cli import main
-from banditroute.cli.sums import fold_of
-from banditroute.store import migrations
-from banditroute.store.verification import verify
+from banditroute.router.log_check import fold_of
+from banditroute.store.maintenance.upgrade import upgrade
+from banditroute.store.maintenance.verify import verify
 from simulations.reliability import fixture
 from simulations.reliability.world import START, Clock, World, a_router, bodies, url
 
@@ -26,7 +26,7 @@ def test_a_stored_database_goes_on(stored: Path, tmp_path: Path) -> None:
     expected, copy = fixture.expected_of(stored), tmp_path / "routing.db"
     shutil.copyfile(stored, copy)
     assert stored.stat().st_size < 200_000
-    migrations.upgrade(url(copy))
+    upgrade(url(copy))
     rows = fixture.row_counts(copy)
     assert {table: rows[table] for table in expected["rows"]} == expected["rows"]
     assert not verify(url(copy), fold_of)[0].findings
@@ -50,7 +50,7 @@ def test_a_stored_database_that_was_changed_is_found_out(
 ) -> None:
     copy = tmp_path / "routing.db"
     shutil.copyfile(stored, copy)
-    migrations.upgrade(url(copy))
+    upgrade(url(copy))
     database = sqlite3.connect(copy)
     with database:
         database.execute("UPDATE br_feedback SET grid_values = zeroblob(length(grid_values)) WHERE learned = 7")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from banditroute.store.ticking import Tick, Ticker, around
+from banditroute.store.sql.ticking import Tick, Ticker, around
 
 PATIENCE = 30
 

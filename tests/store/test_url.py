@@ -4,9 +4,9 @@ import pytest
 
 from banditroute.errors import InvalidArgumentError
 from banditroute.store import MemoryStore, open_store
-from banditroute.store.sql import SqlStore
-from banditroute.store.sqlite import Sqlite
-from banditroute.store.url import database_at, default_spool
+from banditroute.store.databases.sqlite import Sqlite
+from banditroute.store.databases.url import database_at, default_spool
+from banditroute.store.sql.store import SqlStore
 
 
 @pytest.mark.parametrize(

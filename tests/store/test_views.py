@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from banditroute.core.log import Position, PreferencesRecord, SnapshotRecord
 from banditroute.errors import InvalidArgumentError, StoreError
-from banditroute.records import Position, PreferencesRecord, SnapshotRecord
-from banditroute.store import views
-from banditroute.store.sql import SqlStore
+from banditroute.store.maintenance import views
+from banditroute.store.sql.store import SqlStore
 from banditroute.testing import (
     ARMS,
     PREFERENCES,

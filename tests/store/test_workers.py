@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select, text
 
-from banditroute.records import FeedbackRecord, LogRecord, StateKey
-from banditroute.store import tables
-from banditroute.store.ledger import Ledger
-from banditroute.store.postgres import Postgres
-from banditroute.store.reader import arm_ids
-from banditroute.store.sql import SqlStore
+from banditroute.core.log import FeedbackRecord, LogRecord, StateKey
+from banditroute.store.databases.postgres import Postgres
+from banditroute.store.schema import tables
+from banditroute.store.sql.log import Ledger
+from banditroute.store.sql.read import arm_ids
+from banditroute.store.sql.store import SqlStore
 from banditroute.testing import SPEC, a_decision, append, feedback_of, open_router, summing
 
 PATIENCE = 30.0

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from banditroute.core.log import LogRecord, SpaceRecord
 from banditroute.errors import FeedbackConflictError, StoreError, StoreUnavailableError
-from banditroute.records import LogRecord, SpaceRecord
-from banditroute.store.fates import Fate, Fates
-from banditroute.store.ticking import Tick
-from banditroute.store.writer import GROUP_RECORDS, Writer
+from banditroute.store.semantics.results import Fate, Fates
+from banditroute.store.sql.ticking import Tick
+from banditroute.store.sql.writer import GROUP_RECORDS, Writer
 
 PATIENCE = 30
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from banditroute.core.objectives import COST
 from banditroute.errors import InvalidArgumentError
-from banditroute.objectives import COST
 
 DAY_S = 86_400.0
 SAVED_SHARE = 0.15

@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from banditroute.arrays import FloatArray, RowArray, from_feature_row
 from banditroute.controllers.base import Choice, Predict
 from banditroute.controllers.budget.account import Account, Charge
 from banditroute.controllers.budget.allowance import allowances_of
 from banditroute.controllers.budget.dual import Prices, solve
 from banditroute.controllers.budget.exploration import FORBIDDING, affordable
 from banditroute.controllers.budget.forecast import Forecast, expected
+from banditroute.core.arrays import FloatArray, RowArray, from_feature_row
+from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.core.objectives import COST
+from banditroute.core.situation import Situation
 from banditroute.errors import InvalidArgumentError
-from banditroute.objectives import COST
-from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 
 _DRAG_MEMORY = 100
 _LEAST_ALLOWANCE = 0.01

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from banditroute.arrays import FloatArray
+from banditroute.core.arrays import FloatArray
 
 _DOUBLINGS = 60
 _PRECISION = 1e-3

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from banditroute.arrays import FloatArray
+from banditroute.core.arrays import FloatArray
 
 FORBIDDING = 1e6
 

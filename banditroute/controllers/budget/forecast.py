@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from banditroute.arrays import FloatArray, RowArray, from_feature_row
+from banditroute.core.arrays import FloatArray, RowArray, from_feature_row
 
 RIDGE = 32.0
 _SLOW, _FAST = 0.995, 0.8

@@ -5,8 +5,8 @@ from typing import Any
 
 from banditroute.controllers.base import Predict
 from banditroute.controllers.cache.priced import PricedCache
+from banditroute.core.log import DecisionRecord
 from banditroute.errors import SnapshotCorruptError
-from banditroute.records import DecisionRecord
 
 
 class StaticCache(PricedCache):

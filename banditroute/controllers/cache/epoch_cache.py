@@ -7,15 +7,16 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from banditroute.arrays import FloatArray, RowArray
 from banditroute.controllers.base import Choice, Predict
 from banditroute.controllers.cache.adapter import Adapter, Level
 from banditroute.controllers.cache.epochs import DoublingEpochs, Epochs
 from banditroute.controllers.cache.placement import best_set, drawn_values
 from banditroute.controllers.cache.priced import PricedCache
 from banditroute.controllers.cache.residency import Residency
+from banditroute.core.arrays import FloatArray, RowArray
+from banditroute.core.log import DecisionRecord
+from banditroute.core.situation import Situation
 from banditroute.errors import InvalidArgumentError, SnapshotCorruptError
-from banditroute.records import DecisionRecord, Situation
 
 # Multiples of the golden ratio fall evenly into [0, 1) and in step with no period of the requests.
 _GOLDEN = 0.6180339887498949

@@ -17,7 +17,7 @@ from math import comb
 
 import numpy as np
 
-from banditroute.arrays import BoolArray, FloatArray, IntArray
+from banditroute.core.arrays import BoolArray, FloatArray, IntArray
 
 MAX_ENUMERATED = 1_000
 _MAX_EXCHANGES = 200

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from banditroute.arrays import FloatArray
 from banditroute.controllers.base import Choice, Predict
 from banditroute.controllers.cache.adapter import Adapter, Level, checked_adapters
 from banditroute.controllers.cache.residency import Residency
+from banditroute.core.arrays import FloatArray
+from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.core.situation import Situation
 from banditroute.errors import InvalidArgumentError, SnapshotCorruptError
-from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 
 # Sizes are summed in another order than when they were chosen.
 _ROUNDING = 1e-12

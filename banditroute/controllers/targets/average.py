@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from banditroute.arrays import FloatArray
 from banditroute.controllers.checks import require_bounds
 from banditroute.controllers.targets.target import SLACK, STEP, Target, one_line
+from banditroute.core.arrays import FloatArray
+from banditroute.core.situation import Situation
 from banditroute.errors import InvalidArgumentError
-from banditroute.records import Situation
 
 
 class Average(Target):

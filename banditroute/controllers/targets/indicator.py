@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from banditroute.arrays import FloatArray
 from banditroute.controllers.checks import require_inside, require_number
 from banditroute.controllers.targets.target import SLACK, STEP, Target, one_line
-from banditroute.records import FeedbackRecord, Situation
+from banditroute.core.arrays import FloatArray
+from banditroute.core.log import FeedbackRecord
+from banditroute.core.situation import Situation
 
 PRIOR_REPORTS = 4.0
 

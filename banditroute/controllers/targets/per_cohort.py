@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from banditroute.arrays import FloatArray
 from banditroute.controllers.base import Choice, Controller, Predict
-from banditroute.controllers.memory import Memory
-from banditroute.records import DecisionRecord, FeedbackRecord, Situation
+from banditroute.controllers.pending import Memory
+from banditroute.core.arrays import FloatArray
+from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.core.situation import Situation
 
 MOST_COHORTS = 1000
 NO_COHORT = ""

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from banditroute.arrays import BoolArray, FloatArray
 from banditroute.controllers.base import Choice, Predict
 from banditroute.controllers.checks import require_above_zero, require_inside, require_name
 from banditroute.controllers.targets.savings import Savings
-from banditroute.records import DecisionRecord, FeedbackRecord, Situation
+from banditroute.core.arrays import BoolArray, FloatArray
+from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.core.situation import Situation
 
 LOOK_AGAIN = 8
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from banditroute.arrays import RowArray
-from banditroute.controllers.memory import Memory
+from banditroute.controllers.pending import Memory
+from banditroute.core.arrays import RowArray
 from banditroute.learning.confidence import boundary
 
 Note = tuple[str, float, float, float | None, str, str]

@@ -5,23 +5,25 @@ from typing import Any
 
 import numpy as np
 
-from banditroute.arrays import FloatArray
 from banditroute.controllers.base import Choice, Predict
 from banditroute.controllers.checks import require_above_zero, require_name
-from banditroute.controllers.queue import VirtualQueue
+from banditroute.controllers.targets.virtual_queue import VirtualQueue
+from banditroute.core.arrays import FloatArray
+from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.core.situation import Situation
 from banditroute.errors import InvalidArgumentError
-from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 
 
 class Shares:
     """Gives every arm at least, or at most, its share of all requests.
 
-    Each bound has a :class:`~banditroute.controllers.queue.VirtualQueue` of requests. Its price raises or lowers
-    the arm's utility, so that an arm that must be used is used where that costs least. Where prices are not
-    enough, or the policy does not look at them, the answer is mixed with one in which the arm that lags most
-    behind its least share is certain and arms beyond their largest share are left out: more of it from ``slack``
-    requests of debt on, nearly nothing else from twice that on. So an arm is seldom more than twice the slack
-    beyond its bound, whatever the policy; where many lag at once, they wait for each other.
+    Each bound has a :class:`~banditroute.controllers.targets.virtual_queue.VirtualQueue` of requests. Its
+    price raises or lowers the arm's utility, so that an arm that must be used is used where that costs least.
+    Where prices are not enough, or the policy does not look at them, the answer is mixed with one in which the
+    arm that lags most behind its least share is certain and arms beyond their largest share are left out: more
+    of it from ``slack`` requests of debt on, nearly nothing else from twice that on. So an arm is seldom more
+    than twice the slack beyond its bound, whatever the policy; where many lag at once, they wait for each
+    other.
 
     A least share counts the requests that the arm may serve; a largest share counts all.
 
@@ -29,7 +31,7 @@ class Shares:
         min: Arm → the least share. [0, 1]
         max: Arm → the largest share. [0, 1]
         slack: Debt from which on the answer is mixed. [requests] > 0
-        step: Of the prices; see :class:`~banditroute.controllers.queue.VirtualQueue`. > 0
+        step: Of the prices; see :class:`~banditroute.controllers.targets.virtual_queue.VirtualQueue`. > 0
         name: Its name among a router's controllers.
     """
 

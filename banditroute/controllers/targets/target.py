@@ -4,13 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-from banditroute.arrays import FloatArray
 from banditroute.controllers.base import Choice, Predict
 from banditroute.controllers.checks import require_above_zero, require_name, require_number
-from banditroute.controllers.memory import Memory
-from banditroute.controllers.queue import VirtualQueue
+from banditroute.controllers.pending import Memory
+from banditroute.controllers.targets.virtual_queue import VirtualQueue
+from banditroute.core.arrays import FloatArray
+from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.core.situation import Situation
 from banditroute.errors import InvalidArgumentError
-from banditroute.records import DecisionRecord, FeedbackRecord, Situation
 
 STEP = 0.025
 SLACK = 5.0
@@ -20,7 +21,8 @@ class Target(ABC):
     """Holds the average use of something at what is allowed, over all requests so far.
 
     An arm's utility is lowered by price × what it is expected to use, and the price follows a
-    :class:`~banditroute.controllers.queue.VirtualQueue`. A request counts with what was expected of it until
+    :class:`~banditroute.controllers.targets.virtual_queue.VirtualQueue`. A request counts with what was
+    expected of it until
     its outcome is reported, so late feedback does not leave the price blind, and one without feedback counts
     with that for good.
 
@@ -34,7 +36,7 @@ class Target(ABC):
         objective: What is reported.
         allowed: What a request may use on average. > 0
         step: Of the price, for a debt of what one request is allowed; see
-            :class:`~banditroute.controllers.queue.VirtualQueue`. > 0
+            :class:`~banditroute.controllers.targets.virtual_queue.VirtualQueue`. > 0
         slack: Debt from which on the answer is mixed, in units of use. > 0
         name: Its name among a router's controllers.
     """

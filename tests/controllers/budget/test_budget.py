@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from banditroute import Arm, Decision, Exploration, LinUCB, Objective, Price, Router
-from banditroute.arrays import FloatArray
 from banditroute.controllers import Budget, Controller
+from banditroute.core.arrays import FloatArray
 from banditroute.errors import InvalidArgumentError
 
 ARMS = ("small", "middle", "large")

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from banditroute.arrays import FloatArray
 from banditroute.controllers.budget.dual import Prices, solve, spending
+from banditroute.core.arrays import FloatArray
 
 
 def optimum(utility: FloatArray, costs: FloatArray, allowance: FloatArray) -> float:

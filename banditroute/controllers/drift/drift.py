@@ -1,0 +1,236 @@
+"""The world changes: who no longer does what was expected of him, and what is done about it."""
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from banditroute.controllers.base import Choice, Outlook, Predict, Shrink
+from banditroute.controllers.drift.detectors import ADWIN, Detector, PageHinkley
+from banditroute.core.arrays import FloatArray
+from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.core.situation import Situation
+from banditroute.errors import InvalidArgumentError
+from banditroute.policies.checks import require_count, require_share
+from banditroute.policies.exploration import spread
+
+STANDARD_DETECTORS: tuple[Detector, ...] = (ADWIN(), PageHinkley())
+KEPT_ALARMS = 50
+RECENT = 32
+LEAST_WINDOW = 4 * RECENT
+
+_UNIT = 2.0**-8
+_CLIP = 3.0
+_PRIOR_ROWS = 8
+_LEAST_EFFECT = 0.25
+_WIDEST_WATCH = 0.5
+
+
+class Drift:
+    """Finds arms that changed, lets their past count for less, and keeps an eye on them.
+
+    Detectors look at the standardised residuals of each arm and objective, (y − μ) / √(σ² + s²) just before y is
+    learned: what the belief already follows is no news, and one setting serves judges' scores, pass/fail checks,
+    dollars and seconds. On an alarm the arm's sums of that objective's group weigh 2⁻ʰ of what they did, so its
+    width grows by itself and what comes next counts. Nothing is forgotten: the sums keep it, only their weight at
+    reading changes, and the log says when.
+
+    An arm that is not played cannot show that it recovered. So for a while after an alarm it gets a small share of
+    the traffic, whatever it is believed to be worth.
+
+    A log that was lived without this controller can be reopened with it: its alarms are then raised by the
+    replay, and weigh down whole epochs.
+
+    Args:
+        detectors: Which makes of detectors; any of them may raise the alarm.
+        halvings: h, how often the weight of the past is halved by an alarm. [1, 40]
+        grace: So many outcomes of an arm are not looked at, at its beginning and after an alarm, while it is being
+            learned anew. ≥ 0
+        window: How many residuals of an arm and objective are remembered, at the most. ≥ 128
+        watch_share: Share of the traffic of an arm that raised an alarm. [0, 1)
+        watch_requests: For how many requests after the alarm. ≥ 0
+
+    >>> drift = Drift(halvings=2)
+    >>> drift.report()
+    {'alarms': 0, 'watched': [], 'last': []}
+    """
+
+    name = "drift"
+
+    def __init__(
+        self,
+        *,
+        detectors: Sequence[Detector] = STANDARD_DETECTORS,
+        halvings: int = 3,
+        grace: int = 30,
+        window: int = 1024,
+        watch_share: float = 0.02,
+        watch_requests: int = 5_000,
+    ) -> None:
+        if not detectors or not all(callable(detector) for detector in detectors):
+            raise InvalidArgumentError("detectors must be one or more makes of detectors, such as ADWIN()")
+        if isinstance(halvings, bool) or not isinstance(halvings, int) or not 1 <= halvings <= 40:
+            raise InvalidArgumentError(f"halvings = {halvings!r} must be an integer from 1 to 40")
+        if isinstance(window, bool) or not isinstance(window, int) or window < LEAST_WINDOW:
+            raise InvalidArgumentError(f"window = {window!r} must be an integer, at least {LEAST_WINDOW}")
+        require_count("grace", grace)
+        require_share("watch_share", watch_share)
+        require_count("watch_requests", watch_requests)
+        self.detectors = tuple(detectors)
+        # river takes a second to import: better here than in the middle of the first feedback.
+        _Stream(self.detectors, grace, window)
+        self.halvings = halvings
+        self.grace = grace
+        self.window = window
+        self.watch_share = watch_share
+        self.watch_requests = watch_requests
+        self._streams: dict[tuple[str, str], _Stream] = {}
+        self._alarms: list[dict[str, Any]] = []
+        self._count = 0
+        self._watched: dict[str, int] = {}
+
+    def control(self, situation: Situation, choice: Choice) -> FloatArray:
+        """The choice, with a small share for arms that changed lately."""
+        probabilities = choice(situation)
+        watched = self._watched_now(situation)
+        if not watched:
+            return probabilities
+        share = min(self.watch_share * len(watched), _WIDEST_WATCH)
+        return spread(probabilities, share, np.array([arm in watched for arm in situation.arms]))
+
+    def effects(self, situation: Situation) -> Mapping[str, Any]:
+        """Which arms are watched, and how many alarms there were."""
+        return {"watched": self._watched_now(situation), "alarms": self._count}
+
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:
+        """Count down what is watched."""
+        if self._watched:
+            self._watched = {arm: left - 1 for arm, left in self._watched.items() if left > 1}
+
+    def watch(self, record: FeedbackRecord, outlook: Outlook) -> Sequence[Shrink]:
+        """Let the detectors of this arm see its residuals; an alarm demands that its past counts for less."""
+        assert record.values is not None
+        surprises = outlook.surprise(record.values).tolist()
+        alarms = []
+        for objective, surprise in zip(outlook.names, surprises, strict=True):
+            stream = self._streams.get((record.arm, objective))
+            if stream is None:
+                stream = self._streams[record.arm, objective] = _Stream(self.detectors, self.grace, self.window)
+            if stream.alarmed_by(surprise):
+                alarms.append({"arm": record.arm, "objective": objective, "surprise": stream.recent()})
+        if not alarms:
+            return ()
+        # What the arm is compared with has just changed, for all objectives of the group.
+        for objective in outlook.names:
+            del self._streams[record.arm, objective]
+        for alarm in alarms:
+            alarm |= {"learned": record.learned, "received_us": record.received_us}
+        self._alarms = [*self._alarms, *alarms][-KEPT_ALARMS:]
+        self._count += len(alarms)
+        if self.watch_share and self.watch_requests:
+            self._watched = {**self._watched, record.arm: self.watch_requests}
+        return [Shrink(record.arm, record.group, self.halvings)]
+
+    def learned(self, record: FeedbackRecord) -> None:
+        """Nothing: :meth:`watch` saw it."""
+
+    def report(self) -> Mapping[str, Any]:
+        """Number of alarms, watched arms and the last alarms: arm, objective, mean surprise, when."""
+        last = [dict(each) for each in self._alarms]
+        return {"alarms": self._count, "watched": sorted(self._watched), "last": last}
+
+    def state(self) -> Mapping[str, Any]:
+        """Residuals as base64 of int16 [2⁻⁸]; detectors are made again from them."""
+        return {
+            "streams": [[*key, *stream.state()] for key, stream in self._streams.items()],
+            "alarms": [dict(each) for each in self._alarms],
+            "count": self._count,
+            "watched": dict(self._watched),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from what :meth:`state` gave."""
+        self._streams = {}
+        for arm, objective, *facts in state["streams"]:
+            stream = _Stream(self.detectors, self.grace, self.window)
+            stream.restore(*facts)
+            self._streams[arm, objective] = stream
+        self._alarms = [dict(each) for each in state["alarms"]]
+        self._count = state["count"]
+        self._watched = dict(state["watched"])
+
+    def _watched_now(self, situation: Situation) -> list[str]:
+        if not self._watched:
+            return []
+        eligible = zip(situation.arms, situation.eligible.tolist(), strict=True)
+        return [arm for arm, is_in in eligible if is_in and arm in self._watched]
+
+
+class _Stream:
+    """The residuals of one arm and objective, and detectors that are a function of them.
+
+    A detector's insides are river's own affair, so what is kept are the values that it saw, rounded before it saw
+    them. To keep them few, detectors begin anew with the younger half whenever the window is full.
+
+    Noise is pooled over arms where beliefs are made, and an arm may be far quieter or louder than the others: so
+    residuals are measured once more, by what is usual in this stream.
+    """
+
+    __slots__ = ("_detectors", "_doubt", "_grace", "_makes", "_seen", "_squares", "_values", "_window")
+
+    def __init__(self, makes: Sequence[Detector], grace: int, window: int) -> None:
+        self._makes, self._grace, self._window = makes, grace, window
+        self._seen, self._squares, self._doubt = 0, 0.0, 0
+        self._begin([])
+
+    def alarmed_by(self, surprise: float) -> bool:
+        """See a residual; outliers count for three deviations, lest a few of them look like a change."""
+        usual = math.sqrt((_PRIOR_ROWS + self._squares) / (_PRIOR_ROWS + self._seen))
+        clipped = min(max(surprise / usual, -_CLIP), _CLIP)
+        self._seen += 1
+        self._squares += (clipped * usual) ** 2
+        if self._seen <= self._grace:
+            return False
+        if len(self._values) == self._window:
+            self._begin(self._values[-(self._window // 2) :])
+        value = round(clipped / _UNIT)
+        self._values.append(value)
+        if self._detected(value):
+            self._doubt = RECENT
+        elif self._doubt:
+            self._doubt -= 1
+        return self._doubt > 0 and self._is_worse()
+
+    def recent(self) -> float:
+        """Mean of the last residuals."""
+        last = self._values[-RECENT:]
+        return sum(last) * _UNIT / len(last)
+
+    def _is_worse(self) -> bool:
+        """Whether the last residuals are farther from 0 than those before: learning brings them nearer."""
+        before = self._values[:-RECENT]
+        earlier = sum(before) * _UNIT / len(before) if before else 0.0
+        return abs(self.recent()) >= abs(earlier) + _LEAST_EFFECT
+
+    def state(self) -> tuple[int, float, int, str]:
+        """How many were seen, their squares, for how long an alarm is in doubt, and the values."""
+        values = base64.b64encode(np.array(self._values, dtype="<i2").tobytes()).decode()
+        return self._seen, self._squares, self._doubt, values
+
+    def restore(self, seen: int, squares: float, doubt: int, values: str) -> None:
+        """Continue from there."""
+        self._seen, self._squares, self._doubt = seen, squares, doubt
+        self._begin(np.frombuffer(base64.b64decode(values), "<i2").tolist())
+
+    def _begin(self, values: list[int]) -> None:
+        self._values = values
+        self._detectors = [make() for make in self._makes]
+        for value in values:
+            self._detected(value)
+
+    def _detected(self, value: int) -> bool:
+        for detector in self._detectors:
+            detector.update(value * _UNIT)
+        return any(detector.drift_detected for detector in self._detectors)

@@ -1,0 +1,36 @@
+"""Whoever decided before the router came."""
+
+from typing import TypeAlias
+
+import numpy as np
+
+from banditroute.core.arrays import FloatArray
+from banditroute.core.situation import Situation
+from banditroute.errors import InvalidArgumentError
+from banditroute.policies import Policy
+
+Incumbent: TypeAlias = str | Policy | None
+"""The arm that always served; or a policy; or None: the arm that the caller names, ``route(incumbent=…)``."""
+
+
+def checked_incumbent(incumbent: Incumbent) -> Incumbent:
+    """Refuse what is none of the three; raises InvalidArgumentError."""
+    if incumbent is None or (isinstance(incumbent, str) and incumbent):
+        return incumbent
+    if isinstance(incumbent, str | type) or not callable(getattr(incumbent, "probabilities", None)):
+        raise InvalidArgumentError(f"incumbent = {incumbent!r:.60} must be an arm's name, a policy object or None")
+    return incumbent
+
+
+def incumbent_choice(incumbent: Incumbent, situation: Situation) -> FloatArray | None:
+    """Probability of each arm, shape (arms,); None where the incumbent is not known or may not serve."""
+    if incumbent is not None and not isinstance(incumbent, str):
+        return incumbent.probabilities(situation)
+    name = situation.request.incumbent if incumbent is None else incumbent
+    if name not in situation.arms:
+        return None
+    place = situation.arms.index(name)
+    if not situation.eligible[place]:
+        return None
+    certain: FloatArray = (np.arange(len(situation.arms)) == place).astype(np.float64)
+    return certain

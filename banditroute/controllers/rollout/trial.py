@@ -1,0 +1,131 @@
+"""The router and the incumbent side by side, in known shares, and what the one is worth against the other."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from banditroute.controllers.base import Choice, Predict
+from banditroute.controllers.checks import require_inside, require_name
+from banditroute.controllers.pending import Memory
+from banditroute.controllers.rollout.incumbent import Incumbent, checked_incumbent, incumbent_choice
+from banditroute.controllers.rollout.lift import Lift, lift_measures
+from banditroute.core.arrays import FloatArray
+from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.core.request import Request
+from banditroute.core.situation import Situation
+
+QUALITY: Mapping[str, tuple[float, float]] = {"quality": (0.0, 1.0)}
+
+
+class Sides(NamedTuple):
+    """What both would do with one request, as probabilities of shape (arms,), and which share is the incumbent's.
+
+    The predictions say which request: a controller further out may answer without asking this one.
+    """
+
+    mean: FloatArray
+    policy: FloatArray
+    incumbent: FloatArray
+    share: float
+
+
+class Trial(ABC):
+    """Mixes the incumbent's choice into the router's, and measures the lift.
+
+    Args:
+        incumbent: The arm that always served; or a policy; or None: the arm that the caller names, request by
+            request. Where it is not known, or may not serve, the router decides and nothing is measured.
+        least: The smaller of the two shares in which both are mixed. (0, 1)
+        measures: Objective → bounds: of what the lift is measured.
+        confidence: Of the bounds of each measure. (0, 1)
+        name: Its name among a router's controllers.
+    """
+
+    def __init__(
+        self,
+        incumbent: Incumbent,
+        *,
+        least: float,
+        measures: Mapping[str, tuple[float, float]],
+        confidence: float,
+        name: str,
+    ) -> None:
+        self.incumbent = checked_incumbent(incumbent)
+        self.name = require_name("name", name)
+        require_inside("confidence", confidence)
+        self._largest = 1.0 / least
+        self._measures = lift_measures(measures, largest=self._largest, confidence=confidence)
+        self._weights: Memory[tuple[float]] = Memory()
+        self._last: Sides | None = None
+
+    @abstractmethod
+    def share(self, request: Request) -> float:
+        """The incumbent's share of this request. [0, 1]."""
+
+    def lift(self) -> dict[str, Lift]:
+        """What the router is worth against the incumbent, objective by objective, as far as is known now."""
+        return {objective: measure.report() for objective, measure in self._measures.items()}
+
+    def report(self) -> Mapping[str, Any]:
+        """The lift of every measure, for ``Router.health``; no bounds before the first report."""
+        found = {}
+        for objective, lift in self.lift().items():
+            bounds = {"low": lift.low, "high": lift.high} if lift.reports else {}
+            found[objective] = {"mean": lift.mean, **bounds, "reports": lift.reports}
+        return {"lift": found}
+
+    def control(self, situation: Situation, choice: Choice) -> FloatArray:
+        """Both choices, mixed."""
+        policy, acts = choice(situation), incumbent_choice(self.incumbent, situation)
+        if acts is None:
+            self._last = None
+            return policy
+        share = self.share(situation.request)
+        self._last = Sides(situation.mean, policy, acts, share)
+        return (1.0 - share) * policy + share * acts
+
+    def effects(self, situation: Situation) -> Mapping[str, Any]:
+        """The incumbent's share, and what each of the two would have done."""
+        if self._last is None or self._last.mean is not situation.mean:
+            return {"incumbent_share": 0.0}
+        return {
+            "incumbent_share": self._last.share,
+            "policy": _chances(situation.arms, self._last.policy),
+            "incumbent": _chances(situation.arms, self._last.incumbent),
+        }
+
+    def decided(self, record: DecisionRecord, predict: Predict) -> None:
+        """Remember with which weight the outcome will count."""
+        facts = record.effects.get(self.name, {})
+        if "policy" in facts:
+            weight = self._weight(record, facts)
+            self._weights.put(record.body, (float(np.clip(weight, -self._largest, self._largest)),))
+
+    def learned(self, record: FeedbackRecord) -> None:
+        """Count the outcome for every measure of it."""
+        note = self._weights.get(record.body)
+        if note is not None:
+            for measure in self._measures.values():
+                measure.learn(record, note[0])
+
+    def _weight(self, record: DecisionRecord, facts: Mapping[str, Any]) -> float:
+        """(p − h) / π of the arm that was chosen."""
+        chance = record.probabilities[record.arms.index(record.arm)]
+        return float((facts["policy"].get(record.arm, 0.0) - facts["incumbent"].get(record.arm, 0.0)) / chance)
+
+    def state(self) -> Mapping[str, Any]:
+        """The weights of recent requests, and every measure."""
+        measures = {objective: measure.state() for objective, measure in self._measures.items()}
+        return {"weights": self._weights.state(), "measures": measures}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from what :meth:`state` gave."""
+        self._weights.restore(state["weights"])
+        for objective, measure in self._measures.items():
+            measure.restore(state["measures"][objective])
+
+
+def _chances(arms: tuple[str, ...], probabilities: FloatArray) -> dict[str, float]:
+    return {arm: chance for arm, chance in zip(arms, probabilities.tolist(), strict=True) if chance}

@@ -1,0 +1,87 @@
+"""Arms and their prices."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from banditroute.core.arrays import as_real
+from banditroute.errors import InvalidArgumentError
+
+ArmStatus: TypeAlias = Literal["active", "draining", "retired"]
+
+TOKENS_PER_PRICE = 1_000_000
+MAX_TOKENS = 10**12
+
+# Between these a price relative to another one is a number that can be reckoned with.
+_LEAST_PRICE, _MOST_PRICE = 1e-9, 1e9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What tokens cost [USD per million tokens].
+
+    >>> Price(input=2.50, output=10.00).cost_usd(prompt_tokens=1_000, output_tokens=200)
+    0.0045
+    """
+
+    input: float
+    output: float
+
+    def __post_init__(self) -> None:
+        for name, value in (("input", self.input), ("output", self.output)):
+            if not (isinstance(value, int | float) and (value == 0 or _LEAST_PRICE <= value <= _MOST_PRICE)):
+                raise InvalidArgumentError(
+                    f"price {name} = {value!r:.40} must be 0 or a number of USD "
+                    f"from {_LEAST_PRICE:g} to {_MOST_PRICE:g}"
+                )
+
+    def cost_usd(self, *, prompt_tokens: float, output_tokens: float) -> float:
+        """Cost of one request [USD]."""
+        return (self.input * prompt_tokens + self.output * output_tokens) / TOKENS_PER_PRICE
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One choice: an LLM, a LoRA adapter, an agent, any backend.
+
+    Attributes:
+        name: Unique in its router and never used again for something else; put the version into it.
+        price: What its tokens cost, if that is known. Unknown is not free.
+        max_output_tokens: Upper bound of what it may answer, for ``max_cost_usd``.
+        prior: What is believed of it before it was ever used, objective → value in that objective's own units.
+    """
+
+    name: str
+    price: Price | None = field(default=None, kw_only=True)
+    max_output_tokens: int | None = field(default=None, kw_only=True)
+    prior: Mapping[str, float] = field(default_factory=dict, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.name, str) and 0 < len(self.name) <= 200 and self.name.isprintable()):
+            raise InvalidArgumentError(f"arm name {self.name!r:.80} must be 1 to 200 printable characters")
+        if self.price is not None and not isinstance(self.price, Price):
+            raise InvalidArgumentError(
+                f"price of arm {self.name!r} must be a Price, got {type(self.price).__name__}"
+            )
+        limit = self.max_output_tokens
+        if limit is not None and (
+            isinstance(limit, bool) or not isinstance(limit, int) or not 0 < limit <= MAX_TOKENS
+        ):
+            raise InvalidArgumentError(
+                f"max_output_tokens of arm {self.name!r} = {limit!r:.40} must be an integer from 1 to {MAX_TOKENS}"
+            )
+        if not isinstance(self.prior, Mapping):
+            raise InvalidArgumentError(
+                f"prior of arm {self.name!r} must map objectives to values, got {type(self.prior).__name__}"
+            )
+        object.__setattr__(self, "prior", {name: _number(name, value) for name, value in self.prior.items()})
+
+
+def _number(name: str, value: object) -> float:
+    number = as_real(value)
+    if number is None:
+        raise InvalidArgumentError(f"prior {name!r:.80} must be a number, got {type(value).__name__}")
+    if not math.isfinite(number):
+        raise InvalidArgumentError(f"prior {name!r:.80} = {number} must be a finite number")
+    return number

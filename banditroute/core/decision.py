@@ -1,0 +1,119 @@
+"""What ``route`` answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from banditroute.core.arrays import FloatArray
+from banditroute.core.log import DecisionRecord
+from banditroute.core.objectives import Objectives
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What is expected of one objective, in its own unit.
+
+    Attributes:
+        mean: The expected value.
+        width: One standard width of that mean, σ̂·‖x‖ in the norm of V⁻¹; a policy's ``alpha`` multiplies it. With
+            so many arms and features that reading every V⁻¹ would be nearly all the time of a decision (from
+            2 MB on), only the chosen arm's is surely exact, and those that mattered to the choice. For an arm
+            that could not win whatever its width was, this is the bound σ̂·‖x‖/√λ: the width is at most that.
+    """
+
+    mean: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decision:
+    """One choice of an arm, and everything that is known of why.
+
+    What is seldom looked at is worked out when it is asked for.
+
+    Attributes:
+        id: What ``feedback`` and ``why`` take; safe to hand to a client.
+        arm: The arm to call.
+        propensity: Probability with which ``arm`` was chosen, over all randomness. (0, 1]
+    """
+
+    id: str
+    arm: str
+    propensity: float
+    _evidence: DecisionRecord = field(repr=False)
+    _objectives: Objectives = field(repr=False)
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """Probability of every arm; 0 for those that were not eligible."""
+        evidence = self._evidence
+        return dict(zip(evidence.arms, evidence.probabilities.tolist(), strict=True))
+
+    @property
+    def expected(self) -> dict[str, dict[str, Estimate]]:
+        """Arm → objective → :class:`Estimate`; no objectives after a fallback."""
+        return estimates(self._evidence, self._objectives)
+
+    @property
+    def ranking(self) -> tuple[str, ...]:
+        """All eligible arms, the chosen one first, then by expected utility: the order in which to fall back."""
+        evidence = self._evidence
+        utility = expected_utility(evidence, self._objectives)
+        order = sorted(range(len(evidence.arms)), key=lambda i: -utility[i])
+        rest = (evidence.arms[i] for i in order if evidence.arms[i] not in evidence.excluded)
+        return (self.arm, *(arm for arm in rest if arm != self.arm))
+
+    @property
+    def preferences(self) -> Mapping[str, float]:
+        """The weights that were used."""
+        return self._evidence.preferences
+
+    @property
+    def mode(self) -> str:
+        """``"live"``, ``"fallback"`` after an internal fault, or what a controller made of it."""
+        return self._evidence.mode
+
+    @property
+    def cause(self) -> str:
+        """In a word, why this arm: ``"policy"``, ``"only"`` (one eligible arm), ``"fallback"``."""
+        return self._evidence.cause
+
+    @property
+    def effects(self) -> Mapping[str, Mapping[str, Any]]:
+        """What each controller did, by its name; plain values."""
+        return self._evidence.effects
+
+    @property
+    def state_version(self) -> int:
+        """How many feedbacks had been learned from."""
+        return self._evidence.learned
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was made, UTC, by the router's clock."""
+        return datetime.fromtimestamp(self._evidence.created_us / 1e6, UTC)
+
+
+def estimates(evidence: DecisionRecord, objectives: Objectives) -> dict[str, dict[str, Estimate]]:
+    """What was expected of each arm, in the objectives' own units; arm → objective → :class:`Estimate`."""
+    if not evidence.mean.size:
+        return {arm: {} for arm in evidence.arms}
+    return {
+        arm: {
+            objective.name: Estimate(
+                mean=objective.bounds[0] + objective.span * float(evidence.mean[i, j]),
+                width=objective.span * float(evidence.width[i, j]),
+            )
+            for j, objective in enumerate(objectives)
+        }
+        for i, arm in enumerate(evidence.arms)
+    }
+
+
+def expected_utility(evidence: DecisionRecord, objectives: Objectives) -> FloatArray:
+    """Weighted sum of the expected, scaled outcomes; shape (arms,), all 0 after a fallback."""
+    if not evidence.mean.size:
+        return evidence.probabilities * 0.0
+    utility: FloatArray = evidence.mean @ objectives.weights(evidence.preferences)
+    return utility

@@ -1,0 +1,193 @@
+"""What the log holds: one record for each thing that happened, in the form in which it is stored.
+
+Bodies are the 16 bytes inside a decision id. Features are rows on the grid of 2⁻¹⁵ and outcomes are scaled
+values on the grid of 2⁻¹⁶ (see :mod:`banditroute.core.arrays`), so that what is replayed is bit for bit what was
+learned. Times are int64 microseconds, UTC.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias, TypeVar, dataclass_transform
+
+from banditroute.core.arms import Arm, ArmStatus
+from banditroute.core.arrays import FloatArray, RowArray
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, eq_default=False)
+def _record(kind: type[T]) -> type[T]:
+    """A dataclass that is frozen for type checkers: at run time that would be a tenth of the time of a replay."""
+    return dataclass(slots=True, eq=False)(kind)
+
+
+class Position(NamedTuple):
+    """A place in the log: how many feedbacks were learned, and how many decisions were made, before it."""
+
+    learned: int = 0
+    decided: int = 0
+
+
+class StateKey(NamedTuple):
+    """Which sums: those of one arm, objective group and epoch."""
+
+    arm: str
+    group: str
+    epoch: int
+
+
+@_record
+class DecisionRecord:
+    """One decision.
+
+    Attributes:
+        body: 16 bytes, unique.
+        decided: Number of this decision in its router, from 1; ``learned`` is how many feedbacks came before.
+        arm: The chosen arm.
+        row: The context on the grid, with its intercept; shape (d,).
+        arms: All arms of the router at that time; the arrays below follow their order. None at all says that
+            the stored row is garbage: it has its place in the log and nothing else.
+        probabilities: Shape (arms,); 0 where not eligible.
+        mean: Expected outcome, scaled to the objectives' bounds, as the policy saw it; shape (arms, objectives),
+            or (arms, 0) after a fallback.
+        width: One standard width of it, or at most that; same shape. See
+            :class:`~banditroute.core.decision.Estimate`.
+        preferences: The weights used.
+        weights: The same in the order of the objectives, negative where less is better; shape (objectives,).
+        excluded: Arm → the rule that made it ineligible.
+        epoch: The bucket of sums into which its feedback goes.
+        mode, cause: As in :class:`~banditroute.core.decision.Decision`.
+        key: What took the body's place in the draw, if the caller gave a key.
+        effects: What each controller did, by its name; plain values.
+        created_us: By the router's clock.
+        session, cohort: As in :class:`~banditroute.core.request.Request`.
+    """
+
+    body: bytes
+    decided: int
+    learned: int
+    arm: str
+    row: RowArray
+    arms: tuple[str, ...]
+    probabilities: FloatArray
+    mean: FloatArray
+    width: FloatArray
+    preferences: Mapping[str, float]
+    weights: FloatArray
+    excluded: Mapping[str, str]
+    epoch: int
+    mode: str
+    cause: str
+    key: str | None
+    effects: Mapping[str, Any]
+    created_us: int
+    session: str | None = None
+    cohort: str | None = None
+
+
+@_record
+class FeedbackRecord:
+    """One group of outcomes of one decision, as it was learned.
+
+    Attributes:
+        body: The decision's.
+        learned: Number of this feedback in its router, from 1, without gaps.
+        group: The objective group; empty where the stored row is garbage, and has only its place in the log.
+        revision: 0, or how often these values were amended before.
+        arm: The arm that served, hence the one that is trained.
+        row, epoch: The decision's; kept there and joined when read.
+        values: Scaled outcomes on the grid, in the order of the group's objectives; None takes the row out of
+            the sums again, or, where nothing was in them, only records what was said.
+        previous: What ``values`` was in the revision before; None for the first.
+        outcomes: The values as they were reported, unclipped, in their own units (and token counts).
+        source: Who said so.
+        received_us: By the router's clock.
+        by_default: Whether nobody said so: the window was over.
+        amends: Whether it replaces whatever the log turns out to hold. Not stored: the log shows what it did.
+    """
+
+    body: bytes
+    learned: int
+    group: str
+    revision: int
+    arm: str
+    row: RowArray
+    epoch: int
+    values: tuple[int, ...] | None
+    previous: tuple[int, ...] | None
+    outcomes: Mapping[str, float]
+    source: str | None
+    received_us: int
+    by_default: bool = False
+    amends: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRecord:
+    """Outcomes of a decision that this process does not know: what they mean is worked out where it is stored.
+
+    Attributes:
+        body: The decision's.
+        outcomes: As they were reported, in their own units.
+        served_arm, source, amend: As in ``Router.feedback``.
+        received_us: By the router's clock.
+    """
+
+    body: bytes
+    outcomes: Mapping[str, float]
+    served_arm: str | None
+    source: str | None
+    amend: bool
+    received_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArmRecord:
+    """An arm was added or changed; the latest record of a name counts, prices keep their history.
+
+    Attributes:
+        arm: As it is now.
+        status: Whether it may serve.
+        successor: Who stands for it, once it is retired.
+        price_effective_us: From when its price counts.
+        recorded_us: By the router's clock.
+        n_eff: About how many of its rows its successor reads as if they were its own.
+    """
+
+    arm: Arm
+    status: ArmStatus
+    successor: str | None
+    price_effective_us: int
+    recorded_us: int
+    n_eff: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PreferencesRecord:
+    """The router's preferences were changed."""
+
+    version: int
+    preferences: Mapping[str, float]
+    recorded_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceRecord:
+    """The first vector fixed the number of features; ``dimension`` is without the intercept."""
+
+    dimension: int
+    recorded_us: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SnapshotRecord:
+    """The state after all that lies before ``position``, so that a restart need not replay it."""
+
+    position: Position
+    blob: bytes = field(repr=False)
+    recorded_us: int
+
+
+LogRecord: TypeAlias = (
+    DecisionRecord | FeedbackRecord | ReportRecord | ArmRecord | PreferencesRecord | SpaceRecord | SnapshotRecord
+)

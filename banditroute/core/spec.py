@@ -1,0 +1,116 @@
+"""What defines a router, and what a store knows of one when it is opened."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass
+from typing import Any
+
+from banditroute.core.arms import Price
+from banditroute.core.log import ArmRecord, Position, PreferencesRecord, SnapshotRecord
+from banditroute.core.objectives import Objective, Objectives
+from banditroute.errors import InvalidArgumentError
+
+MAX_DIMENSION = 4096
+# Squares of features are summed in int64: where all lie at the bound, two million rows of one group fit.
+MAX_FEATURE = 64.0
+
+
+@dataclass(frozen=True, slots=True)
+class RouterSpec:
+    """The shape of a router: what its log means.
+
+    Attributes:
+        name: Of the router, unique in its tenant.
+        tenant: Who owns it; empty when there is only one.
+        objectives: In order.
+        dimension: Number of features without the intercept; None until the first vector.
+        intercept: Whether a constant 1 is appended to each vector.
+        x_max: Bound of the absolute value of each feature.
+        policy: The policy's name and settings; it may change from one opening to the next.
+    """
+
+    name: str
+    tenant: str
+    objectives: tuple[Objective, ...]
+    dimension: int | None
+    intercept: bool
+    x_max: float
+    policy: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        tenant: str,
+        objectives: Objectives,
+        features: int | Sequence[str] | None,
+        *,
+        intercept: bool,
+        x_max: float,
+        policy: object,
+    ) -> "RouterSpec":
+        """Check a constructor's arguments and make them a spec.
+
+        Raises:
+            InvalidArgumentError: for one that breaks its rule.
+        """
+        for what, text in (("name", name), ("tenant", tenant)):
+            if not (isinstance(text, str) and len(text) <= 200 and text.isprintable()) or (
+                what == "name" and not text
+            ):
+                raise InvalidArgumentError(f"router {what} {text!r:.80} must be 1 to 200 printable characters")
+        if not (isinstance(x_max, int | float) and 0 < x_max <= MAX_FEATURE):
+            raise InvalidArgumentError(f"x_max = {x_max!r} must be a number in (0, {MAX_FEATURE:g}]")
+        if isinstance(policy, type) or not callable(getattr(policy, "probabilities", None)):
+            raise InvalidArgumentError(f"policy must be a policy object, like LinUCB(), got {policy!r:.80}")
+        settings = asdict(policy) if is_dataclass(policy) and not isinstance(policy, type) else {}
+        return cls(
+            name=name,
+            tenant=tenant,
+            objectives=tuple(objectives),
+            dimension=_dimension(features),
+            intercept=bool(intercept),
+            x_max=float(x_max),
+            policy={"name": type(policy).__name__, **settings},
+        )
+
+
+def _dimension(features: int | Sequence[str] | None) -> int | None:
+    if features is None:
+        return None
+    if not isinstance(features, int | Sequence):
+        raise InvalidArgumentError(f"features must be a count or names, got {type(features).__name__}")
+    count = features if isinstance(features, int) else len(set(features))
+    if isinstance(features, bool | str) or not 0 < count <= MAX_DIMENSION:
+        raise InvalidArgumentError(f"features = {features!r:.80} must be 1 to {MAX_DIMENSION}, or that many names")
+    if not isinstance(features, int) and count < len(features):
+        raise InvalidArgumentError("feature names must be unique")
+    return count
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRouter:
+    """What a store held of a router when it was opened; for a new one, what the constructor gave.
+
+    Attributes:
+        spec: The stored shape; its policy is the one just given.
+        secret: 32 bytes with which this router's ids are tagged.
+        arms: In the order in which they were first added.
+        preferences: The latest.
+        snapshot: The newest good one; None if there is none.
+        end: Where the log ends.
+        created: Whether this opening created it.
+        prices: Arm → (since when [us], price), oldest first, where there is more to know than ``arms`` says.
+        revision: Moves with every change of arms, prices, preferences, dimension or horizon.
+        horizon_us: Decisions from before it were let go, and the log with them; 0 where all is kept.
+    """
+
+    spec: RouterSpec
+    secret: bytes = field(repr=False)
+    arms: tuple[ArmRecord, ...]
+    preferences: PreferencesRecord
+    snapshot: SnapshotRecord | None
+    end: Position
+    created: bool
+    prices: Mapping[str, Sequence[tuple[int, Price]]] = field(default_factory=dict, compare=False)
+    revision: int = field(default=0, compare=False)
+    horizon_us: int = 0

@@ -1,0 +1,1 @@
+"""Baselines and intervals: pure functions over outcomes."""

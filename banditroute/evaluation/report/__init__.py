@@ -1,0 +1,1 @@
+"""Comparisons as tables and plots."""

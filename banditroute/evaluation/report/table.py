@@ -1,0 +1,232 @@
+"""A comparison as text, HTML, plain values and frames."""
+
+import html
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from banditroute.core.arrays import FloatArray
+from banditroute.errors import InvalidArgumentError, MissingDependencyError
+from banditroute.evaluation.metrics.baselines import mean_of_arms
+from banditroute.evaluation.metrics.interval import Interval
+
+if TYPE_CHECKING:
+    from banditroute.evaluation.report.comparison import Comparison, MixtureGap
+
+_THOUSAND = 1000
+_ARMS_SHOWN = 2
+_BACKENDS = ("pandas", "polars", "pyarrow")
+Backend: TypeAlias = Literal["pandas", "polars", "pyarrow"]
+
+
+def as_text(comparison: "Comparison") -> str:
+    """Lay out the table as ``print`` shows it."""
+    header, policies, baselines = _cells(comparison)
+    widths = [max(map(len, column)) for column in zip(header, *policies, *baselines, strict=True)]
+    rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
+    lines = [_title(comparison), "", _line(header, widths), rule]
+    lines += [_line(row, widths) for row in policies]
+    lines += [rule, *(_line(row, widths) for row in baselines), "", *_notes(comparison)]
+    return "\n".join(lines)
+
+
+def as_html(comparison: "Comparison") -> str:
+    """Lay out the table for a notebook."""
+    header, policies, baselines = _cells(comparison)
+    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in (*policies, *baselines)
+    )
+    notes = "<br>".join(map(html.escape, _notes(comparison)))
+    return (
+        f"<table><caption>{html.escape(_title(comparison))}</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{notes}</p>"
+    )
+
+
+def as_dict(comparison: "Comparison") -> dict[str, Any]:
+    """Gather everything in the table as plain values; what is not available is None."""
+    return {
+        "workload": comparison.workload.name,
+        "requests": len(comparison.workload),
+        "arms": list(comparison.arms),
+        "seeds": list(comparison.seeds),
+        "preferences": dict(comparison.preferences),
+        "bounds": {objective.name: list(objective.bounds) for objective in comparison.objectives},
+        "policies": {name: _policy(comparison, name) for name in comparison.policies},
+        "baselines": {
+            baseline.name: {"note": baseline.note, **{k: _finite(v) for k, v in baseline.values.items()}}
+            for baseline in comparison.baselines
+        },
+    }
+
+
+def _policy(comparison: "Comparison", name: str) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        measure: comparison.interval(measure, name).as_dict() for measure in comparison.measures
+    }
+    result["share"] = dict(comparison.share(name))
+    result["difference"] = {
+        measure: comparison.difference(measure, name).as_dict() for measure in comparison.measures
+    }
+    result["against_mixture"] = _gap(comparison.against_mixture(name))
+    result["against_mixture_second_half"] = _gap(comparison.against_mixture(name, part="second half"))
+    return result
+
+
+def _gap(gap: "MixtureGap | None") -> dict[str, Any] | None:
+    if gap is None:
+        return None
+    return {"quality": gap.quality.as_dict(), "utility": gap.utility.as_dict(), "share": dict(gap.shares)}
+
+
+def to_frame(comparison: "Comparison", backend: Backend) -> Any:
+    """Build a frame of the library named: one row for each policy and each baseline."""
+    if backend not in _BACKENDS:
+        raise InvalidArgumentError(f"backend = {backend!r} must be one of {', '.join(_BACKENDS)}")
+    try:
+        import narwhals
+
+        return narwhals.from_dict(_columns(comparison), backend=backend).to_native()
+    except ImportError:
+        raise MissingDependencyError(
+            f"to_frame needs narwhals and {backend}: pip install 'banditroute[frames]' {backend}"
+        ) from None
+
+
+def _columns(comparison: "Comparison") -> dict[str, list[Any]]:
+    names = [*comparison.policies, *(baseline.name for baseline in comparison.baselines)]
+    kinds = ["policy"] * len(comparison.policies) + ["baseline"] * len(comparison.baselines)
+    columns: dict[str, list[Any]] = {"name": names, "kind": kinds}
+    for measure in comparison.measures:
+        intervals = [comparison.interval(measure, name) for name in comparison.policies]
+        intervals += [Interval(b.values[measure], math.nan, math.nan) for b in comparison.baselines]
+        columns[measure] = [interval.mean for interval in intervals]
+        columns[f"{measure}_low"] = [interval.low for interval in intervals]
+        columns[f"{measure}_high"] = [interval.high for interval in intervals]
+    for arm in comparison.arms:
+        shares = [comparison.share(name)[arm] for name in comparison.policies]
+        columns[f"share__{arm}"] = [*shares, *([math.nan] * len(comparison.baselines))]
+    return columns
+
+
+def _title(comparison: "Comparison") -> str:
+    prefer = ", ".join(f"{name}={weight:g}" for name, weight in comparison.preferences.items())
+    bounds = ", ".join(f"{o.name} [{o.bounds[0]:g}, {o.bounds[1]:.4g}]" for o in comparison.objectives)
+    return (
+        f"{comparison.workload.name}: {len(comparison.workload)} requests, {len(comparison.arms)} arms, "
+        f"{_count(len(comparison.seeds), 'seed')}\npreferences {prefer}; bounds {bounds}"
+    )
+
+
+def _cells(comparison: "Comparison") -> tuple[list[str], list[list[str]], list[list[str]]]:
+    metrics = list(comparison.workload.outcomes)
+    header = ["", "utility", *(_heading(metric) for metric in metrics), "regret", "arms"]
+    policies = [
+        [
+            name,
+            _signed(comparison.interval("utility", name), digits=4),
+            *(_number(metric, comparison.interval(metric, name).mean) for metric in metrics),
+            _signed(comparison.interval("regret", name), digits=1),
+            _shares(comparison.share(name)),
+        ]
+        for name in comparison.policies
+    ]
+    baselines = [
+        [
+            baseline.name,
+            f"{baseline.values['utility']:.4f}",
+            *(_number(metric, baseline.values[metric]) for metric in metrics),
+            f"{baseline.values['regret']:.1f}",
+            baseline.note,
+        ]
+        for baseline in comparison.baselines
+    ]
+    return header, policies, [*baselines, *_mixtures(comparison, metrics)]
+
+
+def _mixtures(comparison: "Comparison", metrics: list[str]) -> list[list[str]]:
+    """The best static mixture at the cost of each policy, where there is one."""
+    rows = []
+    for name in comparison.policies:
+        gap = comparison.against_mixture(name)
+        if gap is not None:
+            shares = np.array([gap.shares[arm] for arm in comparison.arms])
+            utility = comparison.interval("utility", name).mean - gap.utility.mean
+            regret = len(comparison.workload) * (comparison.baselines[-1].values["utility"] - utility)
+            means = [_static_mean(shares, comparison.workload.outcomes[metric]) for metric in metrics]
+            shown = [_number(metric, mean) for metric, mean in zip(metrics, means, strict=True)]
+            rows.append(
+                [f"mixture as dear as {name}", f"{utility:.4f}", *shown, f"{regret:.1f}", _shares(gap.shares)]
+            )
+    return rows
+
+
+def _static_mean(shares: FloatArray, cells: FloatArray) -> float:
+    return float(shares[shares > 0] @ mean_of_arms(cells)[shares > 0])
+
+
+def _notes(comparison: "Comparison") -> list[str]:
+    lines = ["against the best static mixture of arms at the same cost (quality; 95% paired over seeds)"]
+    width = max(map(len, comparison.policies))
+    for name in comparison.policies:
+        whole = comparison.against_mixture(name)
+        later = comparison.against_mixture(name, part="second half")
+        text = "n/a" if whole is None else _range(whole.quality)
+        half = "n/a" if later is None else _range(later.quality)
+        lines.append(f"  {name:{width}}  {text}   second half {half}")
+    if len(comparison.policies) > 1:
+        first = comparison.policies[0]
+        lines.append(f"against {first} (utility; 95% paired over seeds)")
+        lines += [
+            f"  {name:{width}}  {_range(comparison.difference('utility', name))}"
+            for name in comparison.policies[1:]
+        ]
+    return lines
+
+
+def _heading(metric: str) -> str:
+    return "$ / 1000 requests" if metric == "cost_usd" else metric
+
+
+def _number(metric: str, value: float) -> str:
+    if math.isnan(value):
+        return "n/a"
+    return f"{value * _THOUSAND:.3f}" if metric == "cost_usd" else f"{value:.4g}"
+
+
+def _signed(interval: Interval, *, digits: int) -> str:
+    if math.isnan(interval.mean):
+        return "n/a"
+    return f"{interval.mean:.{digits}f}" + ("" if math.isnan(interval.low) else f" ± {interval.half:.{digits}f}")
+
+
+def _range(interval: Interval) -> str:
+    if math.isnan(interval.mean):
+        return "n/a"
+    bounds = "" if math.isnan(interval.low) else f" [{interval.low:+.4f}, {interval.high:+.4f}]"
+    return f"{interval.mean:+.4f}{bounds}"
+
+
+def _shares(shares: Mapping[str, float]) -> str:
+    ranked = sorted(shares.items(), key=lambda item: -item[1])
+    shown = [f"{arm} {share:.0%}" for arm, share in ranked[:_ARMS_SHOWN] if share >= 0.005]
+    rest = sum(share for _, share in ranked[_ARMS_SHOWN:])
+    return ", ".join(shown) + (f", others {rest:.0%}" if rest >= 0.005 else "")
+
+
+def _line(cells: list[str], widths: list[int]) -> str:
+    first, *middle = zip(cells[:-1], widths[:-1], strict=True)
+    aligned = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in middle), cells[-1]]
+    return "  ".join(aligned).rstrip()
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

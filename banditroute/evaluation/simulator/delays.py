@@ -1,0 +1,99 @@
+"""When feedback arrives, and whether it does."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from banditroute.core.arrays import FloatArray, IntArray
+from banditroute.errors import InvalidArgumentError
+
+Distribution: TypeAlias = Callable[[np.random.Generator, int], FloatArray]
+"""(generator, count) → that many draws, each ≥ 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exponential:
+    """Memoryless waiting: most soon, some late.
+
+    Attributes:
+        mean: In the unit of the delay. (0, ∞)
+    """
+
+    mean: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.mean < math.inf:
+            raise InvalidArgumentError(f"mean = {self.mean!r} of an Exponential must be finite and above 0")
+
+    def __call__(self, generator: np.random.Generator, count: int) -> FloatArray:
+        """Draw ``count`` waiting times."""
+        return generator.exponential(self.mean, count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delay:
+    """How late the feedback of one objective group is, and how much of it never comes.
+
+    Attributes:
+        requests: Number of further requests that are routed before it arrives: a number, or a distribution of
+            it. With 0 it arrives before the next request.
+        seconds: The same by the clock; give one of the two. [s]
+        missing: Share that never arrives, by chance alone. [0, 1]
+
+    >>> Delay(requests=2).arrivals(np.arange(4.0), np.random.default_rng(0)).tolist()
+    [3, 4, 5, 6]
+    >>> Delay(seconds=1.5).arrivals(np.arange(4.0), np.random.default_rng(0)).tolist()
+    [2, 3, 4, 4]
+    """
+
+    requests: float | Distribution | None = None
+    seconds: float | Distribution | None = None
+    missing: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.requests is not None and self.seconds is not None:
+            raise InvalidArgumentError("a Delay is counted in requests or in seconds, not in both")
+        for name, value in (("requests", self.requests), ("seconds", self.seconds)):
+            if value is not None and not callable(value) and not 0 <= value < math.inf:
+                raise InvalidArgumentError(f"{name} = {value!r} of a Delay must be finite and at least 0")
+        if not 0 <= self.missing <= 1:
+            raise InvalidArgumentError(f"missing = {self.missing!r} of a Delay must lie in [0, 1]")
+
+    def arrivals(self, clock: FloatArray, generator: np.random.Generator) -> IntArray:
+        """Number of the request just before which each feedback arrives.
+
+        Args:
+            clock: When each request came [s], ascending, shape (requests,).
+            generator: Of all chance in it.
+
+        Returns:
+            Shape (requests,); at least the own number + 1, and the number of requests or more for what comes
+            after the last of them. What never comes has that number + 1.
+        """
+        count = len(clock)
+        own = np.arange(count)
+        if self.seconds is None:
+            waits = _draws(self.requests or 0.0, generator, count)
+            due = own + 1 + np.minimum(np.ceil(waits), count).astype(np.int64)
+        else:
+            at = clock + _draws(self.seconds, generator, count)
+            due = np.searchsorted(clock, at, side="left")
+            due = np.maximum(due, own + 1)
+        if self.missing:
+            due[generator.random(count) < self.missing] = count + 1
+        return due
+
+
+def _draws(wait: float | Distribution, generator: np.random.Generator, count: int) -> FloatArray:
+    if not callable(wait):
+        return np.full(count, float(wait))
+    draws = np.asarray(wait(generator, count), dtype=np.float64)
+    if draws.shape != (count,) or not (draws >= 0).all():
+        raise InvalidArgumentError(f"the distribution of a Delay must give {count} numbers, each at least 0")
+    return draws
+
+
+IMMEDIATE = Delay()

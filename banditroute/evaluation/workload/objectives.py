@@ -1,0 +1,44 @@
+"""Objectives for the metrics of a workload, where nobody declared them."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from banditroute.core.objectives import Objective, Preferences
+from banditroute.errors import InvalidArgumentError
+from banditroute.evaluation.workload.workload import Workload
+
+_RESOURCE_SUFFIXES = ("_usd", "_s", "_ms", "_tokens", "_j", "_wh")
+_TYPICAL_MOST = 0.95
+
+
+def objectives_for(
+    workload: Workload, preferences: Preferences, *, bounds: Mapping[str, tuple[float, float]] | None = None
+) -> tuple[Objective, ...]:
+    """Return an objective for each preferred metric, with bounds from the workload where none are given.
+
+    A metric whose name ends in a unit of a resource (``_usd``, ``_s``, ``_ms``, ``_tokens``, ``_j``, ``_wh``) is
+    to be minimised, from 0 to the 95th percentile over all recorded cells of all arms. Any other is to be
+    maximised, in [0, 1].
+
+    Raises:
+        InvalidArgumentError: if the workload has no such metric, or one whose percentile is not above 0.
+    """
+    given = bounds or {}
+    known = ", ".join(workload.outcomes)
+    for name in preferences:
+        if name not in workload.outcomes:
+            raise InvalidArgumentError(f"unknown objective {name!r}; {workload.name} has: {known}")
+    for name in given:
+        if name not in preferences:
+            raise InvalidArgumentError(f"bounds name {name!r}, which is not among the preferences")
+    return tuple(_objective(workload, name, given.get(name)) for name in preferences)
+
+
+def _objective(workload: Workload, name: str, bounds: tuple[float, float] | None) -> Objective:
+    goal: Literal["max", "min"] = "min" if name.endswith(_RESOURCE_SUFFIXES) else "max"
+    if bounds is None and goal == "min":
+        most = workload.quantile(name, _TYPICAL_MOST)
+        if most <= 0:
+            raise InvalidArgumentError(f"the 95th percentile of {name!r} is {most:g}; declare its bounds")
+        bounds = (0.0, most)
+    return Objective(name, goal=goal, bounds=bounds or (0.0, 1.0))

@@ -1,0 +1,272 @@
+"""Recorded requests with the outcomes of all arms."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from banditroute.core.arrays import FloatArray, IntArray
+from banditroute.errors import WorkloadError
+from banditroute.evaluation.workload.npy import read_npy
+from banditroute.evaluation.workload.tables import Columns, numbers, read_columns
+
+Encoder: TypeAlias = Callable[[Sequence[str]], NDArray[np.floating]]
+"""Texts → matrix of shape (texts, features)."""
+
+FeatureSource: TypeAlias = str | Path | Sequence[str] | Encoder
+
+_FEATURE_COLUMN = re.compile(r"x_\d+")
+_NOT_METRICS = frozenset({"query_id", "arm", "task", "prompt", "split"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Workload:
+    """Requests, and what every arm made of each of them (full information).
+
+    Attributes:
+        arms: Their names.
+        features: Shape (requests, d), finite.
+        outcomes: Metric → shape (requests, arms), in the metric's own unit. NaN where it was not recorded: that
+            feedback never arrives, and the cell is left out of every mean and of the oracle.
+        query_ids: One a request, unique.
+        name: What tables and plots call it.
+    """
+
+    arms: tuple[str, ...]
+    features: FloatArray = field(repr=False)
+    outcomes: Mapping[str, FloatArray] = field(repr=False)
+    query_ids: tuple[str, ...] = field(default=(), repr=False)
+    name: str = "workload"
+
+    def __post_init__(self) -> None:
+        shape = (len(self.features), len(self.arms))
+        if not shape[1] or len(set(self.arms)) < shape[1]:
+            raise WorkloadError(f"{self.name}: arms must be one or more unique names, got {list(self.arms)}")
+        if self.features.ndim != 2 or not self.features.size:
+            raise WorkloadError(f"{self.name}: features have shape {self.features.shape}, expected (requests, d)")
+        if not np.isfinite(self.features).all():
+            row, column = np.argwhere(~np.isfinite(self.features))[0]
+            raise WorkloadError(f"{self.name}: feature {column} of request {row + 1} is not a finite number")
+        if not self.outcomes:
+            raise WorkloadError(f"{self.name} has no metric, such as a column quality__ARM for each arm")
+        for metric, cells in self.outcomes.items():
+            if cells.shape != shape:
+                raise WorkloadError(f"{self.name}: {metric} has shape {cells.shape}, expected {shape}")
+            if np.isinf(cells).any():
+                raise WorkloadError(f"{self.name}: {metric} has an infinite value")
+            if np.isnan(cells).all():
+                raise WorkloadError(f"{self.name}: {metric} has no value at all")
+        if not self.query_ids:
+            object.__setattr__(self, "query_ids", tuple(str(i) for i in range(shape[0])))
+        if len(self.query_ids) != shape[0]:
+            raise WorkloadError(f"{self.name} has {len(self.query_ids)} query_ids for {shape[0]} requests")
+        if len(set(self.query_ids)) < shape[0]:
+            again = Counter(self.query_ids).most_common(1)[0][0]
+            raise WorkloadError(f"{self.name}: query_id {again!r:.60} stands there more than once")
+
+    @classmethod
+    def read(
+        cls,
+        path: str | Path,
+        *,
+        features: FeatureSource | None = None,
+        metrics: Sequence[str] | None = None,
+        text: str = "prompt",
+    ) -> "Workload":
+        """Read a Parquet, CSV or JSON lines file, wide or long.
+
+        Wide: one row a query, a column ``METRIC__ARM`` for each metric and arm. Long: one row for each query and
+        arm, with columns ``query_id``, ``arm`` and one a metric; a pair that is absent counts as not recorded.
+
+        Args:
+            path: The file; its suffix says the format.
+            features: Names of columns; or a ``.npy`` file of shape (queries, d), in the order of the queries; or
+                an encoder that turns the texts into such a matrix. By default the columns ``x_0``, ``x_1``, …
+            metrics: Which to keep; by default every ``METRIC__ARM`` (wide), or every column that is neither a
+                feature, ``query_id``, ``arm``, ``task``, ``split`` nor text (long).
+            text: The column that an encoder reads.
+
+        Raises:
+            WorkloadError: for a file that breaks one of these rules; the sentence names the column or row.
+        """
+        path = Path(path)
+        columns = read_columns(path)
+        names = _feature_names(path, columns, features)
+        if "arm" in columns and not any(_is_wide(name) for name in columns):
+            queries, query_ids, arms, outcomes = _from_long(path, columns, metrics, {*_NOT_METRICS, text, *names})
+        else:
+            queries, query_ids, arms, outcomes = _from_wide(path, columns, metrics)
+        matrix = _features(path, columns, features, names, text, queries)
+        return cls(arms=arms, features=matrix, outcomes=outcomes, query_ids=query_ids, name=path.stem)
+
+    @classmethod
+    def bundled(cls) -> "Workload":
+        """Real prompts, three models, judged quality and cost: the workload of ``banditroute demo``."""
+        return cls.read(Path(__file__).parent / "data" / "paretobandit3.parquet")
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __repr__(self) -> str:
+        metrics = ", ".join(self.outcomes)
+        return f"Workload({self.name!r}: {len(self)} requests, {len(self.arms)} arms, {metrics})"
+
+    @property
+    def dimension(self) -> int:
+        """Number of features."""
+        return int(self.features.shape[1])
+
+    def take(self, rows: IntArray | slice) -> "Workload":
+        """Return the workload of these requests, in this order."""
+        rows = np.arange(len(self))[rows]
+        return Workload(
+            arms=self.arms,
+            features=self.features[rows],
+            outcomes={metric: cells[rows] for metric, cells in self.outcomes.items()},
+            query_ids=tuple(self.query_ids[i] for i in rows.tolist()),
+            name=self.name,
+        )
+
+    def shuffled(self, seed: int) -> "Workload":
+        """Return the same requests in an order that depends on ``seed`` and their number alone."""
+        return self.take(shuffled_rows(len(self), seed))
+
+    def quantile(self, metric: str, share: float) -> float:
+        """Quantile of a metric over all recorded cells of all arms, in the metric's own unit."""
+        return float(np.nanquantile(self.outcomes[metric], share))
+
+
+def shuffled_rows(count: int, seed: int) -> IntArray:
+    """Return the order in which ``Workload.shuffled(seed)`` puts ``count`` requests."""
+    return np.random.default_rng(seed).permutation(count)
+
+
+_Parts: TypeAlias = tuple[IntArray, tuple[str, ...], tuple[str, ...], dict[str, FloatArray]]
+"""Query to which each row of the table belongs, query ids, arms, outcomes."""
+
+
+def _is_wide(name: str) -> bool:
+    return "__" in name and not name.startswith("__")
+
+
+def _from_wide(path: Path, columns: Columns, metrics: Sequence[str] | None) -> _Parts:
+    found: dict[str, dict[str, str]] = {}
+    for name in filter(_is_wide, columns):
+        metric, arm = name.split("__", 1)
+        if metrics is None or metric in metrics:
+            found.setdefault(metric, {})[arm] = name
+    _require(path, metrics, found, "column {0}__ARM")
+    if not found:
+        raise WorkloadError(
+            f"{path} has neither columns METRIC__ARM, such as quality__small, nor a column 'arm' with metrics"
+        )
+    arms = tuple(dict.fromkeys(arm for by_arm in found.values() for arm in by_arm))
+    for metric, by_arm in found.items():
+        for arm in arms:
+            if arm not in by_arm:
+                raise WorkloadError(f"{path} has no column '{metric}__{arm}'; name the metrics to read without it")
+    outcomes = {
+        metric: np.column_stack([numbers(path, by_arm[arm], columns[by_arm[arm]]) for arm in arms])
+        for metric, by_arm in found.items()
+    }
+    rows = len(next(iter(columns.values())))
+    query_ids = tuple(map(str, columns.get("query_id", range(rows))))
+    return np.arange(rows), query_ids, arms, outcomes
+
+
+def _from_long(path: Path, columns: Columns, metrics: Sequence[str] | None, others: set[str]) -> _Parts:
+    if "query_id" not in columns:
+        raise WorkloadError(f"{path} has a column 'arm' but no column 'query_id'")
+    kept = [name for name in columns if (name in metrics if metrics is not None else name not in others)]
+    _require(path, metrics, kept, "column {0!r}")
+    queries, arms = (list(map(str, columns[name])) for name in ("query_id", "arm"))
+    query_rows, arm_rows = _positions(queries), _positions(arms)
+    rows = np.array([query_rows[query] for query in queries])
+    chosen = np.array([arm_rows[arm] for arm in arms])
+    cells = rows * len(arm_rows) + chosen
+    seen, counts = np.unique(cells, return_counts=True)
+    if (counts > 1).any():
+        again = int(np.flatnonzero(cells == seen[counts > 1][0])[1])
+        raise WorkloadError(
+            f"{path}: row {again + 1} repeats query_id {queries[again]!r:.60} with arm {arms[again]!r:.60}"
+        )
+    outcomes = {}
+    for metric in kept:
+        outcomes[metric] = np.full((len(query_rows), len(arm_rows)), np.nan)
+        outcomes[metric][rows, chosen] = numbers(path, metric, columns[metric])
+    return rows, tuple(query_rows), tuple(arm_rows), outcomes
+
+
+def _positions(values: Sequence[str]) -> dict[str, int]:
+    return {value: i for i, value in enumerate(dict.fromkeys(values))}
+
+
+def _require(path: Path, wanted: Sequence[str] | None, found: object, what: str) -> None:
+    for metric in wanted or ():
+        if metric not in cast("Sequence[str]", found):
+            raise WorkloadError(f"{path} has no {what.format(metric)}")
+
+
+def _feature_names(path: Path, columns: Columns, features: FeatureSource | None) -> Sequence[str]:
+    """Names of the columns that are features; none if they come from elsewhere."""
+    if features is None:
+        names = sorted(filter(_FEATURE_COLUMN.fullmatch, columns), key=lambda name: int(name[2:]))
+        if not names:
+            raise WorkloadError(
+                f"{path} has no feature columns x_0, x_1, …; name others, a .npy file or an encoder"
+            )
+        return names
+    if isinstance(features, str | Path) or callable(features):
+        return ()
+    for name in features:
+        if name not in columns:
+            raise WorkloadError(f"{path} has no feature column {name!r}")
+    return list(features)
+
+
+def _features(
+    path: Path,
+    columns: Columns,
+    source: FeatureSource | None,
+    names: Sequence[str],
+    text: str,
+    queries: IntArray,
+) -> FloatArray:
+    first = np.unique(queries, return_index=True)[1]
+    if names:
+        table = np.column_stack([numbers(path, name, columns[name]) for name in names])
+        _refuse_nan(path, table, names)
+        other = np.flatnonzero((table != table[first][queries]).any(axis=1))
+        if other.size:
+            raise WorkloadError(
+                f"{path}: row {other[0] + 1} gives its query other features than an earlier row did"
+            )
+        return table[first]
+    if callable(source):
+        if text not in columns:
+            raise WorkloadError(f"{path} has no column {text!r} for the encoder to read")
+        texts = [str(columns[text][i]) for i in first]
+        return _matrix(np.asarray(source(texts)), len(first), f"the encoder for {path}")
+    return _matrix(read_npy(Path(cast("str", source))), len(first), str(source))
+
+
+def _refuse_nan(path: Path, table: FloatArray, names: Sequence[str]) -> None:
+    missing = np.argwhere(np.isnan(table))
+    if missing.size:
+        row, column = missing[0]
+        raise WorkloadError(f"{path}: feature column {names[column]!r} has no value in row {row + 1}")
+
+
+def _matrix(values: NDArray[np.generic], rows: int, what: str) -> FloatArray:
+    if values.ndim != 2 or len(values) != rows or not values.size:
+        raise WorkloadError(
+            f"{what} gives features of shape {values.shape}, expected ({rows}, d) for {rows} queries"
+        )
+    if values.dtype.kind not in "fiub":
+        raise WorkloadError(f"{what} gives features of type {values.dtype}, expected real numbers")
+    return values.astype(np.float64)

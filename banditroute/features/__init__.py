@@ -1,0 +1,1 @@
+"""What a router sees: checked feature vectors."""

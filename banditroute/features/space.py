@@ -1,0 +1,60 @@
+"""The feature space of a router: what a vector must be, and the row that is learned from it."""
+
+from collections.abc import Mapping, Sequence
+
+from banditroute.core.arrays import Context, FloatArray, RowArray, as_context, as_contexts, feature_row
+from banditroute.core.spec import MAX_DIMENSION, RouterSpec
+from banditroute.errors import InvalidContextError
+
+
+class FeatureSpace:
+    """Checks vectors and rounds them to the grid.
+
+    Attributes:
+        dimension: Number of features, without the intercept; None until it is fixed.
+    """
+
+    def __init__(self, spec: RouterSpec, names: Sequence[str] | None) -> None:
+        self.dimension = spec.dimension
+        self._limit = spec.x_max
+        self._intercept = spec.intercept
+        self._names = None if names is None else tuple(names)
+
+    def vector(self, x: Context | Mapping[str, float]) -> FloatArray:
+        """One checked vector, shape (d,); raises as :func:`~banditroute.core.arrays.as_context` does."""
+        values = as_context(self._in_order(x), dimension=self.dimension, limit=self._limit)
+        return self._bounded(values)
+
+    def matrix(self, X: Context | Sequence[Context]) -> FloatArray:
+        """Checked vectors, shape (requests, d)."""
+        return self._bounded(as_contexts(X, dimension=self.dimension, limit=self._limit))
+
+    def row(self, values: FloatArray) -> RowArray:
+        """Checked vectors on the grid, with the intercept.
+
+        Raises:
+            InvalidContextError: if the dimension was fixed, by another thread, after they were checked.
+        """
+        if values.shape[-1] != self.dimension:
+            raise InvalidContextError(
+                f"context has {values.shape[-1]} features, expected {self.dimension}", code="context.shape"
+            )
+        return feature_row(values, intercept=self._intercept)
+
+    def _bounded(self, values: FloatArray) -> FloatArray:
+        if values.shape[-1] > MAX_DIMENSION:
+            raise InvalidContextError(
+                f"context has {values.shape[-1]} features, a router takes at most {MAX_DIMENSION}",
+                code="context.shape",
+            )
+        return values
+
+    def _in_order(self, x: Context | Mapping[str, float]) -> Context:
+        if not isinstance(x, Mapping):
+            return x
+        if self._names is None:
+            raise InvalidContextError("context is a mapping, but the router's features have no names")
+        if set(x) != set(self._names):
+            wrong = sorted(str(name) for name in set(x) ^ set(self._names))
+            raise InvalidContextError(f"context must have exactly the router's features; differs in: {wrong}")
+        return [x[name] for name in self._names]

@@ -1,0 +1,1 @@
+"""Ridge posteriors: a cache in floating point, computed from the exact sums and never stored."""

@@ -1,0 +1,1 @@
+"""Ways to hold the inverses of many arms; chosen by the number of arms and features."""

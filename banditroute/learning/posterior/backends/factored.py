@@ -1,0 +1,178 @@
+"""Many features: an arm with few rows owns only the rows C by which P = I / ridge - Cᵀ C differs from cold."""
+
+from collections.abc import Sequence
+from math import sqrt
+
+import numpy as np
+
+from banditroute.core.arrays import FloatArray
+from banditroute.learning.posterior.backends.base import Leverages
+from banditroute.learning.posterior.backends.blas import routines
+from banditroute.learning.posterior.backends.cholesky import factor_of_difference, inverted
+from banditroute.learning.posterior.backends.triangle import Packing
+
+_FIRST_ROWS = 8
+
+
+class Factored:
+    """P as a factor until an arm has d/2 rows, then as a packed triangle; see :class:`Form`."""
+
+    def __init__(self, dimension: int, outcomes: int, ridge: float) -> None:
+        (self._dger,) = routines("dger")
+        self._d = dimension
+        self._m = outcomes
+        self._ridge = ridge
+        self._packing = Packing(dimension)
+        self._theta_store = np.empty((1, outcomes, dimension))
+        self._inverses: list[_Cold | _Dense] = []
+        self._resize()
+
+    def _resize(self) -> None:
+        arms = len(self._inverses)
+        self._thetas = self._theta_store[:arms]
+        self._theta_stack = self._thetas.reshape(arms * self._m, self._d)
+
+    def add(self, theta: FloatArray) -> None:
+        """Append a cold arm."""
+        arm = len(self._inverses)
+        if arm == len(self._theta_store):
+            self._theta_store = np.concatenate([self._theta_store, np.empty_like(self._theta_store)])
+        self._theta_store[arm] = theta
+        self._inverses.append(_Cold(np.empty((0, self._d)), self._ridge))
+        self._resize()
+
+    def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return means by one product and leverages by one small product an arm."""
+        return self.means(x), self.leverages(x)(None)
+
+    def means(self, x: FloatArray) -> FloatArray:
+        """Return means by one product."""
+        means: FloatArray = self._theta_stack.dot(x).reshape(-1, self._m)
+        return means
+
+    def leverages(self, x: FloatArray) -> Leverages:
+        """Return what works out leverages by one small product an arm."""
+        cold = float(x.dot(x)) / self._ridge
+        square: FloatArray | None = None
+
+        def of_one(inverse: _Cold | _Dense) -> float:
+            nonlocal square
+            if isinstance(inverse, _Cold):
+                z = inverse.factor.dot(x)
+                return cold - float(z.dot(z)) if inverse.count else cold
+            if square is None:
+                square = self._packing.square(x)
+            return float(inverse.triangle.dot(square))
+
+        def work_out(arms: Sequence[int] | None) -> FloatArray:
+            places = range(len(self._inverses)) if arms is None else arms
+            return np.array([of_one(self._inverses[arm]) for arm in places])
+
+        return work_out
+
+    def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return means and leverages by one matrix product an arm."""
+        means = (X @ self._theta_stack.T).reshape(len(X), -1, self._m)
+        cold = np.einsum("td,td->t", X, X) / self._ridge
+        leverages = np.empty((len(X), len(self._inverses)))
+        for arm, inverse in enumerate(self._inverses):
+            if isinstance(inverse, _Cold):
+                Z = X @ inverse.factor.T
+                leverages[:, arm] = cold - np.einsum("tr,tr->t", Z, Z)
+            else:
+                Z = X @ self._packing.unpack(inverse.triangle)
+                leverages[:, arm] = np.einsum("td,td->t", Z, X)
+        return means, leverages
+
+    def observe(self, arm: int, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Learn a row: a cold arm's factor gains one row, a dense arm's triangle is updated."""
+        theta = self._thetas[arm]
+        inverse = self._inverses[arm]
+        products = inverse.times(x)
+        errors: FloatArray = theta.dot(x) - y
+        root = sqrt(1.0 + products.dot(x))
+        products /= root
+        errors /= root
+        inverse.lose(products)
+        self._dger(-1.0, products, errors, 1, 1, theta.T, 1, 1, 1)
+        if isinstance(inverse, _Cold) and inverse.count >= self._d // 2:
+            self._inverses[arm] = _Dense(self._packing.pack(inverse.matrix()), self._d)
+        return errors
+
+    def refactor(self, arm: int, gram: FloatArray, n: int, /) -> None:
+        """Set P from G: as a factor while its rank is low, else as a triangle."""
+        most = self._d // 2 - 1
+        factor = factor_of_difference(gram, self._ridge, most) if n <= most else None
+        if factor is None:
+            triangle = self._packing.pack(inverted(gram, self._ridge))
+            self._inverses[arm] = _Dense(triangle, self._d)
+        else:
+            self._inverses[arm] = _Cold(factor, self._ridge)
+
+    def times_inverse(self, arm: int, rows: FloatArray) -> FloatArray:
+        """Return rows P."""
+        products: FloatArray = np.stack([self._inverses[arm].times(row) for row in rows])
+        return products
+
+    def coefficients(self, arm: int) -> FloatArray:
+        """Return a view of Theta."""
+        theta: FloatArray = self._thetas[arm]
+        return theta
+
+    def inverse(self, arm: int) -> FloatArray:
+        """Return P as a new matrix."""
+        inverse = self._inverses[arm]
+        return inverse.matrix() if isinstance(inverse, _Cold) else self._packing.unpack(inverse.triangle)
+
+
+class _Cold:
+    """P = I / ridge - Cᵀ C."""
+
+    __slots__ = ("_ridge", "_rows", "count", "factor")
+
+    def __init__(self, factor: FloatArray, ridge: float) -> None:
+        self._rows = factor
+        self._ridge = ridge
+        self.count = len(factor)
+        self.factor = factor
+
+    def times(self, x: FloatArray) -> FloatArray:
+        products: FloatArray = x / self._ridge
+        if self.count:
+            products -= self.factor.dot(x).dot(self.factor)
+        return products
+
+    def lose(self, u: FloatArray) -> None:
+        """P -= u uᵀ."""
+        if self.count == len(self._rows):
+            grown = np.empty((min(max(_FIRST_ROWS, 2 * self.count), len(u)), len(u)))
+            grown[: self.count] = self.factor
+            self._rows = grown
+        self._rows[self.count] = u
+        self.count += 1
+        self.factor = self._rows[: self.count]
+
+    def matrix(self) -> FloatArray:
+        matrix: FloatArray = self.factor.T @ self.factor
+        np.negative(matrix, out=matrix)
+        matrix.ravel()[:: len(matrix) + 1] += 1.0 / self._ridge
+        return matrix
+
+
+class _Dense:
+    """P as a packed triangle."""
+
+    __slots__ = ("_d", "_dspmv", "_dspr", "triangle")
+
+    def __init__(self, triangle: FloatArray, dimension: int) -> None:
+        self._dspmv, self._dspr = routines("dspmv", "dspr")
+        self._d = dimension
+        self.triangle = triangle
+
+    def times(self, x: FloatArray) -> FloatArray:
+        products: FloatArray = self._dspmv(self._d, 1.0, self.triangle, x)
+        return products
+
+    def lose(self, u: FloatArray) -> None:
+        """P -= u uᵀ."""
+        self._dspr(self._d, -1.0, u, self.triangle, 1, 0, 0, 1)

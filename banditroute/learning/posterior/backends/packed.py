@@ -1,0 +1,127 @@
+"""Many arms: half of each P, all halves in one matrix, so that all leverages are one matrix-vector product."""
+
+from collections.abc import Sequence
+from math import sqrt
+from typing import Self
+
+import numpy as np
+
+from banditroute.core.arrays import FloatArray
+from banditroute.learning.posterior.backends.base import Leverages
+from banditroute.learning.posterior.backends.blas import routines
+from banditroute.learning.posterior.backends.cholesky import inverted
+from banditroute.learning.posterior.backends.stacked import Stacked
+from banditroute.learning.posterior.backends.triangle import Packing
+
+_CHUNK = 256
+# Measured: from this share of the triangles on, to gather them takes longer than to read all.
+_MANY = 0.2
+
+
+class Packed:
+    """P as packed triangles, Theta apart; see :class:`~banditroute.learning.posterior.backends.base.Form`."""
+
+    def __init__(self, dimension: int, outcomes: int, ridge: float) -> None:
+        self._dger, self._dspmv, self._dspr = routines("dger", "dspmv", "dspr")
+        self._d = dimension
+        self._m = outcomes
+        self._ridge = ridge
+        self._packing = Packing(dimension)
+        self._triangle_store = np.empty((1, self._packing.size))
+        self._theta_store = np.empty((1, outcomes, dimension))
+        self._resize(0)
+
+    def _resize(self, arms: int) -> None:
+        self._arms = arms
+        self._triangles = self._triangle_store[:arms]
+        self._thetas = self._theta_store[:arms]
+        self._theta_stack = self._thetas.reshape(arms * self._m, self._d)
+
+    def add(self, theta: FloatArray) -> None:
+        """Append a cold arm."""
+        arm = self._arms
+        if arm == len(self._theta_store):
+            self._triangle_store = np.concatenate([self._triangle_store, np.empty_like(self._triangle_store)])
+            self._theta_store = np.concatenate([self._theta_store, np.empty_like(self._theta_store)])
+        self._triangle_store[arm] = 0.0
+        self._triangle_store[arm, self._packing.diagonal] = 1.0 / self._ridge
+        self._theta_store[arm] = theta
+        self._resize(arm + 1)
+
+    @classmethod
+    def of(cls, stacked: Stacked) -> Self:
+        """Return the same arms, packed; exact, since both triangles of a P are equal bit for bit."""
+        packed = cls(stacked.dimension, stacked.outcomes, stacked.ridge)
+        for arm in range(stacked.arms):
+            packed.add(stacked.coefficients(arm))
+            packed._triangles[arm] = packed._packing.pack(stacked.inverse(arm))
+        return packed
+
+    def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return means and leverages by two matrix-vector products."""
+        return self.means(x), self._triangles.dot(self._packing.square(x))
+
+    def means(self, x: FloatArray) -> FloatArray:
+        """Return means by one matrix-vector product."""
+        means: FloatArray = self._theta_stack.dot(x).reshape(self._arms, self._m)
+        return means
+
+    def leverages(self, x: FloatArray) -> Leverages:
+        """Return what works out leverages by one matrix-vector product."""
+        square, triangles = self._packing.square(x), self._triangles
+
+        def work_out(arms: Sequence[int] | None) -> FloatArray:
+            leverages: FloatArray
+            if arms is None:
+                leverages = triangles.dot(square)
+            elif len(arms) == 1:
+                leverages = triangles[arms[0] : arms[0] + 1].dot(square)
+            elif len(arms) < _MANY * len(triangles):
+                leverages = triangles.take(arms, axis=0).dot(square)
+            else:
+                leverages = triangles.dot(square)[arms]
+            return leverages
+
+        return work_out
+
+    def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return means and leverages by two matrix products, a part of X at a time."""
+        means = (X @ self._theta_stack.T).reshape(len(X), self._arms, self._m)
+        leverages = np.empty((len(X), self._arms))
+        for start in range(0, len(X), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            np.matmul(self._packing.squares(X[part]), self._triangles.T, out=leverages[part])
+        return means, leverages
+
+    def observe(self, arm: int, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Learn a row by a symmetric rank-one update, as :meth:`Stacked.observe` does."""
+        triangle, theta = self._triangles[arm], self._thetas[arm]
+        products = self._dspmv(self._d, 1.0, triangle, x)
+        errors: FloatArray = theta.dot(x) - y
+        root = sqrt(1.0 + products.dot(x))
+        products /= root
+        errors /= root
+        self._dspr(self._d, -1.0, products, triangle, 1, 0, 0, 1)
+        self._dger(-1.0, products, errors, 1, 1, theta.T, 1, 1, 1)
+        return errors
+
+    def refactor(self, arm: int, gram: FloatArray, _n: int, /) -> None:
+        """Set P from G."""
+        self._triangles[arm] = self._packing.pack(inverted(gram, self._ridge))
+
+    def times_inverse(self, arm: int, rows: FloatArray) -> FloatArray:
+        """Return rows P."""
+        triangle = self._triangles[arm]
+        products = np.empty_like(rows)
+        for i, row in enumerate(rows):
+            products[i] = self._dspmv(self._d, 1.0, triangle, row)
+        return products
+
+    def coefficients(self, arm: int) -> FloatArray:
+        """Return a view of Theta."""
+        theta: FloatArray = self._thetas[arm]
+        return theta
+
+    def inverse(self, arm: int) -> FloatArray:
+        """Return P as a new matrix."""
+        return self._packing.unpack(self._triangles[arm])

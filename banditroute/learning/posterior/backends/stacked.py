@@ -1,0 +1,117 @@
+"""Few arms, few features: one block [P; Theta] an arm, all blocks in one matrix, one product to decide."""
+
+from collections.abc import Sequence
+from math import sqrt
+
+import numpy as np
+
+from banditroute.core.arrays import FloatArray
+from banditroute.learning.posterior.backends.base import Leverages
+from banditroute.learning.posterior.backends.blas import routines
+from banditroute.learning.posterior.backends.cholesky import inverted
+
+_CHUNK = 256
+
+
+class Stacked:
+    """P and Theta of all arms, stacked; see :class:`~banditroute.learning.posterior.backends.base.Form`."""
+
+    def __init__(self, dimension: int, outcomes: int, ridge: float) -> None:
+        self._dger, self._dscal = routines("dger", "dscal")
+        self.dimension = dimension
+        self.outcomes = outcomes
+        self.ridge = ridge
+        self._height = dimension + outcomes
+        self._products = np.empty(self._height)
+        self._inverse_products = self._products[:dimension]
+        self._theta_products = self._products[dimension:]
+        # A context, and zeros where a block has its Theta: numpy multiplies whole rows faster than parts of them.
+        self._padded = np.zeros(self._height)
+        self._context = self._padded[:dimension]
+        self._store = np.empty((1, self._height, dimension))
+        self._resize(0)
+
+    def _resize(self, arms: int) -> None:
+        self.arms = arms
+        self._blocks = self._store[:arms]
+        self._stack = self._blocks.reshape(arms * self._height, self.dimension)
+        # Each block, and Fortran's view of it through which dger writes: made once, since an index is a call too.
+        self._views = [(block, block.T) for block in self._blocks]
+        self._all_products = np.empty(arms * self._height)
+        self._table = self._all_products.reshape(arms, self._height)
+        self._table_of_means = self._table[:, self.dimension :]
+
+    def add(self, theta: FloatArray) -> None:
+        """Append a cold arm."""
+        if self.arms == len(self._store):
+            grown = np.empty((2 * self.arms, self._height, self.dimension))
+            grown[: self.arms] = self._store
+            self._store = grown
+        block = self._store[self.arms]
+        block[: self.dimension] = np.eye(self.dimension) / self.ridge
+        block[self.dimension :] = theta
+        self._resize(self.arms + 1)
+
+    def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return means and leverages by two matrix-vector products."""
+        self._stack.dot(x, self._all_products)
+        self._context[...] = x
+        return self._table_of_means.copy(), self._table.dot(self._padded)
+
+    def means(self, x: FloatArray) -> FloatArray:
+        """Return means by a product of the Thetas alone."""
+        means: FloatArray = self._blocks[:, self.dimension :].dot(x)
+        return means
+
+    def leverages(self, x: FloatArray) -> Leverages:
+        """Return what works out leverages; nothing is saved by asking for few."""
+
+        def work_out(arms: Sequence[int] | None) -> FloatArray:
+            blocks = self._blocks if arms is None else self._blocks[arms]
+            leverages: FloatArray = blocks[:, : self.dimension].dot(x).dot(x)
+            return leverages
+
+        return work_out
+
+    def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return means and leverages by one matrix product, a part of X at a time."""
+        d = self.dimension
+        means = np.empty((len(X), self.arms, self.outcomes))
+        leverages = np.empty((len(X), self.arms))
+        for start in range(0, len(X), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            products = (X[part] @ self._stack.T).reshape(-1, self.arms, self._height)
+            means[part] = products[..., d:]
+            leverages[part] = np.matmul(products[..., :d], X[part, :, np.newaxis])[..., 0]
+        return means, leverages
+
+    def observe(self, arm: int, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Learn a row by one symmetric rank-one update of the block, in place.
+
+        With p = P x: P loses p pᵀ / (1 + q) and Theta gains residual pᵀ / (1 + q). Both factors are scaled by
+        √(1 + q), so that entries (i, j) and (j, i) of P are rounded alike; P - outer(p / (1 + q), p) is the same
+        formula and loses symmetry by a last bit that a discount then blows up.
+        """
+        block, columns = self._views[arm]
+        products = block.dot(x, self._products)
+        self._theta_products -= y
+        self._dscal(1.0 / sqrt(1.0 + self._inverse_products.dot(x)), products)
+        # By position, which is half the price of keywords: x, y, incx, incy, a, and overwrite all three.
+        self._dger(-1.0, self._inverse_products, products, 1, 1, columns, 1, 1, 1)
+        return self._theta_products
+
+    def refactor(self, arm: int, gram: FloatArray, _n: int, /) -> None:
+        """Set P from G."""
+        self._blocks[arm, : self.dimension] = inverted(gram, self.ridge)
+
+    def times_inverse(self, arm: int, rows: FloatArray) -> FloatArray:
+        """Return rows P."""
+        return rows @ self._blocks[arm, : self.dimension]
+
+    def coefficients(self, arm: int) -> FloatArray:
+        """Return a view of Theta."""
+        return self._blocks[arm, self.dimension :]
+
+    def inverse(self, arm: int) -> FloatArray:
+        """Return P as a new matrix."""
+        return self._blocks[arm, : self.dimension].copy()

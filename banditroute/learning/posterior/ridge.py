@@ -1,0 +1,182 @@
+"""The multi-objective ridge posterior of all arms: what policies read, and the cache that learns row by row."""
+
+from math import isfinite
+
+import numpy as np
+
+from banditroute.core.arrays import FloatArray
+from banditroute.core.objectives import MAX_OBJECTIVES
+from banditroute.errors import InvalidArgumentError
+from banditroute.learning.posterior.backends.base import Form, Leverages
+from banditroute.learning.posterior.backends.factored import Factored
+from banditroute.learning.posterior.backends.packed import Packed
+from banditroute.learning.posterior.backends.stacked import Stacked
+from banditroute.learning.sums.exact import MAX_DIMENSION, ExactSums
+
+# Measured. From 128 features on, a d × d matrix for an arm with few rows is a waste. From 4,096 = arms × features
+# on, reading the matrices is what takes the time, and half of each is enough; below, it is the number of calls.
+_FACTORED_FROM = 128
+_PACKED_FROM = 4096
+# From so many numbers in all inverses on, it pays to read only those of the arms that matter for the choice.
+_LAZY_FROM = 1 << 18
+
+
+class RidgePosterior:
+    """Means and leverages of the arms' outcomes, for the objectives of one group.
+
+    An arm with sums G and B and prior mean M has V = ridge I + G and Theta = M + (B - M G) V⁻¹: the coefficients
+    that minimise Σ (y - Theta x)² + ridge |Theta - M|², objective by objective. V is common to the objectives of a
+    group, since they arrive together.
+
+    This is a cache: :meth:`refresh` makes an arm from exact sums, :meth:`observe` carries it along row by row,
+    and the two agree to rounding. Its bits follow from the refreshes and observations of each arm, in their order.
+    Nothing here is ever discounted or stored. Not safe for threads: the owner takes turns.
+
+    Attributes:
+        is_large: Whether :meth:`means` with the :meth:`leverages` of a few arms is worth more calls than
+            :meth:`predict`.
+
+    >>> posterior = RidgePosterior(2, 1, ridge=4.0)
+    >>> arm = posterior.add_arm()
+    >>> means, leverages = posterior.predict(np.array([0.0, 1.0]))
+    >>> means, leverages
+    (array([[0.]]), array([0.25]))
+    >>> posterior.observe(arm, np.array([0.0, 1.0]), np.array([1.0])) ** 2
+    array([0.8])
+    >>> posterior.coefficients(arm)
+    array([[0. , 0.2]])
+    """
+
+    def __init__(self, dimension: int, outcomes: int, ridge: float) -> None:
+        if not 1 <= dimension <= MAX_DIMENSION:
+            raise InvalidArgumentError(f"dimension = {dimension} is outside [1, {MAX_DIMENSION}]")
+        if not 1 <= outcomes <= MAX_OBJECTIVES:
+            raise InvalidArgumentError(f"outcomes = {outcomes} is outside [1, {MAX_OBJECTIVES}]")
+        if not (isfinite(ridge) and ridge > 0):
+            raise InvalidArgumentError(f"ridge = {ridge!r} must be a finite number above 0")
+        self.dimension = dimension
+        self.outcomes = outcomes
+        self.ridge = float(ridge)
+        self._priors: list[FloatArray] = []
+        self._cold: list[bool] = []
+        form = Factored if dimension >= _FACTORED_FROM else Stacked
+        self._form: Form = form(dimension, outcomes, self.ridge)
+        self.is_large = False
+
+    def __len__(self) -> int:
+        """Return the number of arms N."""
+        return len(self._priors)
+
+    def add_arm(self, prior: FloatArray | None = None) -> int:
+        """Append an arm that has seen nothing, and return its number; ``prior`` (m, d) is zero by default."""
+        mean = np.zeros((self.outcomes, self.dimension)) if prior is None else self._as_prior(prior)
+        arm = len(self)
+        if isinstance(self._form, Stacked) and (arm + 1) * self.dimension >= _PACKED_FROM:
+            self._form = Packed.of(self._form)
+        self._form.add(mean)
+        self._priors.append(mean.copy())
+        self._cold.append(True)
+        self.is_large = len(self) * self.dimension * (self.dimension + 1) // 2 >= _LAZY_FROM
+        return arm
+
+    def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return what is expected of each arm for the context x of shape (d,).
+
+        Returns:
+            Means Theta x, shape (N, m), and leverages xᵀ V⁻¹ x, shape (N,); new arrays. A cold arm has leverage
+            |x|² / ridge.
+        """
+        return self._form.predict(x)
+
+    def means(self, x: FloatArray) -> FloatArray:
+        """Return the means alone, shape (N, m)."""
+        return self._form.means(x)
+
+    def leverages(self, x: FloatArray) -> Leverages:
+        """Return what works out the leverages of as few arms as are asked for; none exceeds |x|² / ridge."""
+        return self._form.leverages(x)
+
+    def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the same for each row of X, shape (T, d): means (T, N, m) and leverages (T, N)."""
+        return self._form.predict_many(X)
+
+    def observe(self, arm: int, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Learn one row of one arm: recursive least squares.
+
+        Returns:
+            The errors (Theta x - y) / √(1 + xᵀ V⁻¹ x), both from before; shape (m,), valid until the next
+            row. The ridge cost that :meth:`refresh` returns grows by their squares.
+        """
+        self._cold[arm] = False
+        return self._form.observe(arm, x, y)
+
+    def refresh(self, arm: int, sums: ExactSums, prior: FloatArray) -> FloatArray:
+        """Make an arm anew from its exact sums, about the prior mean of shape (m, d).
+
+        Returns:
+            The ridge cost of each objective, shape (m,): the least Σ (y - theta x)² + ridge |theta - prior|².
+
+        Raises:
+            InvalidArgumentError: if ridge I + G is not positive definite to working precision (code
+                ``ridge.singular``): the sums are not those of rows, or the ridge is too small for them. The arm
+                stays as it was.
+        """
+        if (sums.dimension, sums.outcomes) != (self.dimension, self.outcomes):
+            raise InvalidArgumentError(
+                f"sums have shape {(sums.dimension, sums.outcomes)}, "
+                f"the posterior has {(self.dimension, self.outcomes)}"
+            )
+        mean = self._as_prior(prior)
+        G, B = sums.gram_matrix(), sums.cross_matrix()
+        try:
+            self._form.refactor(arm, G, sums.n)
+        except np.linalg.LinAlgError as error:
+            raise InvalidArgumentError(
+                f"arm {arm} with n = {sums.n} and ridge = {self.ridge:g} has no posterior: {error}",
+                code="ridge.singular",
+            ) from None
+        unexplained = B - mean @ G
+        theta = mean + self._form.times_inverse(arm, unexplained)
+        self._form.coefficients(arm)[...] = theta
+        self._priors[arm] = mean.copy()
+        self._cold[arm] = not sums.n
+        # The cost is Σ y² - M·B - Theta·(B - M G): two subtractions from Σ y², no product of residuals.
+        cost: FloatArray = sums.square_sums() - np.sum(mean * B, axis=1) - np.sum(theta * unexplained, axis=1)
+        return np.maximum(cost, 0.0)
+
+    def reprior(self, priors: FloatArray) -> None:
+        """Change the prior means, shape (N, m, d) or (m, d) for all arms, without factoring anything again.
+
+        Theta moves by ridge (new - old) V⁻¹: the less an arm has seen, the more it follows.
+        """
+        shape = (self.outcomes, self.dimension)
+        if priors.shape not in (shape, (len(self), *shape)) or not np.isfinite(priors).all():
+            raise InvalidArgumentError(
+                f"priors must be finite and of shape {(len(self), *shape)} or {shape}, got shape {priors.shape}"
+            )
+        for arm, new in enumerate(np.broadcast_to(priors, (len(self), *shape))):
+            move = self.ridge * (new - self._priors[arm])
+            if not move.any():
+                continue
+            theta = self._form.coefficients(arm)
+            if self._cold[arm]:
+                # Exactly, so that its bits do not hang on how often it was moved before it was seen.
+                theta[...] = new
+            else:
+                theta += self._form.times_inverse(arm, move)
+            self._priors[arm] = new.copy()
+
+    def coefficients(self, arm: int) -> FloatArray:
+        """Return Theta of an arm, shape (m, d), as a new array."""
+        return self._form.coefficients(arm).copy()
+
+    def inverse(self, arm: int) -> FloatArray:
+        """Return V⁻¹ of an arm, shape (d, d), as a new array."""
+        return self._form.inverse(arm)
+
+    def _as_prior(self, prior: FloatArray) -> FloatArray:
+        if prior.shape != (self.outcomes, self.dimension) or not np.isfinite(prior).all():
+            raise InvalidArgumentError(
+                f"prior must be finite and of shape {(self.outcomes, self.dimension)}, got shape {prior.shape}"
+            )
+        return prior

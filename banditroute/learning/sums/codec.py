@@ -1,0 +1,118 @@
+"""Sums as bytes: a fixed layout, sealed by a checksum, whose length is checked before anything is made of it.
+
+A sealed blob is ``magic (4) | version (2) | payload | SHA-256 of all before (32)``, little-endian. Nothing in it
+is executed, and no length in it is believed before it was compared with the bytes that are there.
+"""
+
+import hashlib
+import struct
+
+import numpy as np
+
+from banditroute.core.arrays import IntArray
+from banditroute.core.objectives import MAX_OBJECTIVES
+from banditroute.errors import SnapshotCorruptError
+from banditroute.learning.sums.exact import MAX_DIMENSION, ExactSums
+
+_MAGIC = b"BRxs"
+_VERSION = 1
+_SEAL = struct.Struct("<4sH")
+_SHAPE = struct.Struct("<IHq")
+_DIGEST_SIZE = 32
+_INTEGER = np.dtype("<i8")
+
+
+def encode(sums: ExactSums) -> bytes:
+    """Return the bytes of sums; equal sums have equal bytes."""
+    return seal(_MAGIC, _VERSION, pack_sums(sums))
+
+
+def decode(blob: bytes) -> ExactSums:
+    """Return the sums that :func:`encode` wrote.
+
+    Raises:
+        SnapshotCorruptError: if the bytes are anything else.
+    """
+    reader = Reader(unseal(_MAGIC, _VERSION, blob))
+    sums = unpack_sums(reader)
+    reader.finish()
+    return sums
+
+
+def pack_sums(sums: ExactSums) -> bytes:
+    """Return the payload of sums, without a seal."""
+    shape = _SHAPE.pack(sums.dimension, sums.outcomes, sums.n)
+    return shape + b"".join(part.astype(_INTEGER).tobytes() for part in (sums.gram, sums.cross, sums.squares))
+
+
+def unpack_sums(reader: "Reader") -> ExactSums:
+    """Read sums; raises SnapshotCorruptError where they do not fit what is there."""
+    dimension, outcomes, n = reader.unpack(_SHAPE)
+    if not (1 <= dimension <= MAX_DIMENSION and 1 <= outcomes <= MAX_OBJECTIVES):
+        raise SnapshotCorruptError(f"sums of dimension {dimension} with {outcomes} outcomes cannot be")
+    sizes = (dimension * (dimension + 1) // 2, outcomes * dimension, outcomes)
+    parts = reader.take(sum(sizes) * _INTEGER.itemsize)
+    numbers: IntArray = np.frombuffer(parts, dtype=_INTEGER).astype(np.int64)
+    sums = ExactSums(dimension, outcomes)
+    sums.n = n
+    sums.gram = numbers[: sizes[0]]
+    sums.cross = numbers[sizes[0] : -outcomes].reshape(outcomes, dimension)
+    sums.squares = numbers[-outcomes:]
+    return sums
+
+
+def seal(magic: bytes, version: int, payload: bytes) -> bytes:
+    """Put a payload between its magic and its checksum."""
+    body = _SEAL.pack(magic, version) + payload
+    return body + hashlib.sha256(body).digest()
+
+
+def unseal(magic: bytes, version: int, blob: bytes) -> memoryview:
+    """Return the payload of a sealed blob.
+
+    Raises:
+        SnapshotCorruptError: if magic, version or checksum are others, or bytes are missing.
+    """
+    if len(blob) < _SEAL.size + _DIGEST_SIZE:
+        raise SnapshotCorruptError(f"{len(blob)} bytes are too few for sealed sums")
+    body = memoryview(blob)[:-_DIGEST_SIZE]
+    found_magic, found_version = _SEAL.unpack_from(body)
+    if found_magic != magic:
+        raise SnapshotCorruptError(f"bytes begin with {found_magic!r}, expected {magic!r}")
+    if found_version != version:
+        raise SnapshotCorruptError(f"sums are of version {found_version}, this library reads version {version}")
+    if hashlib.sha256(body).digest() != bytes(blob[-_DIGEST_SIZE:]):
+        raise SnapshotCorruptError("sums fail their checksum")
+    return body[_SEAL.size :]
+
+
+class Reader:
+    """Takes a payload apart from its beginning, and never reads past its end."""
+
+    __slots__ = ("_rest",)
+
+    def __init__(self, payload: memoryview) -> None:
+        self._rest = payload
+
+    def take(self, size: int) -> memoryview:
+        """Return the next ``size`` bytes; raises SnapshotCorruptError if there are fewer."""
+        if size > len(self._rest):
+            raise SnapshotCorruptError(f"{size} bytes were announced, {len(self._rest)} are there")
+        taken, self._rest = self._rest[:size], self._rest[size:]
+        return taken
+
+    def unpack(self, form: struct.Struct) -> tuple[int, ...]:
+        """Return the next integers; raises SnapshotCorruptError if they are not there."""
+        return form.unpack(self.take(form.size))
+
+    def text(self, size: int) -> str:
+        """Return the next ``size`` bytes as text; raises SnapshotCorruptError if they are none."""
+        try:
+            return bytes(self.take(size)).decode()
+        except UnicodeDecodeError:
+            raise SnapshotCorruptError("a name in the sums is not UTF-8") from None
+
+    def finish(self) -> None:
+        """Raise SnapshotCorruptError if anything is left."""
+        if self._rest:
+            raise SnapshotCorruptError(f"{len(self._rest)} bytes follow the end of the sums")

@@ -1,0 +1,134 @@
+"""How much of the past counts: weights of powers of two that belief applies on read, and sums never see.
+
+Sums stay what was seen. What changes is how they are read: the rows of an arm and group up to some epoch can weigh
+half, a quarter, an eighth of what they did (the world changed), and an arm can read the rows of the one that it
+succeeds at such a weight too. A weight of 2⁻ᵏ is a shift of integers, so that a weighted sum has the same bits on
+any machine, and taking a row out of its epoch again leaves what the others alone would have left.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from banditroute.core.log import StateKey
+from banditroute.errors import InvalidArgumentError
+from banditroute.learning.sums.exact import ExactSums
+from banditroute.learning.sums.table import BASE_EPOCH, Statistics
+
+MAX_HALVINGS = 40
+"""Beyond this nothing is left of sums that fit into int64, and epochs need not be told apart any more."""
+
+
+class _Step(NamedTuple):
+    last: int
+    """The last epoch that it concerns."""
+    halvings: int
+
+
+class _Bequest(NamedTuple):
+    heir: str
+    giver: str
+    group: str
+    halvings: int
+
+
+class Fading:
+    """The weights of a router's sums.
+
+    >>> fading = Fading()
+    >>> fading.halve("a", "quality", last=4, times=3)
+    >>> fading.halve("a", "quality", last=6, times=1)
+    >>> [fading.halvings(StateKey("a", "quality", epoch)) for epoch in (4, 5, 6, 7)]
+    [4, 1, 1, 0]
+    """
+
+    def __init__(self) -> None:
+        self._steps: dict[tuple[str, str], list[_Step]] = {}
+        self._bequests: list[_Bequest] = []
+
+    def halve(self, arm: str, group: str, *, last: int, times: int) -> None:
+        """Halve the weight of an arm's rows of one group, those up to epoch ``last``, so many times.
+
+        Raises:
+            InvalidArgumentError: if ``times`` is no number of halvings from 1 to 40.
+        """
+        if not 1 <= times <= MAX_HALVINGS:
+            raise InvalidArgumentError(f"halvings = {times!r} is outside [1, {MAX_HALVINGS}]")
+        steps = self._steps.setdefault((arm, group), [])
+        if steps and steps[-1].last >= last:
+            times += steps.pop().halvings
+        steps.append(_Step(last, times))
+        while len(steps) > 1 and sum(step.halvings for step in steps[1:]) >= MAX_HALVINGS:
+            del steps[0]
+        # What was inherited is older than all that the heir saw itself.
+        self._bequests = [
+            each._replace(halvings=min(each.halvings + times, MAX_HALVINGS))
+            if (each.heir, each.group) == (arm, group)
+            else each
+            for each in self._bequests
+        ]
+
+    def bequeath(self, heir: str, giver: str, group: str, *, halvings: int) -> None:
+        """Let an arm read the rows of another one, at that weight, besides its own.
+
+        Raises:
+            InvalidArgumentError: if the giver reads the heir's: rows cannot be handed round.
+        """
+        if heir == giver or heir in self._ancestors(giver, group):
+            raise InvalidArgumentError(f"arm {heir!r} cannot inherit from {giver!r}, which inherits from it")
+        self._bequests.append(_Bequest(heir, giver, group, min(halvings, MAX_HALVINGS)))
+
+    def halvings(self, key: StateKey) -> int:
+        """How often the weight of these sums was halved."""
+        # The hot path: most routers never halve anything.
+        steps = self._steps and self._steps.get((key.arm, key.group))
+        if not steps:
+            return 0
+        return min(sum(step.halvings for step in steps if key.epoch <= step.last), MAX_HALVINGS)
+
+    def first_alike(self, key: StateKey) -> int:
+        """The first epoch that weighs as much as this one: the one into which it may be merged, losing nothing."""
+        steps = self._steps.get((key.arm, key.group), ())
+        return max((step.last + 1 for step in steps if step.last < key.epoch), default=BASE_EPOCH)
+
+    def total(self, statistics: Statistics, arm: str, group: str) -> ExactSums:
+        """The sums of one arm and group as they are to be read, what it inherited included; new sums."""
+        total = self._own(statistics, arm, group)
+        for each in self._bequests:
+            if (each.heir, each.group) == (arm, group):
+                total.merge(self.total(statistics, each.giver, group).halved(each.halvings))
+        return total
+
+    def pooled(self, statistics: Statistics, group: str) -> ExactSums:
+        """The sums of one group over all arms, each row once; new sums."""
+        if not self._steps:
+            return statistics.pooled(group)
+        total = ExactSums(statistics.dimension, statistics.groups[group])
+        for arm in dict.fromkeys(key.arm for key in statistics.keys if key.group == group):
+            total.merge(self._own(statistics, arm, group))
+        return total
+
+    def state(self) -> Mapping[str, Any]:
+        """All weights, fit for JSON."""
+        return {
+            "steps": [[*key, *step] for key, steps in self._steps.items() for step in steps],
+            "bequests": [list(each) for each in self._bequests],
+        }
+
+    def restore(self, state: Mapping[str, Sequence[Any]]) -> None:
+        """Continue from what :meth:`state` gave."""
+        self._steps = {}
+        for arm, group, last, halvings in state["steps"]:
+            self._steps.setdefault((arm, group), []).append(_Step(last, halvings))
+        self._bequests = [_Bequest(*each) for each in state["bequests"]]
+
+    def _own(self, statistics: Statistics, arm: str, group: str) -> ExactSums:
+        if (arm, group) not in self._steps:
+            return statistics.totals(arm, group)
+        total = ExactSums(statistics.dimension, statistics.groups[group])
+        for epoch, sums in statistics.by_epoch(arm, group).items():
+            total.merge(sums.halved(self.halvings(StateKey(arm, group, epoch))))
+        return total
+
+    def _ancestors(self, arm: str, group: str) -> set[str]:
+        givers = {each.giver for each in self._bequests if (each.heir, each.group) == (arm, group)}
+        return givers.union(*(self._ancestors(giver, group) for giver in givers))

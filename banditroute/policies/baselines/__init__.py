@@ -1,0 +1,1 @@
+"""Policies that do not learn: what a router has to beat."""

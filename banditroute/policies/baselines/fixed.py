@@ -1,0 +1,50 @@
+"""Always the same arm."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from banditroute.core.arrays import FloatArray
+from banditroute.core.situation import Situation
+from banditroute.errors import NoEligibleArmError, UnknownArmError
+from banditroute.policies.checks import require_ridge
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """One arm for every request: what a router has to beat.
+
+    Attributes:
+        arm: Its name.
+        ridge: λ of the posterior behind ``expected``; it does not matter to the choice. [1e-3, 1e9]
+    """
+
+    arm: str
+    ridge: float = 32.0
+
+    def __post_init__(self) -> None:
+        require_ridge(self.ridge)
+
+    def probabilities(self, situation: Situation) -> FloatArray:
+        """1 for the arm, 0 for all others; shape (arms,).
+
+        Raises:
+            UnknownArmError: if the router has no such arm.
+            NoEligibleArmError: if it may not be chosen for this request.
+        """
+        if self.arm not in situation.arms:
+            raise UnknownArmError(
+                f"unknown arm {self.arm!r} in policy Fixed; this router has: {_names(situation)}"
+            )
+        place = situation.arms.index(self.arm)
+        if not situation.eligible[place]:
+            raise NoEligibleArmError(
+                f"policy Fixed wants arm {self.arm!r}, which is not eligible for this request"
+            )
+        result = np.zeros(len(situation.arms))
+        result[place] = 1.0
+        return result
+
+
+def _names(situation: Situation) -> str:
+    return ", ".join(sorted(situation.arms))

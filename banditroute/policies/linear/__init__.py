@@ -1,0 +1,1 @@
+"""Policies over a linear model per arm."""

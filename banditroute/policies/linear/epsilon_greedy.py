@@ -1,0 +1,29 @@
+"""ε-greedy: the best arm so far, and a share of chance."""
+
+from dataclasses import dataclass
+
+from banditroute.core.arrays import FloatArray
+from banditroute.core.situation import Situation
+from banditroute.policies.checks import require_ridge, require_share
+from banditroute.policies.exploration import Exploration, greedy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpsilonGreedy:
+    """The highest expected utility with probability 1 − ε, any eligible arm with ε.
+
+    Attributes:
+        epsilon: ε, spread evenly over the eligible arms; it is the floor of exploration. [0, 1)
+        ridge: λ, how strongly coefficients are held at their prior mean. [1e-3, 1e9]
+    """
+
+    epsilon: float = 0.1
+    ridge: float = 32.0
+
+    def __post_init__(self) -> None:
+        require_share("epsilon", self.epsilon)
+        require_ridge(self.ridge)
+
+    def probabilities(self, situation: Situation) -> FloatArray:
+        """The greedy choice mixed with the uniform one; shape (arms,)."""
+        return Exploration(floor=self.epsilon, burn_in=0).mix(greedy(situation.utility(), situation), situation)

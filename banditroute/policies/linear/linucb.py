@@ -1,0 +1,69 @@
+"""LinUCB: the arm whose outcome could plausibly be the best."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from banditroute.core.arrays import FloatArray
+from banditroute.core.situation import Situation
+from banditroute.policies.checks import require_at_least_zero, require_ridge
+from banditroute.policies.exploration import STANDARD_EXPLORATION, Exploration, greedy, tie
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinUCB:
+    """Upper confidence bounds on a linear model per arm: argmax_a Σ_j w_j μ_aj + α Σ_j |w_j| s_aj.
+
+    μ is the ridge prediction and s = σ̂_j·‖x‖ in the norm of V_a⁻¹ one standard width of it. Since widths are in
+    units of the noise σ̂, estimated from the exact sums, one ``alpha`` serves a judge's score (σ ≈ .1) and a
+    pass/fail check (σ ≈ .4) alike. The sum over objectives makes the width hold for preferences that are
+    chosen after seeing results, where a width for one fixed utility does not.
+
+    The √T regret bounds of the literature ask for an ``alpha`` that grows like the root of a log-determinant;
+    the default is a constant, well below it, chosen on recorded workloads. A constant floor of exploration
+    is linear regret by itself: that is the price of a log that can be evaluated.
+
+    Attributes:
+        alpha: Exploration multiplier. [0, ∞)
+        ridge: λ, how strongly coefficients are held at the model that is common to all arms: as if it had been
+            seen in λ rows. The default suits embeddings; with a handful of strong features and little noise, 1
+            tells arms apart sooner. [1e-3, 1e9]
+        exploration: Burn-in of new arms, and the share of traffic that is always spread over all.
+
+    References:
+        Li, Chu, Langford & Schapire, "A contextual-bandit approach to personalized news article
+        recommendation", WWW 2010, algorithm 1 (disjoint models).
+    """
+
+    alpha: float = 1.5
+    ridge: float = 32.0
+    exploration: Exploration = STANDARD_EXPLORATION
+
+    def __post_init__(self) -> None:
+        require_at_least_zero("alpha", self.alpha)
+        require_ridge(self.ridge)
+
+    def score(self, situation: Situation) -> FloatArray:
+        """Upper confidence bound of each arm's utility; shape (arms,).
+
+        Where widths are worked out on demand, those of the contenders are: of the eligible arm that looks best
+        with what no width exceeds, and of those that still reach its score, or a tie with it. The others cannot
+        win, and keep what no width exceeds, which makes an upper confidence bound too.
+        """
+        prediction, utility, weights = situation.prediction, situation.utility(), abs(situation.weights)
+        score: FloatArray = utility + self.alpha * prediction.weighted(weights)
+        if prediction.is_exact:
+            return score
+        hope = np.where(situation.eligible, score, -np.inf)
+        first = int(hope.argmax())
+        prediction.sharpen([first])
+        score = utility + self.alpha * prediction.weighted(weights)
+        contenders = np.flatnonzero(hope >= score[first] - tie(situation))
+        if len(contenders) > 1:
+            prediction.sharpen(contenders.tolist())
+            score = utility + self.alpha * prediction.weighted(weights)
+        return score
+
+    def probabilities(self, situation: Situation) -> FloatArray:
+        """All on the highest score, then burn-in and floor; shape (arms,)."""
+        return self.exploration.mix(greedy(self.score(situation), situation), situation)

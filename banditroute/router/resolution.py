@@ -1,0 +1,179 @@
+"""What a report means for what is known of a decision."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from banditroute.core.arms import Price
+from banditroute.core.log import DecisionRecord, FeedbackRecord, ReportRecord
+from banditroute.core.objectives import Objectives
+from banditroute.core.outcomes import Outcome, outcomes_by_group
+from banditroute.errors import FeedbackConflictError, StoreUnavailableError
+from banditroute.router.state import Roster, Sources
+
+
+@dataclass(frozen=True, slots=True)
+class Reviser:
+    """Turns reports into what is to be learned, in the router or, for decisions it does not know, in its store.
+
+    Attributes:
+        objectives: Of the router.
+        roster: Its arms and what they cost when.
+        sources: Whose feedback is learned.
+        lock: Held while roster and sources are read.
+        ready: Set as soon as roster and sources are those of the log; until then the store keeps its reports.
+    """
+
+    objectives: Objectives
+    roster: Roster
+    sources: Sources
+    lock: threading.RLock
+    ready: threading.Event = field(default_factory=threading.Event)
+
+    def revise(
+        self,
+        decision: DecisionRecord,
+        known: Mapping[str, FeedbackRecord],
+        report: ReportRecord,
+        *,
+        learned: int = 0,
+    ) -> list[FeedbackRecord]:
+        """What is to be learned, numbered from ``learned`` + 1 on; ``known`` is the latest feedback by group.
+
+        Raises:
+            InvalidOutcomeError: for values that are refused.
+            UnknownArmError: if the arm that is said to have served never was.
+            FeedbackConflictError: if other values are known and the report is no amendment.
+        """
+        with self.lock:
+            arm = decision.arm if report.served_arm is None else report.served_arm
+            # What a request cost is what its arm cost when it was decided, whenever the feedback comes.
+            price = self.roster.price(arm, decision.created_us)
+            factor = self.roster.price_factor(arm, decision.created_us)
+            records: list[FeedbackRecord] = []
+            for outcome in outcomes_by_group(self.objectives, report.outcomes, arm, price):
+                number, before = learned + len(records), known.get(outcome.group)
+                in_time = self._in_time(outcome.group, report.received_us - decision.created_us)
+                counts = in_time and self.sources.may_tell(report.source)
+                values = outcome.on_grid(self.objectives, price_factor=factor) if counts else None
+                records += _revisions(decision, before, outcome, values, arm, report, number)
+        return records
+
+    def revise_stored(
+        self, decision: DecisionRecord, feedback: Sequence[FeedbackRecord], report: ReportRecord
+    ) -> list[FeedbackRecord]:
+        """The same for a store, which gives all feedback so far, each group's latest last.
+
+        Raises:
+            StoreUnavailableError: while the router is still reading its log.
+        """
+        if not self.ready.is_set():
+            raise StoreUnavailableError(
+                "the router is still reading its log; feedback waits", code="store.starting"
+            )
+        return self.revise(decision, {record.group: record for record in feedback}, report)
+
+    def _in_time(self, group: str, age_us: int) -> bool:
+        """Whether what is reported at that age is learned now."""
+        window = self.objectives.windows[group]
+        if window is None:
+            return True
+        late = age_us >= window.microseconds
+        return window.missing != "censor" if late else window.learn == "on_arrival"
+
+    def after_window(
+        self, decision: DecisionRecord, before: FeedbackRecord | None, group: str, now_us: int, *, learned: int
+    ) -> list[FeedbackRecord]:
+        """What is to be learned of a group when its window is over: what was held back, or the default."""
+        window = self.objectives.windows[group]
+        assert window is not None
+        if before is None:
+            if window.missing != "default":
+                return []
+            defaults = self._defaults(group)
+            arm, outcome = decision.arm, Outcome(group, defaults)
+        elif before.values is None and before.outcomes and window.learn == "after_window":
+            arm, outcome = before.arm, Outcome(group, before.outcomes)
+        else:
+            return []
+        with self.lock:
+            factor = self.roster.price_factor(arm, decision.created_us)
+        return [
+            FeedbackRecord(
+                body=decision.body,
+                learned=learned + 1,
+                group=group,
+                revision=0 if before is None else before.revision + 1,
+                arm=arm,
+                row=decision.row,
+                epoch=decision.epoch,
+                values=outcome.on_grid(self.objectives, price_factor=factor),
+                previous=None,
+                outcomes=outcome.reported,
+                source=None if before is None else before.source,
+                received_us=now_us,
+                by_default=before is None,
+            )
+        ]
+
+    def _defaults(self, group: str) -> dict[str, float]:
+        objectives = [self.objectives[i] for i in self.objectives.groups[group]]
+        return {
+            objective.name: objective.window.default
+            for objective in objectives
+            if objective.window is not None and objective.window.default is not None
+        }
+
+    def check(self, report: ReportRecord) -> None:
+        """Refuse what no decision could make right; the rest is seen when the decision is.
+
+        Raises:
+            InvalidOutcomeError: for values that are refused.
+            UnknownArmError: if the arm that is said to have served never was.
+        """
+        with self.lock:
+            if report.served_arm is not None:
+                self.roster.position(report.served_arm)
+        outcomes_by_group(self.objectives, report.outcomes, "", Price(input=0.0, output=0.0))
+
+
+def _revisions(
+    decision: DecisionRecord,
+    before: FeedbackRecord | None,
+    outcome: Outcome,
+    values: tuple[int, ...] | None,
+    arm: str,
+    report: ReportRecord,
+    learned: int,
+) -> list[FeedbackRecord]:
+    """Nothing, first values, an amendment, or a move to another arm; without ``values`` it is only recorded."""
+    first = FeedbackRecord(
+        body=decision.body,
+        learned=learned + 1,
+        group=outcome.group,
+        revision=0 if before is None else before.revision + 1,
+        arm=arm,
+        row=decision.row,
+        epoch=decision.epoch,
+        values=values,
+        previous=None,
+        outcomes=outcome.reported,
+        source=report.source,
+        # The clock may have been set back since: nothing is reported before it was decided.
+        received_us=max(report.received_us, decision.created_us),
+        amends=report.amend,
+    )
+    if before is None or not (before.outcomes or before.values):
+        return [first]
+    if before.outcomes == outcome.reported and before.arm == arm and not before.by_default:
+        return []
+    if not (report.amend or before.by_default):
+        raise FeedbackConflictError(
+            "different feedback already recorded for this decision; pass amend=True to correct it"
+        )
+    if before.values is None:
+        return [first]
+    if before.arm == arm:
+        return [replace(first, previous=before.values)]
+    retraction = replace(first, arm=before.arm, values=None, previous=before.values, outcomes={})
+    return [retraction, replace(first, revision=first.revision + 1, learned=first.learned + 1)]

@@ -1,0 +1,53 @@
+"""How much each source of feedback has a say in."""
+
+from collections.abc import Mapping
+
+from banditroute.core.log import FeedbackRecord
+from banditroute.errors import InvalidArgumentError
+
+GRACE = 50
+"""So many feedbacks of a source are learned before its share means anything."""
+
+
+class Sources:
+    """Counts what was learned from each source, and holds those that are capped to their share.
+
+    Validation cannot stop a source that tells plausible lies; a cap bounds the harm until it is noticed and
+    forgotten. What is beyond the cap is kept in the log, not learned.
+
+    Args:
+        caps: Source → largest share of all that is learned. (0, 1]
+    """
+
+    def __init__(self, caps: Mapping[str, float] | None = None) -> None:
+        self._caps = dict(caps or {})
+        for source, share in self._caps.items():
+            if not (isinstance(share, int | float) and 0 < share <= 1):
+                raise InvalidArgumentError(
+                    f"source_caps[{source!r:.40}] = {share!r:.40} must be a share in (0, 1]"
+                )
+        self._counts: dict[str, int] = {}
+        self._learned = 0
+
+    def see(self, record: FeedbackRecord) -> None:
+        """Count what was learned, and what was taken out again."""
+        change = (record.values is not None) - (record.previous is not None)
+        self._learned += change
+        if record.source in self._caps:
+            self._counts[record.source] = self._counts.get(record.source, 0) + change
+
+    def may_tell(self, source: str | None) -> bool:
+        """Whether one more feedback of this source is learned."""
+        if source is None or source not in self._caps:
+            return True
+        told = self._counts.get(source, 0) + 1
+        return told <= GRACE or told <= self._caps[source] * (self._learned + 1)
+
+    def state(self) -> Mapping[str, int]:
+        """The counts, fit for JSON."""
+        return {"": self._learned, **self._counts}
+
+    def restore(self, state: Mapping[str, int]) -> None:
+        """Continue from what :meth:`state` gave."""
+        self._counts = dict(state)
+        self._learned = self._counts.pop("", 0)

@@ -1,0 +1,1 @@
+"""SQLite and PostgreSQL: connections, transactions, locks and time limits."""

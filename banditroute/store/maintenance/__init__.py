@@ -1,0 +1,1 @@
+"""Commands for operators: set up, verify, compact and diagnose a database."""

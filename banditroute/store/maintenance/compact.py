@@ -1,0 +1,230 @@
+"""Letting go of the old part of a log: what it summed up to stays, exactly."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, or_, select, update
+
+from banditroute.core.log import Position, StateKey
+from banditroute.core.spec import RouterSpec
+from banditroute.errors import InvalidArgumentError, StoreError
+from banditroute.store.base import Fold
+from banditroute.store.databases.base import Database
+from banditroute.store.maintenance.verify import replayed
+from banditroute.store.maintenance.views import looking_at
+from banditroute.store.schema import tables
+from banditroute.store.sql.base_sums import write_bases
+from banditroute.store.sql.encode import to_spec
+from banditroute.store.sql.read import compacted
+
+DAY_US = 86_400_000_000
+SWEPT = 1_000
+"""Decisions to a transaction, so that workers write in between."""
+
+Agrees = Callable[[bytes, Mapping[StateKey, bytes]], bool]
+"""Whether a snapshot holds what these sums add up to; raises SnapshotCorruptError if it says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """What was let go of one router's log, or would be.
+
+    Attributes:
+        name, tenant: Whose.
+        up_to: How far the log is gone now.
+        decisions, feedback: How many rows that were.
+    """
+
+    name: str
+    tenant: str
+    up_to: Position
+    decisions: int
+    feedback: int
+
+
+def compact(
+    url: str,
+    fold_for: Callable[[RouterSpec], Fold],
+    agrees: Agrees,
+    *,
+    older_than_days: float,
+    now_us: int,
+    dry_run: bool = False,
+) -> list[Compaction]:
+    """Delete decisions and feedback up to the newest good snapshot that is older than so many days.
+
+    A decision with feedback from behind that snapshot, or with feedback that waits, stays with all its feedback.
+    Nothing is deleted before the snapshot was found to be what the log adds up to. It may be stopped at any
+    moment and run again.
+
+    Raises:
+        InvalidArgumentError: if there is no such database, or fewer than one day is to be kept.
+        StoreError: if a snapshot contradicts the log, or another process compacts; then nothing is deleted.
+    """
+    if not older_than_days >= 1:
+        raise InvalidArgumentError(f"older than {older_than_days} days must be at least 1 day")
+    cutoff_us = now_us - round(older_than_days * DAY_US)
+    with looking_at(url) as database:
+        with database.read("cannot compact") as connection:
+            table = tables.router
+            rows = connection.execute(select(table).order_by(table.c.tenant, table.c.name)).all()
+        return [_compact(database, row, fold_for, agrees, cutoff_us, dry_run=dry_run) for row in rows]
+
+
+def _compact(
+    database: Database,
+    row: Row[Any],
+    fold_for: Callable[[RouterSpec], Fold],
+    agrees: Agrees,
+    cutoff_us: int,
+    *,
+    dry_run: bool,
+) -> Compaction:
+    router_id: int = row.router_id
+    with database.read("cannot compact") as connection:
+        database.hold_still(connection)
+        gone = compacted(connection, router_id)
+        found = _snapshot_before(connection, router_id, gone, cutoff_us)
+        if found is not None:
+            place, blob, horizon_us = found
+            fold = fold_for(to_spec(row.tenant, row.name, row.dimension, row.spec))
+            blobs, _ = replayed(connection, router_id, fold, gone.learned, place.learned)
+            if not agrees(blob, blobs):
+                raise StoreError(
+                    f"the snapshot of router {row.name!r} at feedback {place.learned} is not what its log adds up "
+                    f"to; nothing was deleted, run 'banditroute db verify'"
+                )
+        up_to = gone if found is None else found[0]
+        if dry_run:
+            return Compaction(row.name, row.tenant, up_to, *_count(database, connection, router_id, up_to))
+    if found is not None:
+        database.write(
+            "log not compacted",
+            lambda connection: _move(connection, router_id, gone, place, horizon_us, blobs),
+        )
+    return Compaction(row.name, row.tenant, up_to, *_sweep(database, router_id, up_to))
+
+
+def _snapshot_before(
+    connection: Connection, router_id: int, gone: Position, cutoff_us: int
+) -> tuple[Position, bytes, int] | None:
+    """Where the newest good one behind the last stands, what it says, and from when on all decisions are kept."""
+    snapshot, decision = tables.snapshot.c, tables.decision.c
+    rows = connection.execute(
+        select(tables.snapshot)
+        .where(
+            snapshot.router_id == router_id,
+            snapshot.recorded_us <= cutoff_us,
+            snapshot.learned >= gone.learned,
+            snapshot.decided > gone.decided,
+        )
+        .order_by(snapshot.learned.desc(), snapshot.decided.desc())
+    )
+    for row in rows.all():
+        if hashlib.sha256(row.blob).digest() == row.sha256:
+            last = connection.scalar(
+                select(func.max(decision.created_us)).where(
+                    decision.router_id == router_id, decision.decided <= row.decided
+                )
+            )
+            return Position(row.learned, row.decided), row.blob, max(row.recorded_us, last or 0)
+    return None
+
+
+def _move(
+    connection: Connection,
+    router_id: int,
+    gone: Position,
+    place: Position,
+    horizon_us: int,
+    blobs: Mapping[StateKey, bytes],
+) -> None:
+    """From this commit on, nobody reads the log from before ``place``."""
+    router, snapshot = tables.router.c, tables.snapshot.c
+    moved = connection.execute(
+        update(tables.router)
+        .where(
+            router.router_id == router_id,
+            router.compacted_learned == gone.learned,
+            router.compacted_decided == gone.decided,
+        )
+        .values(
+            compacted_learned=place.learned,
+            compacted_decided=place.decided,
+            horizon_us=horizon_us,
+            revision=router.revision + 1,
+        )
+    )
+    # It may have been dropped meanwhile, by an erasure, which also changed what the log says.
+    still = select(func.count()).where(
+        snapshot.router_id == router_id, snapshot.learned == place.learned, snapshot.decided == place.decided
+    )
+    if not (moved.rowcount and connection.scalar(still)):
+        raise StoreError("another process changed the log meanwhile; nothing was deleted, try again")
+    write_bases(connection, router_id, blobs)
+
+
+def _is_late(up_to: Position) -> ColumnElement[bool]:
+    """Whether a decision has feedback, or a report, that is not from before."""
+    decision, feedback, report = tables.decision.c, tables.feedback.c, tables.report.c
+    young = exists().where(
+        tables.of_router(tables.feedback, decision.router_id),
+        feedback.body == decision.body,
+        or_(feedback.learned.is_(None), feedback.learned > up_to.learned),
+    )
+    waiting = exists().where(report.router_id == decision.router_id, report.body == decision.body)
+    return or_(young.correlate(tables.decision), waiting.correlate(tables.decision))
+
+
+def _count(database: Database, connection: Connection, router_id: int, up_to: Position) -> tuple[int, int]:
+    """How many decisions and feedbacks :func:`_sweep` would delete."""
+    behind = decisions = said = 0
+    while behind < up_to.decided:
+        behind, bodies = _old(connection, router_id, behind, up_to)
+        decisions += len(bodies)
+        on_them = select(func.count()).where(_feedback_on(database, router_id))
+        said += connection.scalar(on_them, {"bodies": bodies}) or 0
+    return decisions, said
+
+
+def _sweep(database: Database, router_id: int, up_to: Position) -> tuple[int, int]:
+    """Delete what nobody reads any more; how many decisions and feedbacks that were."""
+    behind = decisions = said = 0
+
+    def some(connection: Connection) -> tuple[int, int, int]:
+        end, old = _old(connection, router_id, behind, up_to)
+        if not old:
+            return end, 0, 0
+        bodies = {"bodies": old}
+        mine = _feedback_on(database, router_id)
+        dropped = connection.execute(delete(tables.feedback).where(mine), bodies).rowcount
+        gone = tables.of_router(tables.decision, router_id) & database.among(tables.decision.c.body, "bodies")
+        connection.execute(delete(tables.decision).where(gone), bodies)
+        return end, len(old), dropped
+
+    while behind < up_to.decided:
+        behind, *counts = database.write("log not compacted", some)
+        decisions, said = decisions + counts[0], said + counts[1]
+    return decisions, said
+
+
+def _feedback_on(database: Database, router_id: int) -> ColumnElement[bool]:
+    return tables.of_router(tables.feedback, router_id) & database.among(tables.feedback.c.body, "bodies")
+
+
+def _old(connection: Connection, router_id: int, behind: int, up_to: Position) -> tuple[int, list[bytes]]:
+    """How far one look from ``behind`` goes, and which decisions in it nobody reads any more.
+
+    A look at a time, by their numbers: of a question about the whole log a planner without statistics makes one
+    whose time grows with the square of it.
+    """
+    decision = tables.decision.c
+    rows = connection.execute(
+        select(decision.body, decision.decided, _is_late(up_to).label("late"))
+        .where(decision.router_id == router_id, decision.decided > behind, decision.decided <= up_to.decided)
+        .order_by(decision.decided)
+        .limit(SWEPT)
+    ).all()
+    return rows[-1].decided if rows else up_to.decided, [row.body for row in rows if not row.late]

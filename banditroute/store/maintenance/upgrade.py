@@ -1,0 +1,54 @@
+"""Brings a database from the schema of an older version to this one's; loads Alembic."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from banditroute.errors import InvalidArgumentError
+from banditroute.store.databases.url import database_at
+from banditroute.store.schema import migrations, version
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """What an upgrade did.
+
+    Attributes:
+        before, after: Schema versions; equal where there was nothing to do.
+        backup: Where the database was copied before; None if it was not.
+    """
+
+    before: str
+    after: str
+    backup: str | None
+
+
+def upgrade(url: str) -> Upgrade:
+    """Upgrade the database at ``url`` in one transaction, all or nothing; a SQLite file is copied before.
+
+    Raises:
+        InvalidArgumentError: if there is no such database; nothing is created.
+        SchemaVersionError: if its schema is newer than this library's.
+        StoreUnavailableError: if workers keep it from the locks it needs; nothing is changed, so run it again.
+    """
+    database = database_at(url)
+    database.must_exist()
+
+    def work(connection: Connection) -> None:
+        database.lock_schema(connection)
+        migrations.run(connection)
+
+    try:
+        with database.read("database not upgraded") as connection:
+            before = version.found_version(connection)
+        if before is None:
+            raise InvalidArgumentError(f"{database.name!r} holds no router; run 'banditroute db init'")
+        if before == version.SCHEMA_VERSION:
+            return Upgrade(before, before, None)
+        if before > version.SCHEMA_VERSION:
+            version.check_version(before)
+        backup = database.back_up()
+        database.alter("database not upgraded", work)
+    finally:
+        database.dispose()
+    return Upgrade(before, version.SCHEMA_VERSION, backup)

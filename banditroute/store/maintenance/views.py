@@ -1,0 +1,164 @@
+"""What the command line shows of a database: read-only, and without opening a router."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from banditroute.core.log import ArmRecord, DecisionRecord, FeedbackRecord, Position, PreferencesRecord
+from banditroute.core.objectives import Objective
+from banditroute.core.spec import RouterSpec
+from banditroute.errors import InvalidArgumentError
+from banditroute.store.databases.base import Database
+from banditroute.store.databases.url import database_at
+from banditroute.store.schema import tables
+from banditroute.store.schema.version import check_version, found_version
+from banditroute.store.sql.encode import to_spec
+from banditroute.store.sql.read import (
+    arm_ids,
+    arm_records,
+    latest_preferences,
+    log_end,
+    newest_snapshot,
+    read_decision,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ArmSummary:
+    """One arm and how often it was chosen.
+
+    Attributes:
+        record: Its latest state and price.
+        decisions: How often it was chosen.
+        share: That, over all decisions of its router; 0 where there are none. [0, 1]
+    """
+
+    record: ArmRecord
+    decisions: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class RouterSummary:
+    """One router of a database.
+
+    Attributes:
+        name, tenant: As in its spec.
+        dimension: Number of features without the intercept; None before the first vector.
+        objectives: In order, with their bounds.
+        arms: In the order in which they were added.
+        preferences: The latest.
+        decisions, feedback: How many are in the log.
+        waiting: Feedback that is stored but not yet in the sums.
+        last_decision_us: When the last decision was made; None if none was.
+        snapshot: Where the newest good snapshot stands.
+        database_bytes: Size of the whole database, shared with the other routers in it.
+    """
+
+    name: str
+    tenant: str
+    dimension: int | None
+    objectives: tuple[Objective, ...]
+    arms: tuple[ArmSummary, ...]
+    preferences: PreferencesRecord
+    decisions: int
+    feedback: int
+    waiting: int
+    last_decision_us: int | None
+    snapshot: Position | None
+    database_bytes: int
+
+
+def routers(url: str) -> list[RouterSummary]:
+    """Every router in the database at ``url``, by tenant and name.
+
+    Raises:
+        InvalidArgumentError: if there is no such file, or it holds no routers' tables; nothing is created.
+        SchemaVersionError: if its schema is not this library's.
+    """
+    with looking_at(url) as database, database.read("cannot read the routers") as connection:
+        size = database.size(connection)
+        table = tables.router
+        rows = connection.execute(select(table).order_by(table.c.tenant, table.c.name)).all()
+        specs = [to_spec(row.tenant, row.name, row.dimension, row.spec) for row in rows]
+        return [_summary(connection, row.router_id, spec, size) for row, spec in zip(rows, specs, strict=True)]
+
+
+def find_decision(
+    url: str, router: str, body: bytes, *, tenant: str = ""
+) -> tuple[DecisionRecord, tuple[FeedbackRecord, ...]] | None:
+    """One decision with its feedback, or None; raises as :func:`routers` does, and for an unknown router."""
+    with looking_at(url) as database, database.read("cannot read the decision") as connection:
+        return read_decision(connection, _router_id(connection, router, tenant), body)
+
+
+def secret_of(url: str, router: str, *, tenant: str = "") -> bytes:
+    """The secret that tags this router's ids, to check one before it is looked up; raises as the above."""
+    with looking_at(url) as database, database.read("cannot read the router") as connection:
+        number = _router_id(connection, router, tenant)
+        table = tables.router
+        return bytes(connection.execute(select(table.c.secret).where(table.c.router_id == number)).scalar_one())
+
+
+@contextmanager
+def looking_at(url: str) -> Iterator[Database]:
+    """The database at ``url``, if there is one of this library's schema; raises as :func:`routers` does."""
+    database = database_at(url)
+    database.must_exist()
+    try:
+        with database.read(f"cannot read {database.name!r}") as connection:
+            version = found_version(connection)
+        if version is None:
+            raise InvalidArgumentError(f"{database.name!r} holds no router")
+        check_version(version)
+        yield database
+    finally:
+        database.dispose()
+
+
+def _router_id(connection: Connection, name: str, tenant: str) -> int:
+    table = tables.router
+    number = connection.scalar(select(table.c.router_id).where(table.c.tenant == tenant, table.c.name == name))
+    if number is None:
+        raise InvalidArgumentError(f"no router {name!r} in this database")
+    return int(number)
+
+
+def _summary(connection: Connection, router_id: int, spec: RouterSpec, size: int) -> RouterSummary:
+    decision, feedback = tables.decision.c, tables.feedback.c
+    chosen = _chosen(connection, router_id)
+    total = sum(chosen.values())
+    end = log_end(connection, router_id)
+    last = select(decision.created_us).where(decision.router_id == router_id, decision.decided == end.decided)
+    snapshot = newest_snapshot(connection, router_id)
+    given = select(func.count(), func.count(feedback.learned)).where(feedback.router_id == router_id)
+    stored, learned = connection.execute(given).one()
+    return RouterSummary(
+        name=spec.name,
+        tenant=spec.tenant,
+        dimension=spec.dimension,
+        objectives=spec.objectives,
+        arms=tuple(
+            ArmSummary(record, count, count / total if total else 0.0)
+            for record in arm_records(connection, router_id)
+            for count in (chosen.get(record.arm.name, 0),)
+        ),
+        preferences=latest_preferences(connection, router_id),
+        decisions=total,
+        feedback=stored,
+        waiting=stored - learned,
+        last_decision_us=connection.scalar(last),
+        snapshot=None if snapshot is None else snapshot.position,
+        database_bytes=size,
+    )
+
+
+def _chosen(connection: Connection, router_id: int) -> Mapping[str, int]:
+    decision = tables.decision.c
+    names = arm_ids(connection, router_id).names
+    counts = connection.execute(
+        select(decision.arm_id, func.count()).where(decision.router_id == router_id).group_by(decision.arm_id)
+    )
+    return {names[number]: count for number, count in counts}

@@ -1,0 +1,1 @@
+"""What appended records mean; without SQL, and the same for every store."""

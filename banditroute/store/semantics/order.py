@@ -1,0 +1,24 @@
+"""The order in which a log was lived."""
+
+from collections.abc import Iterable, Iterator
+
+from banditroute.core.log import DecisionRecord, FeedbackRecord
+
+
+def as_lived(
+    decisions: Iterable[DecisionRecord], feedback: Iterable[FeedbackRecord]
+) -> Iterator[DecisionRecord | FeedbackRecord]:
+    """Merge decisions by their number with feedback by its number.
+
+    A decision that knew of L feedbacks comes after feedback L and before feedback L + 1.
+    """
+    waiting = iter(decisions)
+    decision = next(waiting, None)
+    for record in feedback:
+        while decision is not None and decision.learned < record.learned:
+            yield decision
+            decision = next(waiting, None)
+        yield record
+    if decision is not None:
+        yield decision
+        yield from waiting

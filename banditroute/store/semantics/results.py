@@ -1,0 +1,47 @@
+"""How records fared, one by one, in a commit that took the group."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import TypeAlias
+
+from banditroute.core.log import LogRecord
+from banditroute.core.receipt import ReceiptStatus
+from banditroute.errors import StoreUnavailableError
+
+Fate: TypeAlias = ReceiptStatus | Exception
+
+Fates: TypeAlias = Mapping[int, Fate]
+"""Index of a record in the call → how it fared, where it was not plainly recorded."""
+
+Commit: TypeAlias = Callable[[Sequence[LogRecord]], Fates]
+"""Makes records durable, and says of which that is not the whole story.
+
+Called from one thread. Raises:
+    StoreUnavailableError: when the database can take nothing now; the same call may be made again later.
+    StoreError: when a record contradicts the log; then none of them was stored.
+"""
+
+_WEAKEST_FIRST: tuple[ReceiptStatus, ...] = ("pending", "buffered", "duplicate", "recorded")
+
+
+def together(fates: Iterable[Fate]) -> Fate:
+    """How several records fared that stand or fall together: the first error, else the weakest status.
+
+    >>> together(["recorded", "pending", "duplicate"])
+    'pending'
+    >>> together([])
+    'recorded'
+    """
+    weakest: ReceiptStatus = "recorded"
+    for fate in fates:
+        if isinstance(fate, Exception):
+            return fate
+        weakest = min(weakest, fate, key=_WEAKEST_FIRST.index)
+    return weakest
+
+
+def refused() -> "Future[ReceiptStatus]":
+    """What an append to a store that is not open gets."""
+    future: Future[ReceiptStatus] = Future()
+    future.set_exception(StoreUnavailableError("the store is not open; records not stored", code="store.closed"))
+    return future

@@ -1,0 +1,1 @@
+"""Local files in which records wait while the database is unavailable."""

@@ -1,0 +1,1 @@
+"""A log in a SQL database: append, fold, read."""

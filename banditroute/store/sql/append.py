@@ -1,0 +1,304 @@
+"""The transaction that appends to one router's log, and settles what other workers stored before."""
+
+import logging
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    CompoundSelect,
+    Connection,
+    bindparam,
+    delete,
+    exists,
+    literal,
+    null,
+    select,
+    union_all,
+)
+
+from banditroute.core.log import DecisionRecord, FeedbackRecord, LogRecord, ReportRecord
+from banditroute.errors import (
+    BanditRouteError,
+    DecisionExpiredError,
+    FeedbackConflictError,
+    StoreError,
+    StoreUnavailableError,
+)
+from banditroute.store.base import Revise
+from banditroute.store.databases.base import Database, Raced
+from banditroute.store.schema import tables
+from banditroute.store.semantics.canonical import seal_of
+from banditroute.store.semantics.limits import Limits
+from banditroute.store.semantics.merge import (
+    DAY_US,
+    REPORTS_WAITING,
+    TOO_MANY,
+    WAITING_DAYS,
+    Held,
+    settled,
+    to_held,
+)
+from banditroute.store.semantics.results import Fate, Fates, together
+from banditroute.store.sql.encode import (
+    HELD_COLUMNS,
+    ArmIds,
+    decision_row,
+    feedback_row,
+    report_row,
+    to_report,
+)
+from banditroute.store.sql.read import arm_ids, limits_of, read_decision
+from banditroute.store.sql.rows import Rows
+from banditroute.store.sql.settings import write_standing
+
+REPORTS_AT_ONCE = 500
+
+_log = logging.getLogger("banditroute")
+
+_RESOLVABLE = (
+    select(tables.report)
+    .join(
+        tables.decision,
+        (tables.decision.c.body == tables.report.c.body)
+        & tables.of_router(tables.decision, tables.report.c.router_id),
+    )
+    .where(tables.report.c.router_id == bindparam("router_id"))
+    .order_by(tables.report.c.report_id)
+    .limit(literal(REPORTS_AT_ONCE))
+)
+
+
+def _look_up(database: Database) -> CompoundSelect[Any]:
+    decision, feedback = tables.decision.c, tables.feedback.c
+    router_id: BindParameter[int] = bindparam("router_id")
+    return union_all(
+        select(decision.body, *(null().label(name) for name in HELD_COLUMNS[1:])).where(
+            tables.of_router(tables.decision, router_id), database.among(decision.body, "bodies")
+        ),
+        select(*(feedback[name] for name in HELD_COLUMNS)).where(
+            tables.of_router(tables.feedback, router_id), database.among(feedback.body, "bodies")
+        ),
+    )
+
+
+class _Stored:
+    """What is stored on some decisions: whether they are there, and the revisions of their feedback."""
+
+    def __init__(self) -> None:
+        self.decisions: set[bytes] = set()
+        self._held: dict[tuple[bytes, str], list[Held | FeedbackRecord]] = {}
+
+    def add(self, key: tuple[bytes, str], held: Held | FeedbackRecord) -> None:
+        self._held.setdefault(key, []).append(held)
+
+    def settle(self, record: FeedbackRecord) -> Sequence[FeedbackRecord]:
+        """What of a record is new; from now on it counts as stored."""
+        key = record.body, record.group
+        held = [to_held(each) if isinstance(each, FeedbackRecord) else each for each in self._held.get(key, ())]
+        new = settled(held, record, seal_of(record) if held else b"")
+        for each in new:
+            self.add(key, each)
+        return new
+
+
+class Appender:
+    """Appends the records of one worker, without numbers, to the log of one router."""
+
+    def __init__(self, database: Database, router_id: int, worker: str, revise: Revise) -> None:
+        self._database = database
+        self._router_id = router_id
+        self._worker = worker
+        self._revise = revise
+        self._query = _look_up(database)
+        self._arms = ArmIds({})
+        self._limits: Limits | None = None
+        self.refused_reports = 0
+        self.expired = 0
+
+    def forget(self) -> None:
+        """Nothing that was read may be true any more: its transaction failed."""
+        self._arms, self._limits = ArmIds({}), None
+
+    def append(self, connection: Connection, records: Sequence[LogRecord]) -> Fates:
+        """Insert the rows of the records, with what they refer to first.
+
+        Raises:
+            StoreError: for records that contradict the log: an unknown arm, features of another dimension.
+            Raced: if another worker stored the same meanwhile.
+        """
+        for record in records:
+            if not isinstance(record, DecisionRecord | FeedbackRecord | ReportRecord):
+                write_standing(connection, self._router_id, record)
+                self.forget()
+        fates: dict[int, Fate] = {}
+        self._know(connection, records)
+        asked = {record.body for record in records if isinstance(record, FeedbackRecord | ReportRecord)}
+        stored = self._look_up(connection, asked)
+        new: list[DecisionRecord | FeedbackRecord] = []
+        for place, record in enumerate(records):
+            if isinstance(record, DecisionRecord):
+                stored.decisions.add(record.body)
+                new.append(record)
+            elif isinstance(record, FeedbackRecord):
+                try:
+                    news = stored.settle(record)
+                except BanditRouteError as error:
+                    fates[place] = error
+                    continue
+                new += news
+                if not news:
+                    fates[place] = "duplicate"
+                elif record.body not in stored.decisions:
+                    fates[place] = "pending"
+        self._insert(connection, new, self._worker)
+        for place, record in enumerate(records):
+            if isinstance(record, ReportRecord):
+                fates[place] = self._report(connection, record, known=record.body in stored.decisions)
+        return fates
+
+    def resolve(self, connection: Connection) -> None:
+        """Learn from the reports whose decisions came; a report that is refused is counted and let go.
+
+        While the router is still reading its log, they go on waiting.
+        """
+        rows = connection.execute(_RESOLVABLE, {"router_id": self._router_id}).all()
+        for row in rows:
+            try:
+                fate: Fate = self._learn(connection, to_report(row))
+            except Raced:
+                raise
+            except StoreUnavailableError:
+                return
+            except Exception as error:  # noqa: BLE001  (one bad report must not stop the others for ever)
+                fate = error
+            if isinstance(fate, Exception):
+                self.refused_reports += 1
+                _log.error("a report was refused when its decision came: %s", type(fate).__name__)
+        if rows:
+            number = tables.report.c.report_id
+            connection.execute(delete(tables.report).where(number.in_([row.report_id for row in rows])))
+
+    def expire(self, connection: Connection) -> None:
+        """Let go of feedback that has waited too long for its decision: that is lost, or was never stored.
+
+        How long is told by the newest decision, for the clocks are the routers' own.
+        """
+        decision = tables.decision.c
+        newest = connection.scalar(
+            select(decision.created_us)
+            .where(decision.router_id == self._router_id, decision.decided.is_not(None))
+            .order_by(decision.decided.desc())
+            .limit(1)
+        )
+        if newest is None:
+            return
+        gone = 0
+        for table in (tables.report, tables.feedback):
+            old = [table.c.router_id == self._router_id, table.c.received_us < newest - WAITING_DAYS * DAY_US]
+            if table is tables.feedback:
+                old.append(table.c.learned.is_(None))
+            here = exists().where(
+                decision.body == table.c.body, tables.of_router(tables.decision, table.c.router_id)
+            )
+            gone += connection.execute(delete(table).where(*old, ~here)).rowcount
+        if gone:
+            self.expired += gone
+            _log.warning("%d feedbacks were let go: their decisions did not come in %d days", gone, WAITING_DAYS)
+
+    def _report(self, connection: Connection, report: ReportRecord, *, known: bool) -> Fate:
+        if known:
+            return self._learn(connection, report)
+        waiting = tables.report.c
+        row = report_row(report, self._router_id)
+        mine = select(waiting.payload).where(waiting.router_id == self._router_id, waiting.body == report.body)
+        there = set(connection.scalars(mine))
+        if len(there) >= REPORTS_WAITING and row["payload"] not in there:
+            return FeedbackConflictError(TOO_MANY, code="feedback.waiting")
+        self._database.insert(connection, tables.report, [row])
+        return "pending"
+
+    def _learn(self, connection: Connection, report: ReportRecord) -> Fate:
+        found = read_decision(connection, self._router_id, report.body)
+        if found is None:
+            return DecisionExpiredError(
+                "the store cannot read the decision of this feedback any more; feedback not recorded",
+                code="decision.unreadable",
+            )
+        try:
+            records = self._revise(*found, report)
+            self._know(connection, records)
+            stored = self._look_up(connection, {report.body})
+            settled_ones = [stored.settle(record) for record in records]
+        except StoreUnavailableError:
+            raise
+        except BanditRouteError as error:
+            return error
+        # Without a worker, so that every one of them reads it, the reporter too.
+        self._insert(connection, [record for new in settled_ones for record in new], None)
+        return together("recorded" if new else "duplicate" for new in settled_ones) if records else "duplicate"
+
+    def _insert(
+        self, connection: Connection, records: Sequence[DecisionRecord | FeedbackRecord], worker: str | None
+    ) -> None:
+        if not records:
+            return
+        decisions, feedback = [], []
+        for arrival, record in zip(self._database.arrivals(connection, len(records)), records, strict=True):
+            if isinstance(record, DecisionRecord):
+                row = decision_row(record, self._router_id, self._arms)
+                decisions.append(row)
+            else:
+                row = feedback_row(record, self._router_id, self._arms)
+                feedback.append(row)
+            row["arrival"], row["worker"] = arrival, worker
+        if decisions:
+            self._database.insert(connection, tables.decision, decisions)
+        if feedback:
+            # In one order everywhere, so that two workers who store the same do not wait for each other.
+            feedback.sort(key=_identity)
+            if self._database.insert(connection, tables.feedback, feedback) < len(feedback):
+                raise Raced
+
+    def _look_up(self, connection: Connection, bodies: Collection[bytes]) -> _Stored:
+        stored = _Stored()
+        if not bodies:
+            return stored
+        rows = connection.execute(self._query, {"router_id": self._router_id, "bodies": list(bodies)}).all()
+        if not all(row.arm_id is None or row.arm_id in self._arms.names for row in rows):
+            self._arms = arm_ids(connection, self._router_id)
+        read = Rows(self._arms, self._known_limits(connection))
+        # A revision that is no number, which SQLite would keep, is nobody's.
+        for row in sorted((row for row in rows if isinstance(row.revision, int)), key=_revision):
+            stored.add((row.body, row.objective_group), read.held(row))
+        stored.decisions.update(row.body for row in rows if row.revision is None)
+        return stored
+
+    def _know(self, connection: Connection, records: Sequence[LogRecord]) -> None:
+        """Check that the records are of the router's arms, and within its limits."""
+        limits = self._known_limits(connection)
+        named: set[str] = set()
+        for record in records:
+            limits.check(record)
+            if isinstance(record, DecisionRecord | FeedbackRecord):
+                named.add(record.arm)
+            if isinstance(record, DecisionRecord):
+                named.update(record.arms)
+        if not named <= self._arms.ids.keys():
+            self._arms = arm_ids(connection, self._router_id)
+        unknown = sorted(named - self._arms.ids.keys())
+        if unknown:
+            raise StoreError(f"arm {unknown[0]!r:.80} was never added to this router")
+
+    def _known_limits(self, connection: Connection) -> Limits:
+        if self._limits is None or self._limits.length is None:
+            self._limits = limits_of(connection, self._router_id)
+        return self._limits
+
+
+def _identity(row: "dict[str, object]") -> tuple[object, ...]:
+    return row["body"], row["objective_group"], row["revision"]
+
+
+def _revision(row: object) -> int:
+    return int(row.revision)  # type: ignore[attr-defined]  # of a row

@@ -1,0 +1,250 @@
+"""Records as rows, and rows as records; how many rows at once become records is in :mod:`.decoding`."""
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from banditroute.core.arms import Arm, Price
+from banditroute.core.arrays import FloatArray
+from banditroute.core.log import (
+    ArmRecord,
+    DecisionRecord,
+    FeedbackRecord,
+    PreferencesRecord,
+    ReportRecord,
+    SnapshotRecord,
+)
+from banditroute.core.objectives import Objective
+from banditroute.core.spec import RouterSpec
+from banditroute.errors import StoreError
+from banditroute.store.schema.tables import Row
+from banditroute.store.semantics.canonical import json_text, pack_integers, seal_of, unpack_integers
+from banditroute.store.semantics.merge import Held
+
+DEFAULT = "default"
+"""The kind of feedback that nobody gave: its window was over."""
+
+REFUSED = "refused"
+"""The kind of a row that the fold could not learn: it keeps its number, and is passed over for good."""
+
+NOTHING_SAID = b""
+"""The seal of a row that is passed over; nothing has the same."""
+
+_FLOAT, _INT = np.dtype("<f8"), np.dtype("<i4")
+
+
+class ArmIds:
+    """The numbers under which the arms of one router are stored."""
+
+    def __init__(self, ids: Mapping[str, int]) -> None:
+        self.ids = dict(ids)
+        self.names = {number: name for name, number in self.ids.items()}
+        self._packed: dict[tuple[str, ...], bytes] = {}
+        self._unpacked: dict[bytes, tuple[str, ...]] = {}
+
+    def pack(self, names: tuple[str, ...]) -> bytes:
+        """Names as a blob of int64."""
+        blob = self._packed.get(names)
+        if blob is None:
+            blob = self._packed[names] = struct.pack(f"<{len(names)}q", *(self.ids[name] for name in names))
+        return blob
+
+    def unpack(self, blob: bytes) -> tuple[str, ...]:
+        """The names behind a blob."""
+        names = self._unpacked.get(blob)
+        if names is None:
+            numbers = struct.unpack(f"<{len(blob) // 8}q", blob)
+            names = self._unpacked[blob] = tuple(self.names[number] for number in numbers)
+        return names
+
+
+def spec_json(spec: RouterSpec) -> str:
+    """Everything of a spec that has no column of its own."""
+    return json_text(
+        {
+            "objectives": [asdict(objective) for objective in spec.objectives],
+            "intercept": spec.intercept,
+            "x_max": spec.x_max,
+            "policy": dict(spec.policy),
+        }
+    )
+
+
+def to_spec(tenant: str, name: str, dimension: int | None, text: str) -> RouterSpec:
+    """The spec of a router's row."""
+    fields = json.loads(text)
+    return RouterSpec(
+        name=name,
+        tenant=tenant,
+        objectives=tuple(
+            Objective(
+                objective["name"],
+                goal=objective["goal"],
+                bounds=tuple(objective["bounds"]),
+                group=objective["group"],
+                on_out_of_range=objective["on_out_of_range"],
+            )
+            for objective in fields["objectives"]
+        ),
+        dimension=dimension,
+        intercept=fields["intercept"],
+        x_max=fields["x_max"],
+        policy=fields["policy"],
+    )
+
+
+def arm_row(record: ArmRecord, router_id: int) -> Row:
+    """The row of an arm; its price is a row of its own."""
+    return {
+        "router_id": router_id,
+        "name": record.arm.name,
+        "status": record.status,
+        "successor": record.successor,
+        "n_eff": record.n_eff,
+        "price_known": record.arm.price is not None,
+        "price_effective_us": record.price_effective_us,
+        "max_output_tokens": record.arm.max_output_tokens,
+        "prior": json_text(dict(record.arm.prior)),
+        "recorded_us": record.recorded_us,
+    }
+
+
+def to_arm(row: Any) -> ArmRecord:
+    """The record of an arm's row that is joined with the price in force."""
+    price = Price(input=row.input, output=row.output) if row.price_known else None
+    arm = Arm(row.name, price=price, max_output_tokens=row.max_output_tokens, prior=json.loads(row.prior))
+    return ArmRecord(arm, row.status, row.successor, row.price_effective_us, row.recorded_us, row.n_eff)
+
+
+def preference_row(record: PreferencesRecord, router_id: int) -> Row:
+    """The row of a change of preferences."""
+    return {
+        "router_id": router_id,
+        "version": record.version,
+        "weights": json_text(dict(record.preferences)),
+        "recorded_us": record.recorded_us,
+    }
+
+
+def to_preferences(row: Any) -> PreferencesRecord:
+    """The record of a row of preferences."""
+    return PreferencesRecord(row.version, json.loads(row.weights), row.recorded_us)
+
+
+def snapshot_row(record: SnapshotRecord, router_id: int) -> Row:
+    """The row of a snapshot, with its checksum."""
+    return {
+        "router_id": router_id,
+        "learned": record.position.learned,
+        "decided": record.position.decided,
+        "blob": record.blob,
+        "sha256": hashlib.sha256(record.blob).digest(),
+        "recorded_us": record.recorded_us,
+    }
+
+
+def decision_row(record: DecisionRecord, router_id: int, arms: ArmIds) -> Row:
+    """The row of a decision.
+
+    Raises:
+        StoreError: if its arrays do not fit each other, or hold a number that is not finite.
+    """
+    names = record.arms
+    if record.arm not in names or len(record.probabilities) != len(names):
+        raise StoreError(
+            f"decision {record.decided} chose {record.arm!r} with probabilities that do not fit its arms"
+        )
+    if record.mean.shape != record.width.shape or len(record.mean) != len(names):
+        raise StoreError(
+            f"decision {record.decided} has {len(names)} arms, a mean of shape {record.mean.shape} "
+            f"and a width of shape {record.width.shape}"
+        )
+    return {
+        "router_id": router_id,
+        "body": record.body,
+        "arm_id": arms.ids[record.arm],
+        "propensity": float(record.probabilities[names.index(record.arm)]),
+        "features": record.row.astype(_INT, copy=False).tobytes(),
+        "arm_ids": arms.pack(names),
+        "probabilities": _floats(record.probabilities),
+        "mean": _floats(record.mean),
+        "width": _floats(record.width),
+        "preferences": json_text(dict(record.preferences)),
+        "weights": _floats(record.weights),
+        "excluded": json_text(dict(record.excluded)),
+        "epoch": record.epoch,
+        "mode": record.mode,
+        "cause": record.cause,
+        "draw_key": record.key,
+        "session": record.session,
+        "cohort": record.cohort,
+        "effects": json_text(dict(record.effects)),
+        "created_us": record.created_us,
+    }
+
+
+def feedback_row(record: FeedbackRecord, router_id: int, arms: ArmIds) -> Row:
+    """The row of a feedback; its features and epoch stay with the decision, its number is given later."""
+    return {
+        "router_id": router_id,
+        "body": record.body,
+        "objective_group": record.group,
+        "revision": record.revision,
+        "arm_id": arms.ids[record.arm],
+        "grid_values": pack_integers(record.values),
+        "grid_previous": pack_integers(record.previous),
+        "outcomes": json_text(dict(record.outcomes)),
+        "payload": seal_of(record),
+        "kind": _kind(record),
+        "source": record.source,
+        "received_us": record.received_us,
+    }
+
+
+def _kind(record: FeedbackRecord) -> str:
+    if record.by_default:
+        return DEFAULT
+    if record.values is None:
+        return "retract" if record.previous is not None else "kept"
+    return "amend" if record.revision else "outcome"
+
+
+HELD_COLUMNS = ("body", "objective_group", "revision", "arm_id", "grid_values", "payload", "received_us", "kind")
+
+
+def row_to_held(row: Sequence[Any], arms: ArmIds) -> Held:
+    """The stored revision of a row of :data:`HELD_COLUMNS`."""
+    _, _, revision, arm, values, seal, received_us, kind = row
+    return Held(revision, arms.names[arm], unpack_integers(values), seal, received_us, by_default=kind == DEFAULT)
+
+
+def report_row(record: ReportRecord, router_id: int) -> Row:
+    """The row of a report that waits for its decision."""
+    outcomes = json_text(dict(record.outcomes))
+    said = f"{record.served_arm}\n{record.amend}\n{outcomes}".encode()
+    return {
+        "router_id": router_id,
+        "body": record.body,
+        "outcomes": outcomes,
+        "served_arm": record.served_arm,
+        "amend": record.amend,
+        "payload": hashlib.blake2b(said, digest_size=16).digest(),
+        "source": record.source,
+        "received_us": record.received_us,
+    }
+
+
+def to_report(row: Any) -> ReportRecord:
+    """The report of such a row."""
+    return ReportRecord(row.body, json.loads(row.outcomes), row.served_arm, row.source, row.amend, row.received_us)
+
+
+def _floats(array: FloatArray) -> bytes:
+    if not np.isfinite(array).all():
+        raise StoreError("a decision holds a number that is not finite")
+    return array.astype(_FLOAT, copy=False).tobytes()

@@ -1,0 +1,193 @@
+"""Rows as records, of which a bad one costs nobody else anything.
+
+A row may be garbage: somebody edited the database, a disk rotted, a version with a fault wrote it. It keeps its
+number, and is read as a record that says nothing: a feedback without a group, a decision without arms. So every
+worker passes over the same rows at the same places, and all that goes by numbers goes on.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.errors import BanditRouteError
+from banditroute.store.semantics.limits import Limits
+from banditroute.store.semantics.merge import Held
+from banditroute.store.sql.decode import to_decisions, to_feedbacks
+from banditroute.store.sql.encode import NOTHING_SAID, REFUSED, ArmIds, row_to_held
+
+PassedOver: TypeAlias = Callable[[DecisionRecord | FeedbackRecord, str], None]
+"""Hears of each row that was passed over, as what it is read, and why; not of those that a fold refused before."""
+
+NOTHING = Held(0, "", None, NOTHING_SAID, 0)
+"""What is held of a row that is passed over."""
+
+_NOTHING = np.zeros(0)
+
+
+class Rows:
+    """Makes records of the rows of one router, in the order of their numbers."""
+
+    def __init__(self, arms: ArmIds, limits: Limits, passed_over: PassedOver | None = None) -> None:
+        self._passed_over = passed_over
+        self._lost: set[tuple[bytes, str, int]] = set()
+        self.know(arms, limits)
+
+    def know(self, arms: ArmIds, limits: Limits) -> None:
+        """Arms may have been added, and the dimension fixed, since."""
+        self._arms, self._limits = arms, limits
+
+    def decisions(self, rows: Sequence[Any]) -> list[DecisionRecord]:
+        """The records of rows of :data:`~banditroute.store.sql.decode.DECISION_COLUMNS`."""
+        try:
+            return self._decisions(rows)
+        except Exception:  # noqa: BLE001  (there are as many of them as there are ways to be garbage)
+            return [self._decision(row) for row in rows]
+
+    def feedback(self, rows: Sequence[Any]) -> list[FeedbackRecord]:
+        """The records of rows of :data:`~banditroute.store.sql.decode.FEEDBACK_COLUMNS`, features and epoch.
+
+        What a row that is passed over would have put in, the next revision does not take out.
+        """
+        if not self._lost:
+            with suppress(Exception):
+                return self._feedback(rows)
+        return [self._one_feedback(row) for row in rows]
+
+    def _decisions(self, rows: Sequence[Any]) -> list[DecisionRecord]:
+        records = to_decisions(rows, self._arms)
+        if records:
+            self._limits.check_rows([record.row for record in records])
+        return records
+
+    def _decision(self, row: Any) -> DecisionRecord:
+        try:
+            return self._decisions([row])[0]
+        except Exception as error:  # noqa: BLE001  (as above)
+            blank = _no_decision(row)
+            self._tell(blank, error)
+            return blank
+
+    def _feedback(self, rows: Sequence[Any]) -> list[FeedbackRecord]:
+        records = to_feedbacks(rows, self._arms)
+        if records:
+            self._limits.check_rows([record.row for record in records])
+        for group in {record.group for record in records}:
+            mine = [record for record in records if record.group == group]
+            self._limits.check_values(group, *(each.values for each in mine), *(each.previous for each in mine))
+        return records
+
+    def _one_feedback(self, row: Any) -> FeedbackRecord:
+        if row.kind == REFUSED:
+            return _no_feedback(row)
+        try:
+            after_lost = (row.body, row.objective_group, row.revision - 1) in self._lost
+            return self._feedback([(*row[:6], None, *row[7:]) if after_lost else row])[0]
+        except Exception as error:  # noqa: BLE001  (as above)
+            self._lost.add((row.body, row.objective_group, row.revision))
+            blank = _no_feedback(row)
+            self._tell(blank, error)
+            return blank
+
+    def held(self, row: Any) -> Held:
+        """The stored revision of a row of :data:`~banditroute.store.sql.encode.HELD_COLUMNS`."""
+        nothing = NOTHING._replace(revision=row.revision)
+        try:
+            held = row_to_held(row, self._arms)
+            self._limits.check_values(row.objective_group, held.values)
+        except Exception:  # noqa: BLE001  (as above)
+            return nothing
+        return nothing if row.kind == REFUSED else held
+
+    def _tell(self, blank: DecisionRecord | FeedbackRecord, error: Exception) -> None:
+        if self._passed_over is not None:
+            self._passed_over(blank, why(error))
+
+
+class Told:
+    """Remembers which rows were passed over, so that each is told once.
+
+    Attributes:
+        count: How many.
+    """
+
+    MOST = 10_000
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._say = tell
+        self._lock = threading.Lock()
+        self._rows: set[tuple[bool, int, bytes]] = set()
+
+    @property
+    def count(self) -> int:
+        """How many there were."""
+        return len(self._rows)
+
+    def __call__(self, record: DecisionRecord | FeedbackRecord, reason: str) -> None:
+        """Hear of one."""
+        with self._lock:
+            row = isinstance(record, DecisionRecord), record.learned, record.body
+            if row in self._rows or len(self._rows) >= self.MOST:
+                return
+            self._rows.add(row)
+        self._say(f"{named(record)} is passed over: {reason}")
+
+
+def named(record: DecisionRecord | FeedbackRecord) -> str:
+    """What a row is called in a message."""
+    if isinstance(record, DecisionRecord):
+        return f"decision number {record.decided}"
+    return f"feedback number {record.learned}"
+
+
+def why(error: Exception) -> str:
+    """Why a row says nothing: in our own words, for those of others may repeat what it says."""
+    return str(error) if isinstance(error, BanditRouteError) else f"it cannot be read ({type(error).__name__})"
+
+
+def says_something(records: Iterable[FeedbackRecord]) -> Sequence[FeedbackRecord]:
+    """Those that were not passed over."""
+    return [record for record in records if record.group]
+
+
+def _no_decision(row: Any) -> DecisionRecord:
+    return DecisionRecord(
+        body=row.body,
+        decided=row.decided or 0,
+        learned=row.learned or 0,
+        arm="",
+        row=np.zeros(0, dtype=np.int32),
+        arms=(),
+        probabilities=_NOTHING,
+        mean=_NOTHING.reshape(0, 0),
+        width=_NOTHING.reshape(0, 0),
+        preferences={},
+        weights=_NOTHING,
+        excluded={},
+        epoch=0,
+        mode="",
+        cause="",
+        key=None,
+        effects={},
+        created_us=0,
+    )
+
+
+def _no_feedback(row: Any) -> FeedbackRecord:
+    return FeedbackRecord(
+        body=row[0],
+        learned=row[1] or 0,
+        group="",
+        revision=0,
+        arm="",
+        row=np.zeros(0, dtype=np.int32),
+        epoch=0,
+        values=None,
+        previous=None,
+        outcomes={},
+        source=None,
+        received_us=0,
+    )

@@ -1,0 +1,111 @@
+"""What stands until it is changed: arms and prices, preferences, the dimension; and snapshots."""
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from banditroute.core.log import ArmRecord, PreferencesRecord, SnapshotRecord, SpaceRecord
+from banditroute.errors import StoreError
+from banditroute.store.schema import tables
+from banditroute.store.semantics.merge import lasting
+from banditroute.store.sql.encode import arm_row, preference_row, snapshot_row
+from banditroute.store.sql.read import arm_records, compacted
+
+SNAPSHOTS_KEPT = 10
+"""The newest ones; of the older ones, the last of each week is kept, so that the log can be compacted up to it."""
+WEEK_US = 7 * 86_400_000_000
+
+
+def write_standing(
+    connection: Connection, router_id: int, record: ArmRecord | PreferencesRecord | SpaceRecord | SnapshotRecord
+) -> None:
+    """Let a record stand.
+
+    Raises:
+        StoreError: for a dimension that contradicts the stored one.
+    """
+    match record:
+        case SnapshotRecord():
+            _write_snapshot(connection, router_id, record)
+        case ArmRecord():
+            _move(connection, router_id)
+            stored = {known.arm.name: known for known in arm_records(connection, router_id)}
+            write_arm(connection, router_id, lasting(stored.get(record.arm.name), record))
+        case PreferencesRecord():
+            _move(connection, router_id)
+            _write_preferences(connection, router_id, record)
+        case SpaceRecord(dimension):
+            _fix_dimension(connection, router_id, dimension)
+
+
+def write_arm(connection: Connection, router_id: int, record: ArmRecord) -> None:
+    """Add an arm or change it, and keep what it cost from when on."""
+    arm, price = tables.arm, tables.price
+    row = arm_row(record, router_id)
+    same = (arm.c.router_id == router_id) & (arm.c.name == record.arm.name)
+    if not connection.execute(update(arm).where(same).values(row)).rowcount:
+        connection.execute(insert(arm), row)
+    if record.arm.price is None:
+        return
+    number = connection.scalar(select(arm.c.arm_id).where(same))
+    cost = {"input": record.arm.price.input, "output": record.arm.price.output, "recorded_us": record.recorded_us}
+    effective = (price.c.arm_id == number) & (price.c.effective_us == record.price_effective_us)
+    if not connection.execute(update(price).where(effective).values(cost)).rowcount:
+        connection.execute(insert(price), {"arm_id": number, "effective_us": record.price_effective_us, **cost})
+
+
+def _move(connection: Connection, router_id: int) -> None:
+    """Say that something changed; from here to the commit, nobody else changes anything of this router."""
+    router = tables.router
+    connection.execute(
+        update(router).where(router.c.router_id == router_id).values(revision=router.c.revision + 1)
+    )
+
+
+def _write_preferences(connection: Connection, router_id: int, record: PreferencesRecord) -> None:
+    preference = tables.preference
+    row = preference_row(record, router_id)
+    same = [preference.c[name] == row[name] for name in ("router_id", "weights", "recorded_us")]
+    if connection.scalar(select(preference.c.version).where(*same)) is not None:
+        return
+    last = connection.scalar(select(func.max(preference.c.version)).where(preference.c.router_id == router_id))
+    connection.execute(insert(preference), {**row, "version": (last or 0) + 1})
+
+
+def _fix_dimension(connection: Connection, router_id: int, dimension: int) -> None:
+    router = tables.router
+    here = router.c.router_id == router_id
+    fixed = connection.execute(
+        update(router)
+        .where(here, router.c.dimension.is_(None))
+        .values(dimension=dimension, revision=router.c.revision + 1)
+    )
+    if not fixed.rowcount and connection.scalar(select(router.c.dimension).where(here)) != dimension:
+        raise StoreError(f"dimension {dimension} contradicts the stored one")
+
+
+def _write_snapshot(connection: Connection, router_id: int, record: SnapshotRecord) -> None:
+    snapshot = tables.snapshot
+    row = snapshot_row(record, router_id)
+    here = snapshot.c.router_id == router_id
+    connection.execute(
+        delete(snapshot).where(here, snapshot.c.learned == row["learned"], snapshot.c.decided == row["decided"])
+    )
+    connection.execute(insert(snapshot), row)
+    older = connection.execute(
+        select(snapshot.c.learned, snapshot.c.decided, snapshot.c.recorded_us)
+        .where(here)
+        .order_by(snapshot.c.learned.desc(), snapshot.c.decided.desc())
+        .offset(SNAPSHOTS_KEPT)
+    ).all()
+    if not older:
+        return
+    gone, weeks = compacted(connection, router_id), set()
+    for learned, decided, recorded_us in older:
+        week = recorded_us // WEEK_US
+        # The one at the end of what is gone is what opens the router if all others were dropped.
+        is_base = gone.decided > 0 and (learned, decided) == gone
+        if is_base or (week not in weeks and learned >= gone.learned and decided >= gone.decided):
+            weeks.add(week)
+            continue
+        connection.execute(
+            delete(snapshot).where(here, snapshot.c.learned == learned, snapshot.c.decided == decided)
+        )

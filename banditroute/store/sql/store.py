@@ -1,0 +1,305 @@
+"""A log that outlives its process, in SQL."""
+
+import logging
+import secrets
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, exists, func, insert, select, update
+
+from banditroute.core.log import ArmRecord, DecisionRecord, FeedbackRecord, LogRecord, Position, PreferencesRecord
+from banditroute.core.receipt import ReceiptStatus
+from banditroute.core.runtime import forks
+from banditroute.core.spec import RouterSpec, StoredRouter
+from banditroute.errors import StoreError, StoreUnavailableError
+from banditroute.store.base import START, Fold, Revise
+from banditroute.store.databases.url import database_at
+from banditroute.store.schema import tables
+from banditroute.store.schema.version import check_version, create, found_version, store_id
+from banditroute.store.semantics.compatibility import fitted
+from banditroute.store.semantics.results import refused
+from banditroute.store.spool.directory import Spools
+from banditroute.store.sql.encode import REFUSED, preference_row, spec_json, to_spec
+from banditroute.store.sql.erase import erase
+from banditroute.store.sql.log import Ledger
+from banditroute.store.sql.read import read_router
+from banditroute.store.sql.settings import write_arm
+from banditroute.store.sql.worker import Entrance, Opened
+
+_log = logging.getLogger("banditroute")
+
+
+def _new_worker() -> str:
+    return secrets.token_hex(8)
+
+
+class SqlStore:
+    """Keeps the log of one router in a SQLite file or a PostgreSQL database, beside those of other routers.
+
+    A future of :meth:`append` is done after the commit and its fsync: neither a killed process nor a power cut
+    loses it. Whatever is still queued is committed by :meth:`close`, which also happens by itself when the store
+    is collected or the interpreter ends. A forked child goes on as another worker, with connections and a thread
+    of its own; what the parent queued stays the parent's.
+
+    Args:
+        url: ``sqlite:///routing.db`` or ``postgresql+psycopg://user@host/database``.
+        patience: How long a transaction waits for others [s]; by default what suits the database.
+        spool: A directory on local disk where records wait while the database is away; without one they are
+            refused then.
+        worker: Gives this worker's name, at most 16 characters, another one for each call.
+    """
+
+    ledger: type[Ledger] = Ledger
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        patience: float | None = None,
+        spool: Path | None = None,
+        worker: Callable[[], str] = _new_worker,
+    ) -> None:
+        self._database = database_at(url, patience=patience)
+        self._spool = spool
+        self._worker = worker
+        self._opened: Opened | None = None
+        self._forked = False
+        self._starting = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"SqlStore({self._database.name!r})"
+
+    def open(
+        self,
+        spec: RouterSpec,
+        arms: Sequence[ArmRecord],
+        preferences: PreferencesRecord,
+        *,
+        secret: bytes,
+        fold: Fold,
+        revise: Revise,
+    ) -> StoredRouter:
+        """Create the database and the router in it as needed, and start the writer."""
+        if self._opened is not None:
+            raise StoreError("the store is open already; open another one for another router")
+
+        # Nothing that lives as long as the writer may hold on to the store, which closes when it is collected.
+        database, kind, worker, directory = self._database, self.ledger, self._worker, self._spool
+
+        def find(connection: Connection) -> Entrance:
+            database.lock_schema(connection)
+            version = found_version(connection)
+            if version is None:
+                create(connection)
+            else:
+                check_version(version)
+            router = _found_or_created(connection, spec, arms, preferences, secret)
+            return Entrance(store_id(connection), *router)
+
+        spools = None if directory is None else Spools(directory, tenant=spec.tenant, router=spec.name)
+
+        def begin() -> Opened:
+            enter = partial(database.write, "store not opened", find)
+            return Opened(database, enter, kind, worker(), fold, revise, spools)
+
+        self._begin = begin
+        opened = begin()
+        try:
+            stored = self._stored(opened, spec)
+        except StoreUnavailableError as error:
+            if spools is None or not spools.usable():
+                opened.close()
+                raise
+            opened.begin_away(error)
+            _log.warning("router %r begins without its store, and reads it when it is there: %s", spec.name, error)
+            stored = StoredRouter(spec, secret, tuple(arms), preferences, None, START, created=False, revision=-1)
+        except BaseException:
+            opened.close()
+            raise
+        self._start(opened)
+        return stored
+
+    def _stored(self, opened: Opened, spec: RouterSpec) -> StoredRouter:
+        at = opened.entrance
+        if not at.created:
+            opened.catch_up()
+        with self._database.read("store not opened") as connection:
+            stored = read_router(connection, at.router_id, with_snapshot=True)
+        return replace(stored, spec=replace(stored.spec, policy=spec.policy), created=at.created)
+
+    def append(self, records: Sequence[LogRecord]) -> "Future[ReceiptStatus]":
+        """Queue records; see :meth:`banditroute.store.Store.append`."""
+        opened = self._in_this_process()
+        return refused() if opened is None else opened.writer.append(records)
+
+    def flush(self) -> None:
+        """Wait until all that was appended before is settled."""
+        self._now_open().flush()
+
+    def end(self) -> Position:
+        """Where the journal ends now."""
+        return self._now_open().reader.end()
+
+    def events(
+        self, after: Position = START, up_to: Position | None = None, *, others: bool = False
+    ) -> Iterator[DecisionRecord | FeedbackRecord]:
+        """Read the journal; see :meth:`banditroute.store.Store.events`."""
+        reader = self._now_open().reader
+        return reader.events(after, reader.end() if up_to is None else up_to, others=others)
+
+    def changed(self, revision: int) -> StoredRouter | None:
+        """What stands now, if that is not ``revision`` any more."""
+        return self._now_open().reader.changed(revision)
+
+    def decision(self, body: bytes) -> tuple[DecisionRecord, tuple[FeedbackRecord, ...]] | None:
+        """One decision with its feedback, or None."""
+        opened = self._now_open()
+        opened.writer.flush()
+        return opened.reader.decision(body)
+
+    @property
+    def near(self) -> bool:
+        """Whether the database is a file."""
+        return self._database.one_writer
+
+    shared = True
+
+    def awaiting(self, group: str, *, since_us: int) -> list[tuple[int, bytes]]:
+        """Decisions without learned feedback; see :meth:`banditroute.store.Store.awaiting`."""
+        return self._now_open().reader.awaiting(group, since_us)
+
+    def told_by(self, source: str) -> list[bytes]:
+        """Decisions with feedback of a source."""
+        return self._now_open().reader.told_by(source)
+
+    def erase(self, bodies: Sequence[bytes]) -> None:
+        """Blank what is personal; see :meth:`banditroute.store.Store.erase`."""
+        opened = self._now_open()
+        opened.flush()
+        self._database.write(
+            "decisions not erased", lambda connection: erase(connection, opened.entrance.router_id, bodies)
+        )
+
+    def health(self) -> dict[str, Any]:
+        """What waits, for how long, and what went wrong; see :meth:`banditroute.store.Store.health`."""
+        facts: dict[str, Any] = {"database": self._database.kind, "available": False}
+        opened = self._in_this_process()
+        if opened is None:
+            return facts
+        facts |= opened.health()
+        try:
+            router_id = opened.entrance.router_id
+            facts["unreadable"] = opened.reader.told.count
+            with self._database.read("health not known") as connection:
+                facts |= _waiting(connection, router_id)
+        except StoreError as error:
+            return facts | {"last_error": str(error)}
+        if not facts["pending"]:
+            facts["lag_s"] = 0.0
+        return facts | {"available": True}
+
+    def close(self) -> None:
+        """Commit what is queued and let go of the database."""
+        if self._opened is not None:
+            self._finalizer()
+
+    def before_fork(self) -> None:
+        """Let no connection be open while the process is copied."""
+        self._database.before_fork()
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """Go on; in the child, as another worker, as soon as it is used there."""
+        self._database.after_fork(in_child=in_child)
+        if in_child:
+            # What the parent's thread holds and has queued is the parent's; here it must not even be closed.
+            self._finalizer.detach()
+            if self._opened is not None:
+                self._opened.abandon()
+            self._starting = threading.Lock()
+            self._forked = True
+
+    def _start(self, opened: Opened) -> None:
+        self._opened = opened
+        self._finalizer = weakref.finalize(self, opened.close)
+        forks.watch(self)
+
+    def _in_this_process(self) -> Opened | None:
+        if self._forked:
+            with self._starting:
+                if self._forked:
+                    self._start(self._begin())
+                    self._forked = False
+        return self._opened
+
+    def _now_open(self) -> Opened:
+        opened = self._in_this_process()
+        if opened is None:
+            raise StoreUnavailableError("the store is not open; call open() first", code="store.closed")
+        return opened
+
+
+def _found_or_created(
+    connection: Connection,
+    spec: RouterSpec,
+    arms: Sequence[ArmRecord],
+    preferences: PreferencesRecord,
+    secret: bytes,
+) -> tuple[int, bool]:
+    """The router's number, and whether it is new."""
+    router = tables.router
+    row = connection.execute(
+        select(router).where(router.c.tenant == spec.tenant, router.c.name == spec.name)
+    ).first()
+    if row is None:
+        router_id = _create(connection, spec, secret)
+        for record in arms:
+            write_arm(connection, router_id, record)
+        connection.execute(insert(tables.preference), preference_row(preferences, router_id))
+        return router_id, True
+    stored = to_spec(row.tenant, row.name, row.dimension, row.spec)
+    current = fitted(stored, spec)
+    changes: dict[str, Any] = {}
+    if dict(current.policy) != dict(stored.policy):
+        changes["spec"] = spec_json(current)
+    if current.dimension != stored.dimension:
+        changes |= {"dimension": current.dimension, "revision": row.revision + 1}
+    if changes:
+        connection.execute(update(router).where(router.c.router_id == row.router_id).values(changes))
+    return row.router_id, False
+
+
+def _create(connection: Connection, spec: RouterSpec, secret: bytes) -> int:
+    row = {
+        "tenant": spec.tenant,
+        "name": spec.name,
+        "dimension": spec.dimension,
+        "spec": spec_json(spec),
+        "secret": secret,
+        "revision": 0,
+        "compacted_learned": 0,
+        "compacted_decided": 0,
+        "horizon_us": 0,
+    }
+    return int(connection.execute(insert(tables.router).returning(tables.router.c.router_id), row).scalar_one())
+
+
+def _waiting(connection: Connection, router_id: int) -> dict[str, int]:
+    """How many rows wait for the fold, or for their decision, and how many the fold refused."""
+    decision, feedback, report = tables.decision.c, tables.feedback.c, tables.report.c
+    known = exists().where(tables.with_decision)
+    learnable = select(func.count()).where(feedback.router_id == router_id, feedback.learned.is_(None))
+    queries = (
+        select(func.count()).where(decision.router_id == router_id, decision.decided.is_(None)),
+        learnable.where(known),
+        learnable.where(~known),
+        select(func.count()).where(report.router_id == router_id),
+        select(func.count()).where(feedback.router_id == router_id, feedback.kind == REFUSED),
+    )
+    decisions, learnt, orphans, reports, refused = (connection.scalar(query) or 0 for query in queries)
+    return {"pending": decisions + learnt, "orphans": orphans, "reports": reports, "quarantined": refused}

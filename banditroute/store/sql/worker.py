@@ -1,0 +1,217 @@
+"""A store that is open: the worker's thread, its spool, and its ways to write and to read."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from banditroute.core.log import LogRecord
+from banditroute.errors import StoreError, StoreUnavailableError
+from banditroute.store.base import Fold, Revise
+from banditroute.store.databases.base import Database
+from banditroute.store.semantics.results import Commit, Fates
+from banditroute.store.spool.commit import SpoolingCommit
+from banditroute.store.spool.directory import Spools
+from banditroute.store.sql.log import Ledger
+from banditroute.store.sql.read import LogReader
+from banditroute.store.sql.rows import why
+from banditroute.store.sql.ticking import Tick, Ticker, around
+from banditroute.store.sql.writer import Writer
+
+FOLD_S = 0.2
+"""How often a worker looks whether there is something to fold, if nobody else is at it [s]."""
+
+_log = logging.getLogger("banditroute")
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """Where a router's log is: which store, which router of it, and whether it was created just now."""
+
+    store_id: str
+    router_id: int
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Entered:
+    entrance: Entrance
+    ledger: Ledger
+    folding: Ledger
+    reader: LogReader
+
+
+class Opened:
+    """One worker of one router; the database may not be there yet, or not any more.
+
+    Where a transaction that folds keeps none that appends from it, a thread of its own folds, over a connection of
+    its own: whoever appends does not wait for a fold.
+
+    Args:
+        database: Where the log is.
+        enter: Finds or creates the router there; raises StoreUnavailableError as long as it cannot.
+        kind: The ledger's class.
+        worker: This worker's name.
+        fold, revise: As in :meth:`~banditroute.store.Store.open`.
+        spools: Where records wait while the database is away; without it they are refused.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        enter: Callable[[], Entrance],
+        kind: type[Ledger],
+        worker: str,
+        fold: Fold,
+        revise: Revise,
+        spools: Spools | None,
+    ) -> None:
+        self.database = database
+        self._enter = enter
+        self._kind = kind
+        self._worker = worker
+        self._fold, self._revise = fold, revise
+        self._entering = threading.Lock()
+        self._entered: _Entered | None = None
+        self._spooling = None if spools is None else SpoolingCommit(self._commit, spools)
+        commit: Commit = self._commit if self._spooling is None else self._spooling
+        spool_tick = None if self._spooling is None else Tick("the tick of the spool", self._spooling.tick)
+        self.writer = Writer(commit, spool_tick)
+        self.folder = (
+            None
+            if database.one_writer
+            else Ticker("banditroute-folder", Tick("the fold", self._help), around(FOLD_S))
+        )
+
+    def begin_away(self, error: StoreUnavailableError) -> None:
+        """Let records wait in the spool, which there must be, since the database is away."""
+        assert self._spooling is not None
+        self._spooling.leave_alone(error)
+
+    @property
+    def _is_away(self) -> bool:
+        return self._spooling is not None and self._spooling.state == "spooling"
+
+    @property
+    def entrance(self) -> Entrance:
+        """Where the log is; raises StoreUnavailableError while the database is away."""
+        return self._met().entrance
+
+    @property
+    def reader(self) -> LogReader:
+        """The log; raises StoreUnavailableError while the database is away."""
+        return self._met().reader
+
+    @property
+    def folding(self) -> Ledger:
+        """What folds; raises StoreUnavailableError while the database is away."""
+        return self._met().folding
+
+    def catch_up(self) -> None:
+        """Bring in what dead workers left behind; nothing that is wrong with it keeps a router from opening."""
+        try:
+            if self._spooling is not None:
+                self._spooling.replay()
+            self._inside().folding.fold()
+        except Exception as error:  # noqa: BLE001  (it is all the same what it is)
+            _log.error("what was left behind was not folded: %s", why(error))
+
+    def flush(self) -> None:
+        """Wait until all that was appended is settled and, if the database is there, in the journal."""
+        self.writer.flush()
+        # What is durable is settled; a database that is away gives the numbers when it is back.
+        with suppress(StoreUnavailableError):
+            self._fold_rest()
+
+    def health(self) -> dict[str, Any]:
+        """What this worker saw of the database, and what waits for it."""
+        facts: dict[str, Any] = {}
+        if self._entered is not None:
+            facts |= self._entered.folding.health()
+        if self._spooling is not None:
+            facts |= {
+                "state": self._spooling.state,
+                "spooled": self._spooling.waiting,
+                "spool_bytes": self._spooling.spool_bytes,
+                "dropped": self._spooling.dropped,
+                "set_aside": self._spooling.set_aside,
+            }
+            if self._spooling.last_error:
+                facts["last_error"] = self._spooling.last_error
+        return facts
+
+    def close(self) -> None:
+        """Settle what is queued and let go of the database.
+
+        Where one of its threads collects the store, in the middle of what it does, another one closes it.
+        """
+        mine = {self.writer.thread} | ({self.folder.thread} if self.folder is not None else set())
+        if threading.current_thread() in mine:
+            threading.Thread(target=self._close, name="banditroute-closing").start()
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        self.stop()
+        if self._spooling is not None:
+            self._spooling.close()
+        try:
+            # Whoever never came in has nothing to fold, and may have been refused.
+            if self._entered is not None:
+                with suppress(StoreError):
+                    self._fold_rest()
+        finally:
+            self.database.dispose()
+
+    def stop(self) -> None:
+        """Settle what is queued, and end the threads."""
+        self.writer.close()
+        if self.folder is not None:
+            self.folder.close()
+
+    def abandon(self) -> None:
+        """Let go of the spool in a forked child, whose parent goes on with it."""
+        if self._spooling is not None:
+            self._spooling.abandon()
+
+    def _commit(self, records: Sequence[LogRecord]) -> Fates:
+        ledger = self._inside().ledger
+        if not records:
+            self.database.write("database not reached", _ask)
+            return {}
+        return ledger(records)
+
+    def _help(self) -> bool:
+        """Fold some of what waits; while the database is away, only the writer asks whether it is back."""
+        return self._entered is not None and not self._is_away and self._entered.folding.help_folding()
+
+    def _fold_rest(self) -> None:
+        if not self.database.one_writer and not self._is_away:
+            self._inside().folding.fold()
+
+    def _met(self) -> _Entered:
+        # While it was never there, only the writer tries, and everybody else is told at once.
+        if self._entered is None and self._spooling is not None and self._is_away:
+            raise StoreUnavailableError(f"the database was not there yet; {self._spooling.last_error}")
+        return self._inside()
+
+    def _inside(self) -> _Entered:
+        with self._entering:
+            if self._entered is None:
+                at = self._enter()
+                ledger = self._ledger(at)
+                folding = ledger if self.database.one_writer else self._ledger(at)
+                reader = LogReader(self.database, at.router_id, self._worker)
+                self._entered = _Entered(at, ledger, folding, reader)
+            return self._entered
+
+    def _ledger(self, at: Entrance) -> Ledger:
+        return self._kind(self.database, at.store_id, at.router_id, self._worker, self._fold, self._revise)
+
+
+def _ask(connection: Connection) -> None:
+    connection.execute(select(1))
