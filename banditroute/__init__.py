@@ -10,11 +10,11 @@
 from typing import TYPE_CHECKING, Any
 
 from banditroute.core.arms import Arm, Price
-from banditroute.core.decision import Decision, Estimate
+from banditroute.core.decision import Decision, Expectation
 from banditroute.core.explanation import Explanation
 from banditroute.core.objectives import Objective
 from banditroute.core.receipt import Receipt
-from banditroute.core.windows import Window
+from banditroute.core.windows import OutcomeWindow
 from banditroute.errors import BanditRouteError
 from banditroute.policies import EpsilonGreedy, Exploration, Fixed, LinTS, LinUCB, Policy, Uniform
 
@@ -26,19 +26,19 @@ __all__ = [
     "BanditRouteError",
     "Decision",
     "EpsilonGreedy",
-    "Estimate",
+    "Expectation",
     "Explanation",
     "Exploration",
     "Fixed",
     "LinTS",
     "LinUCB",
     "Objective",
+    "OutcomeWindow",
     "Policy",
     "Price",
     "Receipt",
     "Router",
     "Uniform",
-    "Window",
 ]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from banditroute import Fixed, LinUCB, Uniform
-from banditroute.evaluation import Workload, objectives_for, replay
+from banditroute.evaluation import Workload, infer_objectives, replay
 
 SPECIALISTS = {"code": (0.9, 0.4), "prose": (0.5, 0.8)}  # quality for requests about code, and about the rest
 
@@ -42,7 +42,7 @@ def main() -> None:
             workload,
             {"linucb": LinUCB(), "uniform": Uniform(), "always code": Fixed("code")},
             preferences=preferences,
-            objectives=objectives_for(workload, preferences, bounds={"cost_usd": (0, 0.01)}),
+            objectives=infer_objectives(workload, preferences, bounds={"cost_usd": (0, 0.01)}),
             seeds=5,
         )
         print(comparison)

@@ -75,7 +75,7 @@ def serve(server: str) -> None:
     cache = EpochCache(
         adapters,
         capacity=2,
-        second_price=0.1,
+        utility_per_second=0.1,
         epochs=DoublingEpochs(first=50, forced=0.5, repeats=2),
         residency=residency,
         initial=["mixed"],

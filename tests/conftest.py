@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from banditroute.core.runtime.faults import Barrier
+from banditroute.core.runtime.faults import FaultBarrier
 from tests import postgres
 
 
 @pytest.fixture(autouse=True)
 def _faults_escape(monkeypatch: pytest.MonkeyPatch) -> None:
     """No fault hides behind the fallback; a test of the barrier closes it again."""
-    monkeypatch.setattr(Barrier, "faults_escape", True)
+    monkeypatch.setattr(FaultBarrier, "faults_escape", True)
 
 
 @pytest.fixture(scope="session")

@@ -14,10 +14,10 @@ from banditroute.core.arrays import as_context, as_contexts, as_real, feature_ro
 from banditroute.core.objectives import Objective, Objectives
 from banditroute.core.outcomes import outcomes_by_group
 from banditroute.core.spec import RouterSpec
-from banditroute.core.windows import Window
+from banditroute.core.windows import OutcomeWindow
 from banditroute.errors import InvalidArgumentError, InvalidContextError, InvalidOutcomeError, SnapshotCorruptError
 from banditroute.features.space import FeatureSpace
-from banditroute.learning import ExactSums, Statistics, decode, encode
+from banditroute.learning import ExactSums, SumsTable, decode, encode
 from banditroute.learning.sums.codec import seal
 from banditroute.policies import LinUCB
 from banditroute.policies import checks as of_policies
@@ -78,15 +78,26 @@ def test_arms_and_prices() -> None:
 
 
 def test_windows() -> None:
-    assert Window(seconds=1e-6).microseconds == 1
-    refused(lambda seconds: Window(seconds=seconds), "must be a finite number above 0", 0, -1, NAN, INF, "1")
-    refused(lambda missing: Window(seconds=1, missing=missing), "must be 'ignore', 'default' or 'censor'", "drop")
-    refused(lambda learn: Window(seconds=1, learn=learn), "must be 'on_arrival' or 'after_window'", "never")
-    refused(lambda missing: Window(seconds=1, missing=missing, default=0.0), "needs a default", "ignore", "censor")
-    refused(lambda missing: Window(seconds=1, missing=missing), "needs a default", "default")
-    ends = [Window(seconds=1), Window(seconds=1, learn="after_window")]
-    ends += [Window(seconds=1, missing="default", default=0.0), Window(seconds=1, missing="censor")]
-    assert [window.ends_in_learning for window in ends] == [False, True, True, False]
+    assert OutcomeWindow(seconds=1e-6).microseconds == 1
+    refused(
+        lambda seconds: OutcomeWindow(seconds=seconds), "must be a finite number above 0", 0, -1, NAN, INF, "1"
+    )
+    refused(
+        lambda missing: OutcomeWindow(seconds=1, missing=missing),
+        "must be 'ignore', 'default' or 'censor'",
+        "drop",
+    )
+    refused(lambda learn: OutcomeWindow(seconds=1, learn=learn), "must be 'on_arrival' or 'after_window'", "never")
+    refused(
+        lambda missing: OutcomeWindow(seconds=1, missing=missing, default=0.0),
+        "needs a default",
+        "ignore",
+        "censor",
+    )
+    refused(lambda missing: OutcomeWindow(seconds=1, missing=missing), "needs a default", "default")
+    ends = [OutcomeWindow(seconds=1), OutcomeWindow(seconds=1, learn="after_window")]
+    ends += [OutcomeWindow(seconds=1, missing="default", default=0.0), OutcomeWindow(seconds=1, missing="censor")]
+    assert [window.learns_on_close for window in ends] == [False, True, True, False]
 
 
 def test_objectives() -> None:
@@ -197,8 +208,8 @@ def test_the_largest_of_everything() -> None:
     refused(Objectives, "objective names must be unique", several[:1] * 2)
     for usd in (1e-9, 1e9):
         assert (Price(input=usd, output=usd).input, Price(input=0, output=usd).output) == (usd, usd)
-    assert Statistics(4_097, {"quality": 1}).dimension == 4_097
-    refused(lambda d: Statistics(d, {"quality": 1}), r"is outside \[1, 4097\]", 0, 4_098)
+    assert SumsTable(4_097, {"quality": 1}).dimension == 4_097
+    refused(lambda d: SumsTable(d, {"quality": 1}), r"is outside \[1, 4097\]", 0, 4_098)
     widest = ExactSums(1, 32)
     assert decode(encode(widest)) == widest
     for dimension, sentence in (

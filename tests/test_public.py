@@ -14,19 +14,19 @@ def test_exported_names() -> None:
         "BanditRouteError",
         "Decision",
         "EpsilonGreedy",
-        "Estimate",
+        "Expectation",
         "Explanation",
         "Exploration",
         "Fixed",
         "LinTS",
         "LinUCB",
         "Objective",
+        "OutcomeWindow",
         "Policy",
         "Price",
         "Receipt",
         "Router",
         "Uniform",
-        "Window",
     ]
     assert all(hasattr(banditroute, name) for name in banditroute.__all__)
 

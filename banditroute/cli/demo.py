@@ -23,7 +23,7 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Replay recorded prompts, answered by three models, through policies that keep their state in SQLite."""
-    from banditroute.evaluation import Workload, objectives_for, replay
+    from banditroute.evaluation import Workload, infer_objectives, replay
     from banditroute.evaluation.report import plots
 
     bounds = {name: pair for name, pair in _BOUNDS.items() if name in weights(prefer)}
@@ -36,7 +36,7 @@ def demo(
             workload,
             chosen,
             preferences=preferences,
-            objectives=objectives_for(workload, preferences, bounds=bounds),
+            objectives=infer_objectives(workload, preferences, bounds=bounds),
             seeds=seeds,
             store=lambda policy, seed: f"sqlite:///{folder}/{policy}-{seed}.db",
             progress=progress,

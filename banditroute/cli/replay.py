@@ -29,7 +29,7 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Replay a recorded workload through policies and compare them with the baselines."""
-    from banditroute.evaluation import Workload, objectives_for
+    from banditroute.evaluation import Workload, infer_objectives
     from banditroute.evaluation import replay as run
 
     chosen, preferences, given = (
@@ -43,7 +43,7 @@ def replay(
         raise InvalidArgumentError(f"--plot {plot}: there is no directory {plot.parent}")
     source = features.split(",") if features and not features.endswith(".npy") else features
     workload = Workload.read(file, features=source)
-    objectives = objectives_for(workload, preferences, bounds=given)
+    objectives = infer_objectives(workload, preferences, bounds=given)
     with progress_bar("replaying") as progress:
         comparison = run(
             workload,

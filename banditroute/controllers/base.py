@@ -32,7 +32,7 @@ class Controller(Protocol):
     is believed at that moment (no clock, no network). :meth:`control` may look at
     the world outside, but must not change the state.
 
-    A controller may be a :class:`Watcher` and a :class:`Reporter` besides.
+    A controller may be a :class:`OutcomeObserver` and a :class:`Reporter` besides.
     """
 
     @property
@@ -70,7 +70,7 @@ class Controller(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outlook:
+class OutcomePrediction:
     """What was believed of the outcomes of one feedback just before they were learned, scaled to their bounds.
 
     Attributes:
@@ -85,14 +85,14 @@ class Outlook:
     mean: FloatArray
     deviation: FloatArray
 
-    def surprise(self, values: Sequence[int]) -> FloatArray:
+    def standardised_residual(self, values: Sequence[int]) -> FloatArray:
         """Standardised residuals (y − μ) / √(σ² + s²) of values on the grid; shape (m,)."""
         found: FloatArray = (np.array(values) * OUTCOME_UNIT - self.mean) / self.deviation
         return found
 
 
 @dataclass(frozen=True, slots=True)
-class Shrink:
+class DiscountRequest:
     """A demand: what an arm showed so far in one objective group shall count for 2⁻ʰ of what it did.
 
     The sums keep all of it; only how they are read changes, and what comes later counts in full.
@@ -104,15 +104,15 @@ class Shrink:
 
 
 @runtime_checkable
-class Watcher(Protocol):
+class OutcomeObserver(Protocol):
     """What a controller may be besides: one that compares outcomes with what was expected of them.
 
-    :meth:`watch` sees each first report, before it is learned and before :meth:`Controller.learned`, in life and
+    :meth:`observe` sees each first report, before it is learned and before :meth:`Controller.learned`, in life and
     when the log is replayed; it is a part of the fold as they are. The state carries out what it demands, right
     after the feedback was learned.
     """
 
-    def watch(self, record: FeedbackRecord, outlook: Outlook) -> Sequence[Shrink]:
+    def observe(self, record: FeedbackRecord, outlook: OutcomePrediction) -> Sequence[DiscountRequest]:
         """See a feedback beside what was expected; say whose past shall count for less."""
         ...
 

@@ -7,12 +7,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from banditroute.controllers.base import Choice, Outlook, Predict, Shrink
+from banditroute.controllers.base import Choice, DiscountRequest, OutcomePrediction, Predict
 from banditroute.core.arrays import OUTCOME_UNIT, BoolArray, FloatArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.situation import Situation
 from banditroute.errors import InvalidArgumentError
-from banditroute.policies.exploration import spread
+from banditroute.policies.exploration import mix_uniform
 
 Gate: TypeAlias = Callable[[Situation], BoolArray]
 """Situation → which arms may be forced now, shape (arms,); pure."""
@@ -28,7 +28,7 @@ def mixture_bound(n: int, *, confidence: float, tuned_for: float) -> float:
 
     References:
         Howard, Ramdas, McAuliffe & Sekhon, "Time-uniform, nonparametric, nonasymptotic confidence sequences",
-        Annals of Statistics 2021, section 3.2.
+        Annals of SumsTable 2021, section 3.2.
 
     >>> round(mixture_bound(20, confidence=0.95, tuned_for=20), 2)
     12.43
@@ -98,7 +98,7 @@ class Onboarding:
         """The choice, with a share for new arms."""
         mask = self._forced(situation)
         share = self._share(mask)
-        return spread(choice(situation), share, mask) if share else choice(situation)
+        return mix_uniform(choice(situation), share, mask) if share else choice(situation)
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
         """Arms that are forced and with which share, and those that were ruled out."""
@@ -119,7 +119,7 @@ class Onboarding:
         if (awaited := _Awaited.of(record)) is not None:
             self._awaited[record.body.hex()] = awaited
 
-    def watch(self, record: FeedbackRecord, outlook: Outlook) -> Sequence[Shrink]:
+    def observe(self, record: FeedbackRecord, outlook: OutcomePrediction) -> Sequence[DiscountRequest]:
         """Compare what a new arm did with what was believed of the best other one."""
         body = record.body.hex()
         awaited = self._awaited.get(body)
@@ -143,7 +143,7 @@ class Onboarding:
         return ()
 
     def learned(self, record: FeedbackRecord) -> None:
-        """Nothing: :meth:`watch` saw it."""
+        """Nothing: :meth:`observe` saw it."""
 
     def report(self) -> Mapping[str, Any]:
         """Of each new arm: pulls, comparisons, mean gain in standard deviations, whether it was ruled out."""
@@ -213,7 +213,7 @@ class _Awaited:
         weighed = np.flatnonzero(record.weights).tolist()
         return cls(record.arm, 0.0, 0.0, {j: (float(record.weights[j]), float(best[j])) for j in weighed})
 
-    def with_part(self, record: FeedbackRecord, outlook: Outlook) -> "_Awaited":
+    def with_part(self, record: FeedbackRecord, outlook: OutcomePrediction) -> "_Awaited":
         assert record.values is not None
         gain, deviation, remaining = self.gain, self.deviation, dict(self.remaining)
         reported = zip(outlook.positions, record.values, outlook.deviation.tolist(), strict=True)

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
-Note = TypeVar("Note", bound=Sequence[Any])
+Pending = TypeVar("Pending", bound=Sequence[Any])
 
-MOST_NOTES = 4096
+MAX_PENDING = 4096
 
 
-class Memory(Generic[Note]):
+class PendingOutcomes(Generic[Pending]):
     """A note for each of the last 4,096 decisions, by the body of its id.
 
     What comes for an older one finds no note: to its controller it stays what it was taken for. A note is a
@@ -16,18 +16,18 @@ class Memory(Generic[Note]):
     """
 
     def __init__(self) -> None:
-        self._notes: dict[bytes, Note] = {}
+        self._notes: dict[bytes, Pending] = {}
 
     def __len__(self) -> int:
         return len(self._notes)
 
-    def put(self, body: bytes, note: Note) -> None:
+    def put(self, body: bytes, note: Pending) -> None:
         """Remember, or replace what is remembered; the oldest decision is forgotten where there are too many."""
         self._notes[body] = note
-        if len(self._notes) > MOST_NOTES:
+        if len(self._notes) > MAX_PENDING:
             del self._notes[next(iter(self._notes))]
 
-    def get(self, body: bytes) -> Note | None:
+    def get(self, body: bytes) -> Pending | None:
         """The note, if there still is one."""
         return self._notes.get(body)
 

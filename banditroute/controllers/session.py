@@ -40,21 +40,21 @@ class PromptCache:
 
     Attributes:
         saving: Arm → by how much a cached prompt token is cheaper there. [USD per million tokens] ≥ 0
-        usd_price: What a dollar costs, in units of utility; by default by the request's weight of ``cost_usd`` and
-            that objective's bounds, and nothing where there is no such objective.
+        utility_per_usd: What a dollar costs, in units of utility; by default by the request's weight of
+            ``cost_usd`` and that objective's bounds, and nothing where there is no such objective.
 
     >>> PromptCache({"large": 2.25}).saving
     {'large': 2.25}
     """
 
     saving: Mapping[str, float]
-    usd_price: float | None = field(default=None, kw_only=True)
+    utility_per_usd: float | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         for arm, usd in self.saving.items():
             require_at_least_zero(f"saving of arm {arm!r}", usd)
-        if self.usd_price is not None:
-            require_at_least_zero("usd_price", self.usd_price)
+        if self.utility_per_usd is not None:
+            require_at_least_zero("utility_per_usd", self.utility_per_usd)
 
     def of(self, situation: Situation, incumbent: int, prefix_tokens: float) -> FloatArray:
         """Tokens × the incumbent's saving × price of a dollar, for whoever takes over."""
@@ -62,8 +62,8 @@ class PromptCache:
         return np.full(len(situation.arms), usd * self._usd_price(situation))
 
     def _usd_price(self, situation: Situation) -> float:
-        if self.usd_price is not None:
-            return self.usd_price
+        if self.utility_per_usd is not None:
+            return self.utility_per_usd
         if COST not in situation.objectives.names:
             return 0.0
         j = situation.objectives.names.index(COST)
@@ -76,20 +76,20 @@ class AdapterLoad:
 
     Attributes:
         seconds: Arm → time of loading. [s] ≥ 0
-        second_price: What a second of waiting costs, in units of utility. [utility/s] ≥ 0
+        utility_per_second: What a second of waiting costs, in units of utility. [utility/s] ≥ 0
     """
 
     seconds: Mapping[str, float]
-    second_price: float = field(kw_only=True)
+    utility_per_second: float = field(kw_only=True)
 
     def __post_init__(self) -> None:
         for arm, seconds in self.seconds.items():
             require_at_least_zero(f"seconds of arm {arm!r}", seconds)
-        require_at_least_zero("second_price", self.second_price)
+        require_at_least_zero("utility_per_second", self.utility_per_second)
 
     def of(self, situation: Situation, incumbent: int, prefix_tokens: float) -> FloatArray:
         """Seconds × price of a second."""
-        return self.second_price * np.array([self.seconds.get(arm, 0.0) for arm in situation.arms])
+        return self.utility_per_second * np.array([self.seconds.get(arm, 0.0) for arm in situation.arms])
 
 
 @dataclass(frozen=True, slots=True)

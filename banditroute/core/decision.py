@@ -11,7 +11,7 @@ from banditroute.core.objectives import Objectives
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class Expectation:
     """What is expected of one objective, in its own unit.
 
     Attributes:
@@ -51,9 +51,9 @@ class Decision:
         return dict(zip(evidence.arms, evidence.probabilities.tolist(), strict=True))
 
     @property
-    def expected(self) -> dict[str, dict[str, Estimate]]:
-        """Arm → objective → :class:`Estimate`; no objectives after a fallback."""
-        return estimates(self._evidence, self._objectives)
+    def expected(self) -> dict[str, dict[str, Expectation]]:
+        """Arm → objective → :class:`Expectation`; no objectives after a fallback."""
+        return expectations(self._evidence, self._objectives)
 
     @property
     def ranking(self) -> tuple[str, ...]:
@@ -95,13 +95,13 @@ class Decision:
         return datetime.fromtimestamp(self._evidence.created_us / 1e6, UTC)
 
 
-def estimates(evidence: DecisionRecord, objectives: Objectives) -> dict[str, dict[str, Estimate]]:
-    """What was expected of each arm, in the objectives' own units; arm → objective → :class:`Estimate`."""
+def expectations(evidence: DecisionRecord, objectives: Objectives) -> dict[str, dict[str, Expectation]]:
+    """What was expected of each arm, in the objectives' own units; arm → objective → :class:`Expectation`."""
     if not evidence.mean.size:
         return {arm: {} for arm in evidence.arms}
     return {
         arm: {
-            objective.name: Estimate(
+            objective.name: Expectation(
                 mean=objective.bounds[0] + objective.span * float(evidence.mean[i, j]),
                 width=objective.span * float(evidence.width[i, j]),
             )

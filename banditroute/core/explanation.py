@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from banditroute.core.decision import estimates, expected_utility
+from banditroute.core.decision import expectations, expected_utility
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.objectives import Objectives
 
@@ -15,7 +15,7 @@ class Explanation:
     """What was known of every arm when a decision was made, and what came of it.
 
     ``str()`` is a table, :meth:`to_dict` holds the same as plain values, notebooks show HTML. What stands behind ±
-    is a width as in :class:`~banditroute.core.decision.Estimate`: with very many arms, at most that for those
+    is a width as in :class:`~banditroute.core.decision.Expectation`: with very many arms, at most that for those
     that could not win.
     """
 
@@ -27,15 +27,15 @@ class Explanation:
     def to_dict(self) -> dict[str, Any]:
         """Plain values only, fit for JSON."""
         decision = self.decision
-        expected = estimates(decision, self.objectives)
+        expected = expectations(decision, self.objectives)
         utility = expected_utility(decision, self.objectives)
         arms = {
             arm: {
                 "probability": float(decision.probabilities[i]),
                 "expected_utility": float(utility[i]),
                 "expected": {
-                    name: {"mean": estimate.mean, "width": estimate.width}
-                    for name, estimate in expected[arm].items()
+                    name: {"mean": expectation.mean, "width": expectation.width}
+                    for name, expectation in expected[arm].items()
                 },
                 "excluded": decision.excluded.get(arm),
             }
@@ -119,8 +119,8 @@ def _fact(key: str, value: Any) -> str:
     return f"{key.replace('_', ' ')} {value}"
 
 
-def _plus_minus(estimate: dict[str, float] | None) -> str:
-    return "-" if estimate is None else f"{estimate['mean']:.4g} ± {estimate['width']:.2g}"
+def _plus_minus(expectation: dict[str, float] | None) -> str:
+    return "-" if expectation is None else f"{expectation['mean']:.4g} ± {expectation['width']:.2g}"
 
 
 def _aligned(rows: list[list[str]]) -> list[str]:

@@ -28,7 +28,7 @@ def random_body() -> bytes:
     return (time.time_ns() // 1_000_000).to_bytes(6, "big") + os.urandom(10)
 
 
-def made_us(body: bytes) -> int:
+def key_created_us(body: bytes) -> int:
     """When a body of :func:`random_body` was made, to the millisecond [us since the epoch]."""
     return int.from_bytes(body[:6], "big") * 1_000
 

@@ -51,7 +51,7 @@ class DecisionRecord:
         mean: Expected outcome, scaled to the objectives' bounds, as the policy saw it; shape (arms, objectives),
             or (arms, 0) after a fallback.
         width: One standard width of it, or at most that; same shape. See
-            :class:`~banditroute.core.decision.Estimate`.
+            :class:`~banditroute.core.decision.Expectation`.
         preferences: The weights used.
         weights: The same in the order of the objectives, negative where less is better; shape (objectives,).
         excluded: Arm → the rule that made it ineligible.

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from banditroute.core.arrays import OUTCOME_UNIT, FloatArray, as_real
-from banditroute.core.windows import Window
+from banditroute.core.windows import OutcomeWindow
 from banditroute.errors import InvalidArgumentError, InvalidOutcomeError
 
 Preferences: TypeAlias = Mapping[str, float]
@@ -48,7 +48,7 @@ class Objective:
     group: str = field(default="", kw_only=True)
     on_out_of_range: Literal["reject", "clip", ""] = field(default="", kw_only=True)
     # A window may be changed in a restart: it shapes what is learned from then on, not what is stored.
-    window: Window | None = field(default=None, kw_only=True, compare=False)
+    window: OutcomeWindow | None = field(default=None, kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
         if not (isinstance(self.name, str) and self.name.isidentifier() and len(self.name) <= 64):
@@ -168,7 +168,7 @@ class Objectives:
         return groups
 
     @cached_property
-    def windows(self) -> Mapping[str, Window | None]:
+    def windows(self) -> Mapping[str, OutcomeWindow | None]:
         """Group → the window of its objectives."""
         return {group: self._items[positions[0]].window for group, positions in self.groups.items()}
 

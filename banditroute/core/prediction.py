@@ -21,7 +21,7 @@ class Prediction:
         mean: Expected outcome; shape (arms, objectives).
     """
 
-    __slots__ = ("_factors", "_noise", "_roots", "mean")
+    __slots__ = ("_factors", "_noise", "_root_leverages", "mean")
 
     is_exact = True
     """Whether the widths of all arms are known."""
@@ -29,36 +29,36 @@ class Prediction:
     def __init__(self, mean: FloatArray, roots: FloatArray, noise: FloatArray) -> None:
         """Of root leverages, shape (arms, groups), and the noise, (groups, objectives): 0 for those of others."""
         self.mean = mean
-        self._roots = roots
+        self._root_leverages = roots
         self._noise = noise
         self._factors: FloatArray | None = None
 
     @classmethod
-    def known(cls, mean: FloatArray, width: FloatArray) -> "Prediction":
+    def exact(cls, mean: FloatArray, width: FloatArray) -> "Prediction":
         """Of means and widths, both of shape (arms, objectives)."""
         return Prediction(mean, width, np.eye(width.shape[1]))
 
     @property
     def width(self) -> FloatArray:
         """One standard width of every mean, exactly; a new array of shape (arms, objectives)."""
-        self.complete()
-        return self.at_most
+        self.compute_all()
+        return self.width_bound
 
     @property
-    def at_most(self) -> FloatArray:
+    def width_bound(self) -> FloatArray:
         """What no width exceeds, and exact where that was asked for; a new array of shape (arms, objectives)."""
-        width: FloatArray = self._roots.dot(self._noise)
+        width: FloatArray = self._root_leverages.dot(self._noise)
         if self._factors is not None:
             width *= self._factors
         return width
 
     def weighted(self, weights: FloatArray) -> FloatArray:
-        """Σ_j weights_j s_aj of what :attr:`at_most` gives, for weights ≥ 0; shape (arms,)."""
+        """Σ_j weights_j s_aj of what :attr:`width_bound` gives, for weights ≥ 0; shape (arms,)."""
         if self._factors is not None:
-            weighted: FloatArray = self.at_most.dot(weights)
+            weighted: FloatArray = self.width_bound.dot(weights)
         else:
             # The same, with the small product first.
-            weighted = self._roots.dot(self._noise.dot(weights))
+            weighted = self._root_leverages.dot(self._noise.dot(weights))
         return weighted
 
     def scale(self, objective: int, factors: FloatArray) -> None:
@@ -66,10 +66,10 @@ class Prediction:
         self._factors = np.ones_like(self.mean)
         self._factors[:, objective] = factors
 
-    def sharpen(self, arms: Sequence[int]) -> None:
+    def compute_widths(self, arms: Sequence[int]) -> None:
         """Make the widths of some arms exact, by their places."""
 
-    def complete(self) -> None:
+    def compute_all(self) -> None:
         """Make the widths of all arms exact."""
 
 
@@ -84,10 +84,10 @@ class LazyPrediction(Prediction):
 
     >>> widths = np.array([[1.0], [2.0], [2.5]])
     >>> lazy = LazyPrediction(np.zeros((3, 1)), 3.0, np.array([[0.5]]), lambda arms: widths[arms])
-    >>> lazy.at_most.T
+    >>> lazy.width_bound.T
     array([[1.5, 1.5, 1.5]])
-    >>> lazy.sharpen([1])
-    >>> lazy.at_most.T
+    >>> lazy.compute_widths([1])
+    >>> lazy.width_bound.T
     array([[1.5, 1. , 1.5]])
     """
 
@@ -102,15 +102,15 @@ class LazyPrediction(Prediction):
         self._known: set[int] = set()
         self._work_out = work_out
 
-    def sharpen(self, arms: Sequence[int]) -> None:
+    def compute_widths(self, arms: Sequence[int]) -> None:
         """Make the widths of some arms exact, by their places; what was worked out before keeps its bits."""
         missing = [] if self.is_exact else [arm for arm in arms if arm not in self._known]
         if missing:
-            self._roots[missing] = self._work_out(missing)
+            self._root_leverages[missing] = self._work_out(missing)
             self._known.update(missing)
 
-    def complete(self) -> None:
+    def compute_all(self) -> None:
         """Make the widths of all arms exact, by one product."""
         if not self.is_exact:
-            self._roots = self._work_out(None)
+            self._root_leverages = self._work_out(None)
             self.is_exact = True

@@ -88,5 +88,5 @@ class Situation:
 
     def utility_width(self) -> FloatArray:
         """Σ_j |w_j| s_j, a width that holds for weights chosen after seeing results too; shape (arms,)."""
-        self.prediction.complete()
+        self.prediction.compute_all()
         return self.prediction.weighted(abs(self.weights))

@@ -8,7 +8,7 @@ from banditroute.errors import InvalidArgumentError
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class OutcomeWindow:
     """The time in which an outcome should be known after its decision.
 
     Learning on arrival believes fast outcomes first, and where only successes are reported, every mean tends to
@@ -23,7 +23,7 @@ class Window:
         learn: ``"on_arrival"``, or ``"after_window"``: every outcome is learned when its window is over, the
             fast and the slow ones in the order of their decisions.
 
-    >>> Window(seconds=3600, missing="default", default=0.0).microseconds
+    >>> OutcomeWindow(seconds=3600, missing="default", default=0.0).microseconds
     3600000000
     """
 
@@ -48,6 +48,6 @@ class Window:
         return round(self.seconds * 1e6)
 
     @property
-    def ends_in_learning(self) -> bool:
+    def learns_on_close(self) -> bool:
         """Whether something may have to be learned when it is over."""
         return self.missing == "default" or self.learn == "after_window"

@@ -6,7 +6,7 @@ from banditroute.evaluation.report.comparison import Baseline, Comparison, Mixtu
 from banditroute.evaluation.simulator.candidate import Candidate
 from banditroute.evaluation.simulator.delays import Delay, Exponential
 from banditroute.evaluation.simulator.replay import replay
-from banditroute.evaluation.workload.objectives import objectives_for
+from banditroute.evaluation.workload.objectives import infer_objectives
 from banditroute.evaluation.workload.workload import Workload
 
 __all__ = [
@@ -19,6 +19,6 @@ __all__ = [
     "MixtureGap",
     "Workload",
     "best_static_mixture",
-    "objectives_for",
+    "infer_objectives",
     "replay",
 ]

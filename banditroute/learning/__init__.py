@@ -1,6 +1,6 @@
 """What we believe: exact sums of what was seen, and the ridge posteriors that are read from them.
 
-Three kinds of thing, each a function of the one before: :class:`ExactSums` and :class:`Statistics` are the state,
+Three kinds of thing, each a function of the one before: :class:`ExactSums` and :class:`SumsTable` are the state,
 integers that are stored and merged; :class:`RidgePosterior` is a cache in floating point that is never stored;
 policies read it and keep nothing.
 
@@ -23,11 +23,11 @@ q       ()                  leverage xᵀ V⁻¹ x: the squared width of a predi
 ======  ==================  ========================================================================
 """
 
-from banditroute.learning.posterior.model import Belief
+from banditroute.learning.posterior.model import OutcomeModel
 from banditroute.learning.posterior.ridge import RidgePosterior
 from banditroute.learning.sums.codec import decode, encode
 from banditroute.learning.sums.exact import ExactSums
 from banditroute.learning.sums.fold import folder
-from banditroute.learning.sums.table import BASE_EPOCH, Statistics
+from banditroute.learning.sums.table import BASE_EPOCH, SumsTable
 
-__all__ = ["BASE_EPOCH", "Belief", "ExactSums", "RidgePosterior", "Statistics", "decode", "encode", "folder"]
+__all__ = ["BASE_EPOCH", "ExactSums", "OutcomeModel", "RidgePosterior", "SumsTable", "decode", "encode", "folder"]

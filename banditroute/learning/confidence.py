@@ -12,7 +12,7 @@ _VARIANCE_FACTOR = (2**0.25 + 2**-0.25) / sqrt(2)
 _SCALE_FACTOR = (sqrt(2) + 1) / 2
 
 
-def boundary(variance: float, *, scale: float, error: float) -> float:
+def stitched_boundary(variance: float, *, scale: float, error: float) -> float:
     """How far a sum may stray from the sum of its conditional means, at all times but with chance ``error``.
 
     u(v) = √(k₁² v ℓ(v) + k₂² c² ℓ(v)²) + k₂ c ℓ(v), with ℓ(v) = 1.4 ln ln(2 v/c²) + ln(ζ(1.4) / (α ln^1.4 2)),
@@ -20,9 +20,9 @@ def boundary(variance: float, *, scale: float, error: float) -> float:
 
     References:
         Howard, Ramdas, McAuliffe & Sekhon, "Time-uniform, nonparametric, nonasymptotic confidence sequences",
-        Annals of Statistics 49(2), 2021: equation 10, and theorem 4 for the observed variance.
+        Annals of SumsTable 49(2), 2021: equation 10, and theorem 4 for the observed variance.
 
-    >>> round(boundary(100.0, scale=1.0, error=0.025), 2)
+    >>> round(stitched_boundary(100.0, scale=1.0, error=0.025), 2)
     50.08
     """
     relative = max(variance / scale**2, 1.0)
@@ -31,7 +31,7 @@ def boundary(variance: float, *, scale: float, error: float) -> float:
     return scale * (sqrt(_VARIANCE_FACTOR**2 * relative * level + within**2) + within)
 
 
-class RunningMean:
+class ConfidenceSequence:
     """The mean so far of what is expected, term by term, with a confidence sequence around it.
 
     The terms need not be alike nor independent: what is estimated is the average of their expectations, each
@@ -80,7 +80,7 @@ class RunningMean:
         """Half of the interval; infinite before the first term."""
         if not self.count:
             return float("inf")
-        return boundary(self.variance, scale=self.scale, error=self.error / 2) / self.count
+        return stitched_boundary(self.variance, scale=self.scale, error=self.error / 2) / self.count
 
     def state(self) -> Mapping[str, float]:
         """The sums, fit for JSON."""

@@ -14,7 +14,7 @@ from banditroute.policies.checks import require_count, require_share
 _TIE = 1e-9
 
 
-def tie(situation: Situation) -> float:
+def tie_tolerance(situation: Situation) -> float:
     """How far apart two scores may lie and still be a tie: 1e-9 of the weights' sum.
 
     Matrix products handle their edge rows in another order, so equal arms may differ in the last bits.
@@ -28,7 +28,7 @@ def greedy(score: FloatArray, situation: Situation) -> FloatArray:
     if np.count_nonzero(situation.eligible) < len(score):
         score = np.where(situation.eligible, score, -np.inf)
     first = score.argmax()
-    best = score >= score[first] - tie(situation)
+    best = score >= score[first] - tie_tolerance(situation)
     count = np.count_nonzero(best)
     probabilities = np.zeros(len(score))
     if count > 1:
@@ -66,11 +66,11 @@ class Exploration:
             newcomers = situation.plays < self.burn_in
             if np.count_nonzero(newcomers):
                 newcomers &= eligible
-                probabilities = spread(probabilities, self.burn_in_share, newcomers)
-        return spread(probabilities, self.floor, eligible) if self.floor else probabilities
+                probabilities = mix_uniform(probabilities, self.burn_in_share, newcomers)
+        return mix_uniform(probabilities, self.floor, eligible) if self.floor else probabilities
 
 
-def spread(probabilities: FloatArray, share: float, arms: BoolArray) -> FloatArray:
+def mix_uniform(probabilities: FloatArray, share: float, arms: BoolArray) -> FloatArray:
     """Take a share of all probability and spread it evenly over some arms, if there are any."""
     count = np.count_nonzero(arms)
     if not count:

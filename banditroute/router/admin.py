@@ -13,14 +13,14 @@ from banditroute.core.explanation import Explanation
 from banditroute.core.ids import DecisionIds
 from banditroute.core.log import ArmRecord
 from banditroute.core.objectives import Objectives, Preferences
-from banditroute.core.runtime.faults import Barrier
+from banditroute.core.runtime.faults import FaultBarrier
 from banditroute.core.spec import RouterSpec, StoredRouter
 from banditroute.errors import DecisionExpiredError, InvalidArgumentError
-from banditroute.router.feedback import Intake
+from banditroute.router.feedback import FeedbackHandler
 from banditroute.router.outbox import Outbox
-from banditroute.router.pending_changes import Changes
-from banditroute.router.requests import Terms
-from banditroute.router.state import Ledger, State
+from banditroute.router.pending_changes import PendingChanges
+from banditroute.router.requests import RequestBuilder
+from banditroute.router.state import RecentDecisions, State
 from banditroute.router.state.arms import new_arm_record
 from banditroute.router.state.prices import effective_us
 from banditroute.store import Store
@@ -32,15 +32,15 @@ class Operations(ABC):
     objectives: Objectives
     _lock: threading.RLock
     _state: State
-    _terms: Terms
+    _terms: RequestBuilder
     _outbox: Outbox
-    _ledger: Ledger
+    _recent: RecentDecisions
     _store: Store
-    _intake: Intake
+    _intake: FeedbackHandler
     _ids: DecisionIds
     _keeps_secret_in_store: bool
-    _barrier: Barrier
-    _changes: Changes
+    _barrier: FaultBarrier
+    _changes: PendingChanges
     spec: RouterSpec
 
     @property
@@ -131,7 +131,7 @@ class Operations(ABC):
                 self._ids.accept(stored.secret)
             self._state.roster.adopt(stored)
             self._intake.reviser.ready.set()
-            self._ledger.let_go(stored.horizon_us)
+            self._recent.set_horizon(stored.horizon_us)
             if stored.preferences.version > self._terms.standing.version:
                 self._terms.stand(stored.preferences)
             if self.spec.dimension is None and stored.spec.dimension is not None:
@@ -160,13 +160,13 @@ class Operations(ABC):
         forgotten = self._intake.forget(bodies, source=None)
         if source is not None:
             # In the order of their ids, whatever the store's: the order is that of the log from then on.
-            forgotten += self._intake.forget(sorted(self._store.told_by(source)), source=source)
+            forgotten += self._intake.forget(sorted(self._store.decisions_with_source(source)), source=source)
         self.flush()
         if bodies:
             self._intake.journal.withdraw()
             self._store.erase(bodies)
             with self._lock:
-                self._ledger.drop(bodies)
+                self._recent.drop(bodies)
         return forgotten
 
     def why(self, decision_id: str) -> Explanation:

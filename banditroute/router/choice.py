@@ -11,7 +11,7 @@ from banditroute.core.ids import BODY_BYTES, IdSource, random_body, uniform
 from banditroute.core.log import DecisionRecord
 from banditroute.core.prediction import Prediction
 from banditroute.core.request import Request
-from banditroute.core.runtime.faults import Barrier
+from banditroute.core.runtime.faults import FaultBarrier
 from banditroute.core.situation import Situation
 from banditroute.errors import InvalidArgumentError
 from banditroute.policies import Policy
@@ -25,7 +25,7 @@ class Chooser:
     """Makes the choices of one router."""
 
     def __init__(
-        self, policy: Policy, state: State, barrier: Barrier, *, default_arm: str, seed: int, ids: IdSource
+        self, policy: Policy, state: State, barrier: FaultBarrier, *, default_arm: str, seed: int, ids: IdSource
     ) -> None:
         self._policy = policy
         self._choice = controlled(policy.probabilities, state.controllers)
@@ -51,7 +51,7 @@ class Chooser:
             body = _checked(self._ids())
             draw = uniform(self._seed, body if request.key is None else request.key.encode())
             chosen = _drawn(probabilities, draw)
-            prediction.sharpen([chosen])
+            prediction.compute_widths([chosen])
             cause = "only" if len(excluded) == len(probabilities) - 1 else "policy"
             return DecisionRecord(
                 **self._terms(row, request, ahead),
@@ -59,7 +59,7 @@ class Chooser:
                 arm=situation.arms[chosen],
                 probabilities=probabilities,
                 mean=prediction.mean,
-                width=prediction.at_most,
+                width=prediction.width_bound,
                 excluded=excluded,
                 mode=next(modes, "live"),
                 cause=cause,

@@ -7,16 +7,16 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from banditroute.core.ids import made_us
+from banditroute.core.ids import key_created_us
 from banditroute.core.log import FeedbackRecord, Position, ReportRecord
 from banditroute.core.receipt import Receipt, ReceiptStatus
-from banditroute.core.runtime.faults import Barrier
+from banditroute.core.runtime.faults import FaultBarrier
 from banditroute.errors import DecisionExpiredError, StoreUnavailableError
-from banditroute.router.follower import Journal
-from banditroute.router.open_windows import Awaited
+from banditroute.router.follower import LogFollower
+from banditroute.router.open_windows import OpenWindows
 from banditroute.router.outbox import Outbox
-from banditroute.router.resolution import Reviser
-from banditroute.router.state import Entry, Ledger, State
+from banditroute.router.resolution import FeedbackResolver
+from banditroute.router.state import DecisionEntry, RecentDecisions, State
 from banditroute.store import Store
 
 OTHERS_GRACE_US = 10_000_000
@@ -29,7 +29,7 @@ DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
+class FeedbackHandler:
     """Learns at once what is reported, and appends it to the log.
 
     Attributes:
@@ -40,16 +40,16 @@ class Intake:
 
     store: Store
     state: State
-    ledger: Ledger
-    journal: Journal
+    recent: RecentDecisions
+    journal: LogFollower
     outbox: Outbox
-    reviser: Reviser
+    reviser: FeedbackResolver
     lock: threading.RLock
-    barrier: Barrier
+    barrier: FaultBarrier
     now_us: Callable[[], int]
     follow: Callable[[], None]
-    awaited: Awaited
-    of_others: Awaited = field(repr=False)
+    awaited: OpenWindows
+    of_others: OpenWindows = field(repr=False)
     old: deque[tuple[str, bytes]] = field(default_factory=deque)
 
     def resume(self) -> None:
@@ -61,27 +61,27 @@ class Intake:
             since_us = self.now_us() - 2 * wait_us - DAY_US
             # What a store that is away would have said, nobody awaits: its own worker does, or the next opening.
             with suppress(StoreUnavailableError):
-                for created_us, body in self.store.awaiting(group, since_us=since_us):
+                for created_us, body in self.store.decisions_missing_outcome(group, since_us=since_us):
                     self.awaited.add(group, created_us, body)
 
-    def entry(self, body: bytes) -> Entry | None:
+    def entry(self, body: bytes) -> DecisionEntry | None:
         """What is known of a decision, asking the store for those that were made too long ago."""
         return self._found(body, LOOKS)
 
-    def _found(self, body: bytes, looks: int) -> Entry | None:
+    def _found(self, body: bytes, looks: int) -> DecisionEntry | None:
         with self.lock:
-            entry, followed = self.ledger.get(body), self.journal.followed
+            entry, followed = self.recent.get(body), self.journal.followed
         if entry is not None:
             return entry
         # Not under the lock: the store may wait for its writer, and its writer for the roster.
-        entry = self.ledger.fetch(body)
+        entry = self.recent.fetch(body)
         if entry is None:
             return None
         with self.lock:
             # What was read meanwhile was learned without it. A log that nobody can read to its end is damaged.
             is_learned = _is_within(entry, followed) and self.journal.followed == followed
             if is_learned or looks == 1:
-                return self.ledger.get(body) or self.ledger.add(entry)
+                return self.recent.get(body) or self.recent.add(entry)
         # Another worker's news: to be learned before anything is built on it.
         self.follow()
         return self._found(body, looks - 1)
@@ -105,13 +105,13 @@ class Intake:
             stored = self._learn(entry, records)
         return Receipt(decision_id, "recorded" if records else "duplicate", stored)
 
-    def _known(self, body: bytes) -> Entry | None:
+    def _known(self, body: bytes) -> DecisionEntry | None:
         """What is known of a decision without waiting for a database that is far, or away."""
-        horizon_us = self.ledger.horizon_us
-        old = horizon_us > 0 and made_us(body) <= horizon_us
+        horizon_us = self.recent.horizon_us
+        old = horizon_us > 0 and key_created_us(body) <= horizon_us
         with suppress(StoreUnavailableError):
             # One that may be gone is so rare, and so old, that its feedback may wait.
-            if self.store.near or old:
+            if self.store.is_local or old:
                 entry = self.entry(body)
                 if entry is None and old:
                     days = (self.now_us() - horizon_us) // DAY_US
@@ -119,7 +119,7 @@ class Intake:
                         f"decision is older than the {days}-day retention; feedback not recorded"
                     )
                 return entry
-        return self.ledger.get(body)
+        return self.recent.get(body)
 
     def close_windows(self) -> None:
         """Learn what is to be learned of outcomes whose window is over, without asking a database."""
@@ -128,12 +128,12 @@ class Intake:
         with self.lock:
             now_us = self.now_us()
             for group, body in (*self.awaited.over(now_us), *self.of_others.over(now_us - OTHERS_GRACE_US)):
-                entry = self.ledger.get(body)
+                entry = self.recent.get(body)
                 if entry is None:
                     self.old.append((group, body))
                 else:
                     self._close_window(entry, group)
-        if not self.store.shared:
+        if not self.store.is_shared:
             self._close_old_windows()
 
     def close_all_windows(self) -> None:
@@ -162,7 +162,7 @@ class Intake:
         with self.lock:
             return self.old.popleft() if self.old else None
 
-    def _close_window(self, entry: Entry, group: str) -> None:
+    def _close_window(self, entry: DecisionEntry, group: str) -> None:
         known, learned = entry.feedback.get(group), self.state.position.learned
         records = self.reviser.after_window(entry.decision, known, group, self.now_us(), learned=learned)
         if records:
@@ -197,17 +197,17 @@ class Intake:
             received_us=self.now_us(),
         )
 
-    def _learn(self, entry: Entry, records: Sequence[FeedbackRecord]) -> "Future[ReceiptStatus]":
+    def _learn(self, entry: DecisionEntry, records: Sequence[FeedbackRecord]) -> "Future[ReceiptStatus]":
         for record in records:
             with self.barrier:
                 self.state.see_feedback(record)
             entry.feedback[record.group] = record
-            if self.state.at_snapshot and self.journal.alone:
+            if self.state.can_snapshot and self.journal.alone:
                 self.journal.propose(self.state.snapshot(now_us=self.now_us()))
         return self.outbox.put(records)
 
 
-def _is_within(entry: Entry, followed: Position) -> bool:
+def _is_within(entry: DecisionEntry, followed: Position) -> bool:
     """Whether everything that the log says of a decision was learned here already."""
     learned = max((record.learned for record in entry.feedback.values()), default=0)
     return entry.decision.decided <= followed.decided and learned <= followed.learned

@@ -10,10 +10,10 @@ from typing import TypeAlias
 import numpy as np
 
 from banditroute.core.log import DecisionRecord, FeedbackRecord, Position, SnapshotRecord
-from banditroute.core.runtime.faults import Barrier
+from banditroute.core.runtime.faults import FaultBarrier
 from banditroute.core.spec import StoredRouter
-from banditroute.router.open_windows import Awaited
-from banditroute.router.state import Entry, Ledger, State
+from banditroute.router.open_windows import OpenWindows
+from banditroute.router.state import DecisionEntry, RecentDecisions, State
 from banditroute.store import Store
 
 CHUNK = 64
@@ -24,7 +24,7 @@ Adopt: TypeAlias = Callable[[StoredRouter], bool]
 """Takes over changed settings; False if it cannot now, then it is asked again."""
 
 
-class Journal:
+class LogFollower:
     """Follows the log of one router behind what this worker knows.
 
     A worker counts its own records at once and reads those of others as soon as they are numbered. Sums are
@@ -39,17 +39,17 @@ class Journal:
         self,
         store: Store,
         state: State,
-        ledger: Ledger,
+        recent: RecentDecisions,
         lock: threading.RLock,
-        barrier: Barrier,
+        barrier: FaultBarrier,
         *,
         revision: int,
         followed: Position,
-        awaited: Awaited,
+        awaited: OpenWindows,
     ) -> None:
         self._store = store
         self._state = state
-        self._ledger = ledger
+        self._recent = recent
         self._lock = lock
         self._barrier = barrier
         self._revision = revision
@@ -126,14 +126,14 @@ class Journal:
         return None
 
     def _see(self, event: Event) -> None:
-        entry = self._ledger.get(event.body)
+        entry = self._recent.get(event.body)
         if isinstance(event, DecisionRecord):
             # It may be known already: read together with its feedback, or inherited through a fork.
             if entry is None:
                 self.alone = False
                 self._state.see(event)
                 if event.arms:
-                    self._ledger.add(Entry(event))
+                    self._recent.add(DecisionEntry(event))
                     self._awaited.decided(event.created_us, event.body)
             return
         self.alone = False
@@ -147,7 +147,7 @@ class Journal:
 
     def _parts_ways(self, event: FeedbackRecord) -> bool:
         """Whether this worker learned something else of the decision than what the event goes on from."""
-        entry = self._ledger.get(event.body)
+        entry = self._recent.get(event.body)
         if entry is None or not event.group:
             return False
         before = entry.feedback.get(event.group)
@@ -160,7 +160,7 @@ class Journal:
         when what was learned is erased from the log. False if something was said of it meanwhile: then look again.
         """
         with self._lock:
-            entry = self._ledger.get(event.body)
+            entry = self._recent.get(event.body)
             before = None if entry is None else entry.feedback.get(event.group)
         # Not under the lock: the store waits for its writer, and its writer for the roster.
         found = self._store.decision(event.body)

@@ -7,7 +7,7 @@ from banditroute.core.objectives import Objectives
 from banditroute.core.spec import RouterSpec
 from banditroute.learning import folder
 from banditroute.learning.sums.codec import decode
-from banditroute.learning.sums.table import Statistics
+from banditroute.learning.sums.table import SumsTable
 from banditroute.router.state import snapshot
 from banditroute.store import Fold
 
@@ -26,8 +26,8 @@ def agrees(blob: bytes, sums: Mapping[StateKey, bytes]) -> bool:
     Raises:
         SnapshotCorruptError: if one of them is damaged.
     """
-    held = Statistics.decode(snapshot.decode(blob)[1])
-    added = Statistics(held.dimension, held.groups)
+    held = SumsTable.decode(snapshot.decode(blob)[1])
+    added = SumsTable(held.dimension, held.groups)
     for key, encoded in sums.items():
         added.put(key, decode(encoded))
     pairs = {(key.arm, key.group) for key in (*held.keys, *added.keys)}

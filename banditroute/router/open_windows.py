@@ -9,7 +9,7 @@ from banditroute.core.objectives import Objectives
 _ENTRY = struct.Struct(f"<q{BODY_BYTES}s")
 
 
-class Awaited:
+class OpenWindows:
     """A queue for each objective group whose window ends in learning; 24 bytes a decision.
 
     Attributes:
@@ -20,7 +20,7 @@ class Awaited:
         self.groups = {
             group: window.microseconds
             for group, window in objectives.windows.items()
-            if window is not None and window.ends_in_learning
+            if window is not None and window.learns_on_close
         }
         self._queues = {group: bytearray() for group in self.groups}
 

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from banditroute.core.receipt import ReceiptStatus
 
 
-class Changes:
+class PendingChanges:
     """Tells whether what was read from the store may be older than what this worker changed since."""
 
     def __init__(self) -> None:

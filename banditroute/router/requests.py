@@ -7,19 +7,19 @@ from banditroute.core.log import PreferencesRecord
 from banditroute.core.objectives import Objectives, Preferences
 from banditroute.core.request import Request
 from banditroute.errors import InvalidArgumentError
-from banditroute.router.state import Roster
+from banditroute.router.state import ArmCatalogue
 
 MAX_TEXT = 1000
 
 
-class Terms:
+class RequestBuilder:
     """Turns what a caller asks for into a checked request.
 
     Attributes:
         standing: The preferences of all requests that bring none of their own.
     """
 
-    def __init__(self, objectives: Objectives, roster: Roster, standing: PreferencesRecord) -> None:
+    def __init__(self, objectives: Objectives, roster: ArmCatalogue, standing: PreferencesRecord) -> None:
         self._objectives = objectives
         self._roster = roster
         self.stand(standing)

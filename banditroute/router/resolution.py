@@ -9,11 +9,11 @@ from banditroute.core.log import DecisionRecord, FeedbackRecord, ReportRecord
 from banditroute.core.objectives import Objectives
 from banditroute.core.outcomes import Outcome, outcomes_by_group
 from banditroute.errors import FeedbackConflictError, StoreUnavailableError
-from banditroute.router.state import Roster, Sources
+from banditroute.router.state import ArmCatalogue, SourceCaps
 
 
 @dataclass(frozen=True, slots=True)
-class Reviser:
+class FeedbackResolver:
     """Turns reports into what is to be learned, in the router or, for decisions it does not know, in its store.
 
     Attributes:
@@ -25,8 +25,8 @@ class Reviser:
     """
 
     objectives: Objectives
-    roster: Roster
-    sources: Sources
+    roster: ArmCatalogue
+    sources: SourceCaps
     lock: threading.RLock
     ready: threading.Event = field(default_factory=threading.Event)
 
@@ -54,7 +54,7 @@ class Reviser:
             for outcome in outcomes_by_group(self.objectives, report.outcomes, arm, price):
                 number, before = learned + len(records), known.get(outcome.group)
                 in_time = self._in_time(outcome.group, report.received_us - decision.created_us)
-                counts = in_time and self.sources.may_tell(report.source)
+                counts = in_time and self.sources.allows(report.source)
                 values = outcome.on_grid(self.objectives, price_factor=factor) if counts else None
                 records += _revisions(decision, before, outcome, values, arm, report, number)
         return records

@@ -24,8 +24,8 @@ from banditroute.core.objectives import Objective, Objectives, Preferences
 from banditroute.core.prediction import Prediction
 from banditroute.core.receipt import Receipt
 from banditroute.core.runtime import forks
-from banditroute.core.runtime.faults import Barrier
-from banditroute.core.runtime.periodic import Pulse, unbound
+from banditroute.core.runtime.faults import FaultBarrier
+from banditroute.core.runtime.periodic import PeriodicThread, unbound
 from banditroute.core.spec import RouterSpec
 from banditroute.errors import BanditRouteError, InvalidArgumentError, StoreError, StoreUnavailableError
 from banditroute.features.space import FeatureSpace
@@ -33,18 +33,18 @@ from banditroute.learning import folder
 from banditroute.policies import LinUCB, Policy
 from banditroute.router.admin import Operations
 from banditroute.router.choice import Chooser
-from banditroute.router.feedback import Intake
-from banditroute.router.follower import Journal
-from banditroute.router.open_windows import Awaited
+from banditroute.router.feedback import FeedbackHandler
+from banditroute.router.follower import LogFollower
+from banditroute.router.open_windows import OpenWindows
 from banditroute.router.outbox import Outbox
-from banditroute.router.pending_changes import Changes
-from banditroute.router.requests import Terms, check_text
-from banditroute.router.resolution import Reviser
-from banditroute.router.state import Entry, Ledger, State, resume
+from banditroute.router.pending_changes import PendingChanges
+from banditroute.router.requests import RequestBuilder, check_text
+from banditroute.router.resolution import FeedbackResolver
+from banditroute.router.state import DecisionEntry, RecentDecisions, State, resume
 from banditroute.router.state.arms import seed_records
 from banditroute.store import Store, open_store
 
-LEDGER_DECISIONS = 10_000
+RECENT_DECISIONS = 10_000
 MAX_SOURCE = 200
 FOLLOW_EVERY = 0.2
 """How often to look what other workers wrote [s]."""
@@ -122,7 +122,7 @@ class Router(Operations):
         self.objectives = Objectives(objectives)
         self._clock = clock
         self._lock = threading.RLock()
-        self._barrier = Barrier()
+        self._barrier = FaultBarrier()
         weights = self.objectives.plain({self.objectives.names[0]: 1.0} if preferences is None else preferences)
         given = seed_records(arms, self.objectives, self._now_us())
         spec = RouterSpec.of(
@@ -139,9 +139,9 @@ class Router(Operations):
         )
         self._store = open_store(store, spool=None if spool is None else Path(spool))
         self._outbox = Outbox(self._store)
-        self._changes = Changes()
-        reviser = Reviser(self.objectives, self._state.roster, self._state.sources, self._lock)
-        self._ledger = Ledger(self._store, limit=LEDGER_DECISIONS)
+        self._changes = PendingChanges()
+        reviser = FeedbackResolver(self.objectives, self._state.roster, self._state.sources, self._lock)
+        self._recent = RecentDecisions(self._store, limit=RECENT_DECISIONS)
         stored = self._store.open(
             spec,
             given,
@@ -151,7 +151,7 @@ class Router(Operations):
             revise=reviser.revise_stored,
         )
         try:
-            news = resume(self._state, self._ledger, self._store, stored, given, self._barrier)
+            news = resume(self._state, self._recent, self._store, stored, given, self._barrier)
             default = self._state.roster.names[0] if default_arm is None else default_arm
             self._state.roster.position(default)
         except BaseException:
@@ -165,23 +165,23 @@ class Router(Operations):
         self._space = FeatureSpace(stored.spec, None if isinstance(features, int) else features)
         if self._keeps_secret_in_store:
             self._ids = DecisionIds([stored.secret], tenant, name)
-        self._terms = Terms(self.objectives, self._state.roster, stored.preferences)
+        self._terms = RequestBuilder(self.objectives, self._state.roster, stored.preferences)
         if preferences is not None and dict(stored.preferences.preferences) != weights:
             _log.warning("router %r: the stored preferences %s win over the constructor's", name, self.preferences)
-        self._journal = Journal(
+        self._journal = LogFollower(
             self._store,
             self._state,
-            self._ledger,
+            self._recent,
             self._lock,
             self._barrier,
             revision=stored.revision,
             followed=stored.end,
-            awaited=(of_others := Awaited(self.objectives)),
+            awaited=(of_others := OpenWindows(self.objectives)),
         )
-        self._intake = Intake(
+        self._intake = FeedbackHandler(
             self._store,
             self._state,
-            self._ledger,
+            self._recent,
             self._journal,
             self._outbox,
             reviser,
@@ -189,13 +189,13 @@ class Router(Operations):
             self._barrier,
             unbound(self._now_us),
             unbound(self._follow),
-            awaited=Awaited(self.objectives),
+            awaited=OpenWindows(self.objectives),
             of_others=of_others,
         )
         self._intake.resume()
         self._chooser = Chooser(self.policy, self._state, self._barrier, default_arm=default, seed=seed, ids=ids)
         self._begin_pulse()
-        self._stand_still = forks.StandStill(self._lock, self._begin_pulse)
+        self._stand_still = forks.ForkLock(self._lock, self._begin_pulse)
         forks.watch(self._stand_still)
 
     # ------------------------------------------------------------------------------------------------ deciding
@@ -272,7 +272,7 @@ class Router(Operations):
             batch = cache(lambda: self._state.predict_many(rows, request.now_us))
 
             def predicted(i: int) -> Callable[[], Prediction]:
-                return lambda: Prediction.known(batch()[0][i], batch()[1][i])
+                return lambda: Prediction.exact(batch()[0][i], batch()[1][i])
 
             chosen = [self._chooser.choose(row, request, predicted(i), ahead=i) for i, row in enumerate(rows)]
             return [self._record(evidence) for evidence in chosen]
@@ -280,7 +280,7 @@ class Router(Operations):
     def _record(self, evidence: DecisionRecord) -> Decision:
         with self._barrier:
             self._state.see_decision(evidence)
-        self._ledger.add(Entry(evidence))
+        self._recent.add(DecisionEntry(evidence))
         self._intake.awaited.decided(evidence.created_us, evidence.body)
         self._outbox.put([evidence])
         propensity = float(evidence.probabilities[evidence.arms.index(evidence.arm)])
@@ -363,7 +363,7 @@ class Router(Operations):
 
     def _begin_pulse(self) -> None:
         self._journal.begin()
-        self._pulse = Pulse(self._beat, interval=FOLLOW_EVERY) if self._store.shared else None
+        self._pulse = PeriodicThread(self._beat, interval=FOLLOW_EVERY) if self._store.is_shared else None
 
     def _beat(self) -> None:
         with self._barrier:

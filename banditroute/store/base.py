@@ -50,12 +50,12 @@ class Store(Protocol):
     """
 
     @property
-    def near(self) -> bool:
+    def is_local(self) -> bool:
         """Whether it answers at once, so that a request may ask it."""
         ...
 
     @property
-    def shared(self) -> bool:
+    def is_shared(self) -> bool:
         """Whether other workers may write to the same log."""
         ...
 
@@ -137,11 +137,11 @@ class Store(Protocol):
         """
         ...
 
-    def awaiting(self, group: str, *, since_us: int) -> Sequence[tuple[int, bytes]]:
+    def decisions_missing_outcome(self, group: str, *, since_us: int) -> Sequence[tuple[int, bytes]]:
         """When [us] and which: decisions since then of which nothing was learned in this group, oldest first."""
         ...
 
-    def told_by(self, source: str) -> Sequence[bytes]:
+    def decisions_with_source(self, source: str) -> Sequence[bytes]:
         """Bodies of the decisions on which this source gave feedback."""
         ...
 

@@ -25,20 +25,20 @@ from banditroute.core.receipt import ReceiptStatus
 from banditroute.core.spec import RouterSpec, StoredRouter
 from banditroute.errors import BanditRouteError, FeedbackConflictError, RouterMismatchError, StoreError
 from banditroute.store.base import START, Fold, Revise
-from banditroute.store.semantics.canonical import seal_of
-from banditroute.store.semantics.compatibility import fitted
+from banditroute.store.semantics.canonical import content_digest
+from banditroute.store.semantics.compatibility import reconcile_spec
 from banditroute.store.semantics.limits import Limits
 from banditroute.store.semantics.merge import (
     DAY_US,
     REPORTS_WAITING,
     TOO_MANY,
     WAITING_DAYS,
-    lasting,
-    settled,
+    merge_arm,
+    merge_feedback,
     to_held,
 )
-from banditroute.store.semantics.order import as_lived
-from banditroute.store.semantics.results import Fate, refused, together
+from banditroute.store.semantics.order import merge_by_number
+from banditroute.store.semantics.results import WriteResult, combine, refused
 
 
 @dataclass(slots=True, eq=False)
@@ -54,8 +54,8 @@ class MemoryStore:
     alone is the truth. A closed store may be opened again, by the same router, and goes on where it stopped.
     """
 
-    near = True
-    shared = False
+    is_local = True
+    is_shared = False
 
     def __init__(self) -> None:
         self._router: StoredRouter | None = None
@@ -88,7 +88,7 @@ class MemoryStore:
         elif (router.spec.name, router.spec.tenant) != (spec.name, spec.tenant):
             raise RouterMismatchError(f"this memory store holds router {router.spec.name!r}, not {spec.name!r}")
         else:
-            router = replace(router, spec=fitted(router.spec, spec), end=self.end(), created=False)
+            router = replace(router, spec=reconcile_spec(router.spec, spec), end=self.end(), created=False)
         self._router, self._revise, self._open = router, revise, True
         self._limits = Limits.of(router.spec)
         return router
@@ -98,7 +98,7 @@ class MemoryStore:
         if not self._open:
             return refused()
         with self._lock:
-            fate = self._outside(records) or together([self._take(record) for record in records])
+            fate = self._outside(records) or combine([self._take(record) for record in records])
         if isinstance(fate, Exception):
             failed: Future[ReceiptStatus] = Future()
             failed.set_exception(fate)
@@ -124,7 +124,7 @@ class MemoryStore:
         feedback = self._feedback[after.learned : end.learned]
         if others:
             return iter([record for record in feedback if record.learned in self._reported])
-        return as_lived(self._decisions[after.decided : end.decided], feedback)
+        return merge_by_number(self._decisions[after.decided : end.decided], feedback)
 
     def changed(self, revision: int) -> StoredRouter | None:
         """What stands now, if anything was changed since."""
@@ -139,7 +139,7 @@ class MemoryStore:
             entry = self._entries.get(body)
             return None if entry is None else (entry.decision, tuple(entry.feedback))
 
-    def awaiting(self, group: str, *, since_us: int) -> list[tuple[int, bytes]]:
+    def decisions_missing_outcome(self, group: str, *, since_us: int) -> list[tuple[int, bytes]]:
         """Decisions without learned feedback of a group."""
         with self._lock:
             found = [
@@ -151,7 +151,7 @@ class MemoryStore:
         # Clocks may go back, and those of two routers differ.
         return sorted(found, key=lambda each: each[0])
 
-    def told_by(self, source: str) -> list[bytes]:
+    def decisions_with_source(self, source: str) -> list[bytes]:
         """Decisions with feedback of a source."""
         with self._lock:
             said = {body: [each.source for each in entry.feedback] for body, entry in self._entries.items()}
@@ -187,7 +187,7 @@ class MemoryStore:
             return error
         return None
 
-    def _take(self, record: LogRecord) -> Fate:
+    def _take(self, record: LogRecord) -> WriteResult:
         match record:
             case DecisionRecord():
                 return self._decide(record)
@@ -198,7 +198,7 @@ class MemoryStore:
             case _:
                 return self._stand(record)
 
-    def _decide(self, record: DecisionRecord) -> Fate:
+    def _decide(self, record: DecisionRecord) -> WriteResult:
         if record.body in self._entries:
             return "recorded"
         decided, learned = len(self._decisions) + 1, len(self._feedback)
@@ -219,14 +219,16 @@ class MemoryStore:
                 return
             self._expired += len(self._waiting.pop(body))
 
-    def _learn(self, record: FeedbackRecord) -> Fate:
+    def _learn(self, record: FeedbackRecord) -> WriteResult:
         entry = self._entries.get(record.body)
         if entry is None:
             self._waiting.setdefault(record.body, []).append(record)
             return "pending"
         before = [held for held in entry.feedback if held.group == record.group]
         try:
-            new = settled([to_held(each) for each in before], record, seal_of(record) if before else b"")
+            new = merge_feedback(
+                [to_held(each) for each in before], record, content_digest(record) if before else b""
+            )
         except BanditRouteError as error:
             return error
         for each in new:
@@ -236,7 +238,7 @@ class MemoryStore:
             entry.feedback.append(kept)
         return "recorded" if new else "duplicate"
 
-    def _report(self, report: ReportRecord) -> Fate:
+    def _report(self, report: ReportRecord) -> WriteResult:
         entry = self._entries.get(report.body)
         if entry is None:
             waiting = self._waiting.setdefault(report.body, [])
@@ -252,9 +254,9 @@ class MemoryStore:
         except BanditRouteError as error:
             return error
         self._reported.update(range(first, len(self._feedback) + 1))
-        return together(fates or ["duplicate"])
+        return combine(fates or ["duplicate"])
 
-    def _stand(self, record: ArmRecord | PreferencesRecord | SpaceRecord | SnapshotRecord) -> Fate:
+    def _stand(self, record: ArmRecord | PreferencesRecord | SpaceRecord | SnapshotRecord) -> WriteResult:
         router = self._router
         assert router is not None
         match record:
@@ -265,7 +267,7 @@ class MemoryStore:
             case ArmRecord():
                 arms = {known.arm.name: known for known in router.arms}
                 name = record.arm.name
-                arms[name] = lasting(arms.get(name), record)
+                arms[name] = merge_arm(arms.get(name), record)
                 router = replace(router, arms=tuple(arms.values()))
                 if record.arm.price is not None:
                     prices = _priced(router.prices.get(name, ()), record)

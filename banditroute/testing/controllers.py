@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from banditroute.controllers import Choice, Controller, Outlook, Predict, Reporter, Watcher, controlled
+from banditroute.controllers import (
+    Choice,
+    Controller,
+    OutcomeObserver,
+    OutcomePrediction,
+    Predict,
+    Reporter,
+    controlled,
+)
 from banditroute.core.arrays import FloatArray, RowArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.situation import Situation
@@ -18,7 +26,7 @@ STRANGERS = ("stranger 0", "stranger 1", "stranger 2")
 OBJECTIVES = 2
 DIMENSION = 3
 
-_OUTLOOK = Outlook(("objective 0", "objective 1"), (0, 1), np.array([0.5, 0.5]), np.array([0.1, 0.2]))
+_OUTLOOK = OutcomePrediction(("objective 0", "objective 1"), (0, 1), np.array([0.5, 0.5]), np.array([0.1, 0.2]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,8 +275,8 @@ class _Believed:
 def _see(controller: Controller, step: Step) -> None:
     controller.decided(step.decision, step.predict)
     if step.feedback is not None:
-        if isinstance(controller, Watcher):
-            for demand in controller.watch(step.feedback, _OUTLOOK):
+        if isinstance(controller, OutcomeObserver):
+            for demand in controller.observe(step.feedback, _OUTLOOK):
                 assert demand.arm in step.given.arms
                 assert demand.group == step.feedback.group
         controller.learned(step.feedback)

@@ -26,7 +26,7 @@ def situation(seed: int, arms: int, objectives: int = 3, **changes: Any) -> Situ
     made = Situation(
         arms=tuple(f"arm {i}" for i in range(arms)),
         eligible=eligible,
-        prediction=Prediction.known(
+        prediction=Prediction.exact(
             rng.random((arms, objectives)),
             rng.random((arms, objectives)) * 10.0 ** rng.integers(-4, 1, size=(arms, 1)),
         ),
@@ -41,7 +41,7 @@ def situation(seed: int, arms: int, objectives: int = 3, **changes: Any) -> Situ
 def believing(given: Situation, *, mean: FloatArray | None = None, width: FloatArray | None = None) -> Situation:
     """The same situation with other means or widths, of shape (arms, objectives)."""
     mean = given.mean if mean is None else mean
-    return replace(given, prediction=Prediction.known(mean, given.width if width is None else width))
+    return replace(given, prediction=Prediction.exact(mean, given.width if width is None else width))
 
 
 def permuted(given: Situation, order: np.ndarray) -> Situation:

@@ -211,13 +211,16 @@ class StoreLaws(SharingLaws):
         append(store, one, two, three, four, five)
         append(store, feedback_of(one, 1, "response"), feedback_of(two, 2, values=None), feedback_of(three, 3))
         append(store, feedback_of(five, 4, source="judge"))
-        assert list(store.awaiting("quality", since_us=1_000_010)) == [
+        assert list(store.decisions_missing_outcome("quality", since_us=1_000_010)) == [
             (1_000_010, two.body),
             (1_000_030, one.body),
         ]
-        assert list(store.awaiting("quality", since_us=1_000_011)) == [(1_000_030, one.body)]
-        assert len(store.awaiting("response", since_us=0)) == 4
-        assert (list(store.told_by("judge")), list(store.told_by("nobody"))) == ([five.body], [])
+        assert list(store.decisions_missing_outcome("quality", since_us=1_000_011)) == [(1_000_030, one.body)]
+        assert len(store.decisions_missing_outcome("response", since_us=0)) == 4
+        assert (list(store.decisions_with_source("judge")), list(store.decisions_with_source("nobody"))) == (
+            [five.body],
+            [],
+        )
 
     def test_what_was_never_decided_is_erased_without_a_word(self, store: Store) -> None:
         """And nothing else is."""

@@ -14,7 +14,7 @@ from banditroute.core.objectives import Objective, Objectives
 from banditroute.core.prediction import Prediction
 from banditroute.core.request import Request
 from banditroute.core.situation import Situation
-from banditroute.learning.posterior.group import GroupBelief
+from banditroute.learning.posterior.group import GroupPosterior
 from banditroute.policies import Policy
 
 OBJECTIVES = Objectives([Objective("utility")])
@@ -87,7 +87,7 @@ def play(scene: Scene, controller: PricedCache, policy: Policy, seed: int) -> Ep
     names, count = scene.names, len(scene.names)
     place = {name: i for i, name in enumerate(names)}
     rows = feature_row(scene.X, intercept=True)
-    belief = GroupBelief("utility", [0], rows.shape[1], intercept=True, ridge=policy.ridge)
+    belief = GroupPosterior("utility", [0], rows.shape[1], intercept=True, ridge=policy.ridge)
     for _ in names:
         belief.add_arm({})
     values = np.rint(scene.outcomes(seed) / OUTCOME_UNIT).astype(np.int64)

@@ -35,7 +35,9 @@ def in_adapters(workers: Workers) -> list[str]:
         ]
         exponent = slope(np.array(counts), np.array(last))
         rows.append([name, *(f"{value:,.0f}" for value in last), f"{exponent:.2f}"])
-    loads = [(n - slots) * CONFIG["world"]["second_price"] * np.mean(CONFIG["world"]["load_s"]) for n in counts]
+    loads = [
+        (n - slots) * CONFIG["world"]["utility_per_second"] * np.mean(CONFIG["world"]["load_s"]) for n in counts
+    ]
     exponent = slope(np.array(counts), np.array(loads))
     rows.append(["of it, one load of each", *(f"{value:,.0f}" for value in loads), f"{exponent:.2f}"])
     return [

@@ -15,7 +15,7 @@ def route_ratio() -> str:
     """One sentence: median of ``route`` with the controller over without, in alternating blocks."""
     names = [f"adapter-{i}" for i in range(ARMS)]
     arms = [Arm(name) for name in names]
-    cache = EpochCache({name: Adapter(load_s=1.0) for name in names}, capacity=5, second_price=0.2)
+    cache = EpochCache({name: Adapter(load_s=1.0) for name in names}, capacity=5, utility_per_second=0.2)
     routers = {
         "with": Router("with", arms=arms, controllers=[cache]),
         "without": Router("without", arms=arms),

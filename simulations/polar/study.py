@@ -51,8 +51,8 @@ def controller(
     world: str = "plain",
 ) -> PricedCache:
     """A controller of that name; all begin with the same residents, but one draws its own by lot."""
-    second_price = CONFIG["world"]["second_price"]
-    common: dict[str, Any] = {"capacity": capacity, "second_price": second_price, "initial": initial}
+    utility_per_second = CONFIG["world"]["utility_per_second"]
+    common: dict[str, Any] = {"capacity": capacity, "utility_per_second": utility_per_second, "initial": initial}
     lot = np.random.default_rng([2, seed]).permutation(len(requests.names))[:capacity]
     plus, fixed, optimism = CONFIG["polar_plus"], CONFIG["polar"], CONFIG["optimism"][world]
 
@@ -80,7 +80,7 @@ def controller(
         "LFU": lambda: LFUCache(adapters, **common),
         "static": lambda: StaticCache(adapters, **common),
         "random": lambda: StaticCache(adapters, **{**common, "initial": [requests.names[i] for i in lot]}),
-        "cache-blind": lambda: LRUCache(adapters, **{**common, "second_price": 0.0}),
+        "cache-blind": lambda: LRUCache(adapters, **{**common, "utility_per_second": 0.0}),
     }
     return makers[name]()
 

@@ -25,7 +25,7 @@ def net_utilities(task: tuple[Path, str, int, int]) -> FloatArray:
     )
     rng = np.random.default_rng([5, seed])
     seconds = rng.choice(CONFIG["world"]["load_s"], size=len(workload.arms))
-    miss = CONFIG["world"]["second_price"] * seconds
+    miss = CONFIG["world"]["utility_per_second"] * seconds
     table = np.asarray(workload.outcomes["quality"], dtype=np.float64)
     requests = CONFIG["tables"]["requests"]
     passes = [rng.permutation(len(table)) for _ in range(-(-requests // len(table)))]

@@ -33,7 +33,7 @@ def trace_rows(directory: Path) -> list[str]:
         for name in SHOWN:
             made = controller(name, world.adapters, requests, world.config.capacity, world.best_by_prior(), 0)
             episode = play(requests, made, policy(), 0)
-            waited = episode.waited / CONFIG["world"]["second_price"]
+            waited = episode.waited / CONFIG["world"]["utility_per_second"]
             minutes = np.bincount((arrivals // 60).astype(int), weights=episode.loaded)
             cells = [trace, name, f"{len(arrivals):,}", f"{1_000 * waited.mean():.0f}"]
             cells += [f"{minutes.mean():.1f}", f"{minutes.max():.0f}"]

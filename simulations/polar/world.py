@@ -28,7 +28,7 @@ class WorldConfig:
     context_noise: float
     reward_noise: float
     load_s: tuple[float, ...]
-    second_price: float
+    utility_per_second: float
     topics: int | None = None
     pass_or_fail: bool = False
     by_yesterday: bool = False
@@ -67,7 +67,7 @@ class World:
         self.base: FloatArray = config.base + config.base_spread * rank[expert_of] / (topics - 1)
         seconds = rng.choice(config.load_s, size=count)
         self.adapters = {name: Adapter(load_s=float(s)) for name, s in zip(self.names, seconds, strict=True)}
-        self.miss: FloatArray = config.second_price * seconds
+        self.miss: FloatArray = config.utility_per_second * seconds
 
     def contexts(self, count: int, rng: np.random.Generator, popularity: FloatArray | None = None) -> FloatArray:
         """Contexts of a stationary stream; shape (count, d)."""

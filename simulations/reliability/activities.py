@@ -17,7 +17,7 @@ from banditroute.store.maintenance import compact, setup
 from banditroute.store.maintenance.upgrade import upgrade
 from banditroute.store.maintenance.verify import verify
 from banditroute.store.schema.version import SCHEMA_VERSION
-from banditroute.store.sql.log import Ledger
+from banditroute.store.sql.log import RouterLog
 from banditroute.store.sql.store import SqlStore
 from simulations.reliability import release
 from simulations.reliability.world import SECRET, START, a_router, a_vector, bodies, url
@@ -36,7 +36,7 @@ LATER_US = int((START + 3 * 86_400) * 1e6)
 _left_open: list[object] = []
 
 
-class Unfolded(Ledger):
+class Unfolded(RouterLog):
     """Leaves what it appended to be folded by others."""
 
     def _fold_all(self, connection: Connection) -> None:

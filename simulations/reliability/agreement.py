@@ -17,7 +17,7 @@ from sqlalchemy import false
 from banditroute.core.log import DecisionRecord, FeedbackRecord, Position, PreferencesRecord, SnapshotRecord
 from banditroute.learning.posterior import model
 from banditroute.router import choice
-from banditroute.store.semantics.order import as_lived
+from banditroute.store.semantics.order import merge_by_number
 from banditroute.store.sql import read, rows
 from banditroute.store.sql.decode import to_feedbacks
 from simulations.reliability.life import DivergenceError, Life
@@ -51,7 +51,7 @@ def _mixed(
     decisions: Iterable[DecisionRecord], feedback: Iterable[FeedbackRecord]
 ) -> Iterator[DecisionRecord | FeedbackRecord]:
     """The feedback is replayed from its end."""
-    return as_lived(decisions, reversed(list(feedback)))
+    return merge_by_number(decisions, reversed(list(feedback)))
 
 
 _newest_snapshot = read.newest_snapshot
@@ -61,7 +61,7 @@ MUTANTS: Mapping[str, tuple[ModuleType, str, Callable[..., Any] | object]] = {
     "prices": (read, "price_history", lambda *_: {}),
     "preferences": (read, "latest_preferences", _oldest),
     "snapshots": (read, "newest_snapshot", _behind),
-    "order": (read, "as_lived", _mixed),
+    "order": (read, "merge_by_number", _mixed),
     "other workers": (read, "_OTHERS_FEEDBACK", read._OTHERS_FEEDBACK.where(false())),
 }
 """What is wrong → a name in a module of the store, and the mistake that takes its place."""

@@ -205,7 +205,7 @@ def _wounded(path: Path, wound: str) -> object:
 
 def _everything(router: Router, ids: list[str]) -> list[str]:
     """Try whatever touches the database, all of it with canaries; what failed, in words."""
-    router._ledger._entries.clear()
+    router._recent._entries.clear()
     said = []
     tries: tuple[Callable[[], object], ...] = (
         lambda: router.route(a_vector(5), key=KEY),

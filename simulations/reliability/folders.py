@@ -13,7 +13,7 @@ from typing import ClassVar
 from sqlalchemy import Connection
 
 from banditroute.errors import StoreError
-from banditroute.store.sql.log import Ledger
+from banditroute.store.sql.log import RouterLog
 from banditroute.store.sql.store import SqlStore
 from simulations.reliability.child import PATIENCE, Child
 from simulations.reliability.crashes import journal
@@ -27,7 +27,7 @@ HESITATION = 0.05
 BATCH = 4
 
 
-class Hesitating(Ledger):
+class Hesitating(RouterLog):
     """Says that it is in the middle of a fold, and waits a moment before the commit."""
 
     told: ClassVar[int] = -1
@@ -72,11 +72,11 @@ def fold_for_ever(acks: int, kind: type[SqlStore], url: str) -> None:
     store._opened.folder.close()
     os.write(acks, ACK.pack(0))
     while True:
-        _ledger(store).help_folding()
+        _log_of(store).help_folding()
         time.sleep(0.002)
 
 
-def _ledger(store: SqlStore) -> Ledger:
+def _log_of(store: SqlStore) -> RouterLog:
     assert store._opened is not None
     return store._opened.folding
 
@@ -104,7 +104,7 @@ class Appending:
         """Some feedbacks more."""
         for _ in range(BATCH):
             self.count += 1
-            _ledger(self._store)(a_pair(self.count))
+            _log_of(self._store)(a_pair(self.count))
 
     @property
     def is_folded(self) -> bool:

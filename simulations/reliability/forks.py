@@ -39,7 +39,7 @@ _BACKEND = text("SELECT pg_backend_pid()")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SkippedRows:
     """What was done with a router: ids of all decisions whose feedback is durable, and how many others failed."""
 
     ids: tuple[str, ...]
@@ -66,7 +66,7 @@ def _served(router: Router, requests: int) -> list[str]:
     return [receipt.wait(PATIENCE).decision_id for receipt in waiting]
 
 
-def _missing(url: str, told: Told) -> int:
+def _missing(url: str, told: SkippedRows) -> int:
     """How many acknowledged feedbacks are not in the journal exactly once."""
     with _router(url) as router:
         feedback = [record for record in router._store.events() if isinstance(record, FeedbackRecord)]
@@ -154,7 +154,7 @@ def _note(place: Path, ids: Sequence[str], backends: Sequence[int]) -> None:
     place.with_suffix(f".{os.getpid()}").write_text(json.dumps({"ids": ids, "backends": backends}))
 
 
-def forked(place: Path, url: str, forks: int, requests: int, *, careless: bool = False) -> tuple[Told, int]:
+def forked(place: Path, url: str, forks: int, requests: int, *, careless: bool = False) -> tuple[SkippedRows, int]:
     """Fork so often, so many requests each; what was told, and how many connections two processes share."""
     place.mkdir(parents=True)
     child = Child.start(fork_often, url, place, forks, requests, careless)
@@ -167,21 +167,21 @@ def forked(place: Path, url: str, forks: int, requests: int, *, careless: bool =
     served = [note["ids"] for name, note in notes.items() if not name.startswith("thread")]
     errors = (forks + 1) * requests - sum(map(len, served))
     ids = tuple(identity for note in notes.values() for identity in note["ids"])
-    return Told(ids, errors), sum(count - 1 for count in backends.values())
+    return SkippedRows(ids, errors), sum(count - 1 for count in backends.values())
 
 
 # ----------------------------------------------------------------------------------------------- threads and tasks
 
 
-def in_threads(router: Router, threads: int, requests: int) -> Told:
+def in_threads(router: Router, threads: int, requests: int) -> SkippedRows:
     """So many threads at once, so many requests each."""
     with ThreadPoolExecutor(threads) as pool:
         served = [pool.submit(_served, router, requests) for _ in range(threads)]
         ids = [identity for each in served if each.exception() is None for identity in each.result()]
-    return Told(tuple(ids), threads * requests - len(ids))
+    return SkippedRows(tuple(ids), threads * requests - len(ids))
 
 
-def in_loops(router: Router, loops: int, requests: int) -> Told:
+def in_loops(router: Router, loops: int, requests: int) -> SkippedRows:
     """So many event loops at once, each of which gathers so many requests."""
 
     async def one(number: int) -> str:
@@ -193,7 +193,7 @@ def in_loops(router: Router, loops: int, requests: int) -> Told:
     with ThreadPoolExecutor(loops) as pool:
         done = [each for ids in pool.map(lambda _: asyncio.run(gathered()), range(loops)) for each in ids]
     ids = tuple(each for each in done if isinstance(each, str))
-    return Told(ids, len(done) - len(ids))
+    return SkippedRows(ids, len(done) - len(ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +228,7 @@ class Forks:
             parts = [in_threads(router, self.threads, self.each)]
             parts += [in_loops(router, loops, self.tasks // loops) for loops in (1, 2)]
         ids = tuple(identity for part in parts for identity in part.ids)
-        told = Told(ids, sum(part.errors for part in parts))
+        told = SkippedRows(ids, sum(part.errors for part in parts))
         total += self._count(wrong, urls["together"], told)
         tick(done + 1, 4)
         url = server.new_database()
@@ -241,6 +241,6 @@ class Forks:
         }
         return Finding(measured, not wrong.total(), control, sum(control.values()) > 0)
 
-    def _count(self, wrong: "Counter[str]", url: str, told: Told) -> int:
+    def _count(self, wrong: "Counter[str]", url: str, told: SkippedRows) -> int:
         wrong.update({"errors": told.errors, "equal ids": told.twice, "not stored once": _missing(url, told)})
         return len(told.ids)

@@ -41,14 +41,14 @@ class Counting:
         return self._store.open(*arguments, **settings)
 
     @property
-    def near(self) -> bool:
+    def is_local(self) -> bool:
         """As the other one."""
-        return self._store.near
+        return self._store.is_local
 
     @property
-    def shared(self) -> bool:
+    def is_shared(self) -> bool:
         """As the other one."""
-        return self._store.shared
+        return self._store.is_shared
 
     def append(self, records: Sequence[LogRecord]) -> "Future[ReceiptStatus]":
         """Count."""
@@ -73,13 +73,13 @@ class Counting:
         """As the other one."""
         return self._store.changed(revision)
 
-    def awaiting(self, group: str, *, since_us: int) -> Sequence[tuple[int, bytes]]:
+    def decisions_missing_outcome(self, group: str, *, since_us: int) -> Sequence[tuple[int, bytes]]:
         """As the other one."""
-        return self._store.awaiting(group, since_us=since_us)
+        return self._store.decisions_missing_outcome(group, since_us=since_us)
 
-    def told_by(self, source: str) -> Sequence[bytes]:
+    def decisions_with_source(self, source: str) -> Sequence[bytes]:
         """As the other one."""
-        return self._store.told_by(source)
+        return self._store.decisions_with_source(source)
 
     def erase(self, bodies: Sequence[bytes]) -> None:
         """As the other one."""

@@ -115,5 +115,5 @@ def _mean(router: Router) -> float:
     """The mean of all that was told, from the sums alone."""
     belief = router._state.belief
     assert belief is not None
-    pooled = belief.statistics.pooled("gain")
+    pooled = belief.table.pooled("gain")
     return LO + (HI - LO) * float(pooled.cross_matrix()[0, -1]) / pooled.n

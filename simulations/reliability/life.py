@@ -211,7 +211,7 @@ class Life:
         compact(self._url, fold_of, agrees, older_than_days=1, now_us=int(self._clock.now * 1e6))
         for worker in self._workers:
             worker.sync()
-        self._horizon_us = self._workers[0]._ledger.horizon_us
+        self._horizon_us = self._workers[0]._recent.horizon_us
 
 
 _EVENTS: Mapping[Callable[[Life], None], float] = {
@@ -240,7 +240,7 @@ def _told(router: Router, identity: str, **said: Any) -> str:
 
 
 def _remembers(worker: Router, identity: str) -> bool:
-    return worker._ledger.get(worker._ids.body(identity)) is not None
+    return worker._recent.get(worker._ids.body(identity)) is not None
 
 
 def _state(router: Router) -> object:

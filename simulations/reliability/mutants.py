@@ -21,7 +21,7 @@ import numpy as np
 from banditroute.core.ids import DecisionIds
 from banditroute.core.log import Position, SnapshotRecord, StateKey
 from banditroute.errors import BanditRouteError, InvalidDecisionIdError, SnapshotCorruptError, SpoolCorruptError
-from banditroute.learning import Statistics, decode
+from banditroute.learning import SumsTable, decode
 from banditroute.router.state import State
 from banditroute.router.state.snapshot import encode
 from banditroute.store.spool.codec import decoded, encoded
@@ -44,7 +44,7 @@ class Target:
         good: Bytes that it accepts.
         read: Reads bytes; what it returns does not matter.
         refuses: The error that it may raise.
-        seal: Gives bytes the checksum that belongs to them, as anybody can.
+        digest: Gives bytes the checksum that belongs to them, as anybody can.
         sealed: Share of the mutants that are sealed anew; these may be read, if what they say is possible.
         crafted: Bytes with a right checksum that say what cannot be; read once each.
         weight: How many of the mutants it gets, relative to the others.
@@ -54,7 +54,7 @@ class Target:
     good: bytes
     read: Callable[[bytes], object]
     refuses: type[BanditRouteError] = SnapshotCorruptError
-    seal: Callable[[bytes], bytes] = lambda blob: resealed(blob)
+    digest: Callable[[bytes], bytes] = lambda blob: resealed(blob)
     sealed: float = 0.5
     crafted: tuple[bytes, ...] = ()
     weight: int = 1
@@ -68,7 +68,7 @@ def targets(place: Path) -> tuple[Target, ...]:
         world.step(router, number)
     state = router._state
     ids = DecisionIds([SECRET], "", "world")
-    sums = next(iter(state.belief.statistics.blobs().values())) if state.belief else b""
+    sums = next(iter(state.belief.table.blobs().values())) if state.belief else b""
 
     def restored(blob: bytes) -> None:
         fresh = State(router.objectives, ridge=3.0)
@@ -87,7 +87,7 @@ def targets(place: Path) -> tuple[Target, ...]:
             weight=5,
         ),
         Target("sums", sums, decode),
-        Target("statistics", state.belief.encode() if state.belief else b"", Statistics.decode),
+        Target("table", state.belief.encode() if state.belief else b"", SumsTable.decode),
         Target("snapshot", state.snapshot(now_us=0).blob, restored, crafted=tuple(_impossible(state)), weight=3),
         *_of_a_spool(place),
     )
@@ -113,7 +113,7 @@ def _of_a_spool(place: Path) -> Iterator[Target]:
 
     yield Target("spool", good, recovered, refuses=SpoolCorruptError, sealed=0.0)
     for payload in payloads[:2]:
-        yield Target("record", payload, decoded, refuses=SpoolCorruptError, seal=bytes, sealed=1.0)
+        yield Target("record", payload, decoded, refuses=SpoolCorruptError, digest=bytes, sealed=1.0)
 
 
 def _impossible(state: State) -> Iterator[bytes]:
@@ -143,15 +143,15 @@ def _impossible(state: State) -> Iterator[bytes]:
 
 
 def _of_no_rows(state: State) -> Iterator[bytes]:
-    """Encoded statistics that say what no rows can have."""
+    """Encoded table that say what no rows can have."""
     assert state.belief is not None
     for part in ("n", "gram", "cross", "squares"):
-        statistics = Statistics.decode(state.belief.encode())
-        key = statistics.keys[0]
-        wrong = statistics.totals(key.arm, key.group)
+        table = SumsTable.decode(state.belief.encode())
+        key = table.keys[0]
+        wrong = table.totals(key.arm, key.group)
         setattr(wrong, part, getattr(wrong, part) * -(2**20))
-        statistics.put(StateKey(key.arm, key.group, key.epoch + 1), wrong)
-        yield statistics.encode()
+        table.put(StateKey(key.arm, key.group, key.epoch + 1), wrong)
+        yield table.encode()
 
 
 @dataclass(slots=True)
@@ -217,7 +217,7 @@ def read_mutants(place: Path, count: int, seed: int) -> Read:
         target = dice.choice(readers)
         mutant = mutated(target.good, dice)
         if sealed := dice.random() < target.sealed:
-            mutant = target.seal(mutant)
+            mutant = target.digest(mutant)
         if mutant != target.good:
             _read(found, target, mutant, sealed=sealed)
     for target in {target.name: target for target in readers}.values():

@@ -21,9 +21,9 @@ from banditroute.store.databases.base import Database
 from banditroute.store.databases.sqlite import Sqlite
 from banditroute.store.maintenance import upgrade as upgrading
 from banditroute.store.schema import migrations, version
-from banditroute.store.semantics.results import Fates
+from banditroute.store.semantics.results import WriteResults
 from banditroute.store.sql.append import Appender
-from banditroute.store.sql.log import Ledger
+from banditroute.store.sql.log import RouterLog
 from banditroute.store.sql.store import SqlStore
 from simulations.reliability.victim import ACK
 
@@ -54,14 +54,14 @@ _REGIONS = table("br_decision", column("body"), column("region"))
 
 
 class _NextAppender(Appender):
-    def append(self, connection: Connection, records: Sequence[LogRecord]) -> Fates:
+    def append(self, connection: Connection, records: Sequence[LogRecord]) -> WriteResults:
         fates = super().append(connection, records)
         bodies = [record.body for record in records if isinstance(record, DecisionRecord)]
         connection.execute(update(_REGIONS).where(_REGIONS.c.body.in_(bodies)).values(region="here"))
         return fates
 
 
-class NextLedger(Ledger):
+class NextLedger(RouterLog):
     """Writes the column that the next release adds."""
 
     def __init__(

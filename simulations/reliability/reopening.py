@@ -14,7 +14,7 @@ from unittest import mock
 import numpy as np
 
 from banditroute import Arm, LinUCB, Router
-from banditroute.learning import Belief
+from banditroute.learning import OutcomeModel
 from simulations.reliability.row import Finding, Tick
 from simulations.reliability.world import SECRET, bodies
 
@@ -42,7 +42,7 @@ def _open_and_close(url: str, name: str, arms: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class StoreWorker:
     """What opening took [s], how many rows the log has, and what was learned from it."""
 
     wall: float
@@ -51,7 +51,7 @@ class Opened:
     digest: str
 
     @classmethod
-    def measured(cls, url: str) -> "Opened":
+    def measured(cls, url: str) -> "StoreWorker":
         """Open the router, and close it."""
         began, worked = time.perf_counter(), time.process_time()
         router = _router(url)
@@ -61,9 +61,9 @@ class Opened:
             return cls(wall, processor, sum(position), router.digest())
 
     @classmethod
-    def carried(cls, url: str) -> "Opened":
+    def carried(cls, url: str) -> "StoreWorker":
         """The mistake: to carry the posterior along, row by row."""
-        with mock.patch.object(Belief, "rest_until"):
+        with mock.patch.object(OutcomeModel, "defer_refresh_until"):
             return cls.measured(url)
 
     @property
@@ -121,7 +121,7 @@ class Reopening:
         slow = carried.rate < self.least_rate or not self.must_be_slow
         return Finding(measured, in_time and not differing, {"rows/s replayed": round(carried.rate)}, slow)
 
-    def _opened(self, url: str, *, carrying: bool = False) -> Opened:
+    def _opened(self, url: str, *, carrying: bool = False) -> StoreWorker:
         """Open it in a process of its own, as after a restart, which has opened another router before.
 
         Threads of BLAS would spin while they wait for work, and their time on the processor be counted.
@@ -129,7 +129,7 @@ class Reopening:
         alone = mock.patch.dict(os.environ, OPENBLAS_NUM_THREADS="1")
         with alone, ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             pool.submit(_open_and_close, url, "beside 0", self.arms).result()
-            return pool.submit(Opened.carried if carrying else Opened.measured, url).result()
+            return pool.submit(StoreWorker.carried if carrying else StoreWorker.measured, url).result()
 
     def _fill(self, url: str, tick: Tick) -> str:
         """Decide and learn; the digest at the end."""

@@ -17,7 +17,7 @@ import numpy as np
 from sqlalchemy import Connection, create_engine, select, text
 
 from banditroute.store.schema import tables
-from banditroute.store.sql.log import Ledger
+from banditroute.store.sql.log import RouterLog
 from banditroute.store.sql.store import SqlStore
 from simulations.reliability.child import PATIENCE, Child
 from simulations.reliability.crashes import MILLION, journal
@@ -35,7 +35,7 @@ HESITATION = 0.003
 """How long one worker waits before each commit, whatever the method [s]."""
 
 
-class Hesitating(Ledger):
+class Hesitating(RouterLog):
     """Waits a moment before each commit, as a worker may on a busy machine."""
 
     def _write(self, doing: str, work: Callable[[Connection], T]) -> T:

@@ -26,8 +26,8 @@ from banditroute.learning import folder
 from banditroute.store.base import Fold, Revise
 from banditroute.store.databases.base import Database
 from banditroute.store.databases.sqlite import Sqlite
-from banditroute.store.semantics.results import Fates
-from banditroute.store.sql.log import Ledger
+from banditroute.store.semantics.results import WriteResults
+from banditroute.store.sql.log import RouterLog
 from banditroute.store.sql.store import SqlStore
 from banditroute.testing import ARMS, PREFERENCES, SECRET, SPEC, a_decision, feedback_of
 from banditroute.testing.records import reporting
@@ -43,13 +43,13 @@ def opened(store: SqlStore) -> StoredRouter:
     return store.open(SPEC, ARMS, PREFERENCES, secret=SECRET, fold=FOLD, revise=reporting)
 
 
-class StateLater(Ledger):
+class StateLater(RouterLog):
     """The mistake that the ledger avoids: the sums move in a transaction of their own."""
 
-    def __call__(self, records: Sequence[LogRecord]) -> Fates:
+    def __call__(self, records: Sequence[LogRecord]) -> WriteResults:
         """Two transactions, and a moment between them."""
 
-        def log(connection: Connection) -> tuple[Fates, tuple[int, int]]:
+        def log(connection: Connection) -> tuple[WriteResults, tuple[int, int]]:
             fates = self._appender.append(connection, records)
             behind, (up_to, _) = self._folder.number(connection)
             return fates, (behind, up_to)
@@ -67,7 +67,7 @@ class SplitStore(SqlStore):
     ledger = StateLater
 
 
-class Synchronous(Ledger):
+class Synchronous(RouterLog):
     """The ledger at another level of ``PRAGMA synchronous``, with checkpoints often enough to be met."""
 
     level: ClassVar[str] = "FULL"

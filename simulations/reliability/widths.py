@@ -148,7 +148,7 @@ def _errors_of_shares(situations: int, draws: int, leverage: Leverage) -> Iterat
             arms,
             2,
             eligible=np.ones(arms, dtype=bool),
-            prediction=Prediction.known(means, widths),
+            prediction=Prediction.exact(means, widths),
             weights=weights,
         )
         probabilities = policy.probabilities(given)

@@ -9,7 +9,7 @@ from banditroute.core.arrays import OUTCOME_BITS, BoolArray, FloatArray, IntArra
 from banditroute.core.log import StateKey
 from banditroute.core.request import Request
 from banditroute.core.situation import Situation
-from banditroute.learning import Belief
+from banditroute.learning import OutcomeModel
 from banditroute.policies import Exploration, LinUCB
 from simulations.speed.stream import OBJECTIVES, Stream
 
@@ -17,7 +17,7 @@ Prepared: TypeAlias = tuple[RowArray, FloatArray]
 
 
 class Ours:
-    """Belief and policy of the router, without its checks, its draw and its log.
+    """OutcomeModel and policy of the router, without its checks, its draw and its log.
 
     It learns three objectives where its peers learn their sum, and keeps exact sums beside the posterior. It
     chooses the best score, as its peers do; what probabilities of all arms cost on top stands in the second
@@ -25,7 +25,7 @@ class Ours:
     """
 
     def __init__(self, stream: Stream, alpha: float) -> None:
-        self._belief = Belief(OBJECTIVES, stream.dimension - 1, intercept=True, ridge=1.0)
+        self._belief = OutcomeModel(OBJECTIVES, stream.dimension - 1, intercept=True, ridge=1.0)
         self._names = tuple(f"arm-{i}" for i in range(stream.arms))
         for name in self._names:
             self._belief.add_arm(name, {})

@@ -28,7 +28,7 @@ def a_situation(arms: str, quality: list[float] | None = None, **terms: Any) -> 
     return Situation(
         arms=tuple(arms),
         eligible=np.ones(count, dtype=bool),
-        prediction=Prediction.known(mean, np.full((count, 3), 0.05)),
+        prediction=Prediction.exact(mean, np.full((count, 3), 0.05)),
         weights=WEIGHTS,
         plays=np.zeros(count, dtype=np.int64),
         objectives=OBJECTIVES,

@@ -36,12 +36,12 @@ class TestCircuitBreaker(ControllerLaws):
 
 class TestSessionWithPromptCaches(ControllerLaws):
     def controller(self) -> Controller:
-        return Session(PromptCache(SAVING, usd_price=3e4), margin=0.05, lifetime_s=6.0, remembered=3)
+        return Session(PromptCache(SAVING, utility_per_usd=3e4), margin=0.05, lifetime_s=6.0, remembered=3)
 
 
 class TestSessionWithAdapters(ControllerLaws):
     def controller(self) -> Controller:
-        return Session(AdapterLoad({"arm 1": 0.5, "arm 4": 2.0}, second_price=0.1), margin=0.01)
+        return Session(AdapterLoad({"arm 1": 0.5, "arm 4": 2.0}, utility_per_second=0.1), margin=0.01)
 
 
 class TestOnboarding(ControllerLaws):

@@ -37,7 +37,7 @@ def served(cache: PricedCache, *numbers: int) -> tuple[str, ...]:
 
 
 def test_the_price_of_a_miss() -> None:
-    cache = StaticCache(ADAPTERS, capacity=2, second_price=0.3, initial=["arm 1", "arm 3"])
+    cache = StaticCache(ADAPTERS, capacity=2, utility_per_second=0.3, initial=["arm 1", "arm 3"])
     given = situation(3, 4, 2, eligible=np.ones(4, dtype=bool))
     seen: list[FloatArray] = []
 
@@ -51,7 +51,7 @@ def test_the_price_of_a_miss() -> None:
 
 
 def test_least_recently_served_makes_room() -> None:
-    cache = LRUCache(ADAPTERS, capacity=2, second_price=0.3)
+    cache = LRUCache(ADAPTERS, capacity=2, utility_per_second=0.3)
     assert served(cache) == ("arm 0", "arm 1")
     assert served(cache, 0) == ("arm 1", "arm 0")
     assert served(cache, 2) == ("arm 0", "arm 2")
@@ -59,7 +59,7 @@ def test_least_recently_served_makes_room() -> None:
 
 
 def test_least_often_served_makes_room() -> None:
-    cache = LFUCache(ADAPTERS, capacity=2, second_price=0.3)
+    cache = LFUCache(ADAPTERS, capacity=2, utility_per_second=0.3)
     assert set(served(cache, 0, 0, 1, 2)) == {"arm 0", "arm 2"}
     assert set(served(cache, 2, 2, 3)) == {"arm 2", "arm 3"}
 
@@ -67,7 +67,7 @@ def test_least_often_served_makes_room() -> None:
 @pytest.mark.parametrize("kind", [LRUCache, LFUCache])
 def test_what_is_too_large_passes_through(kind: type[PricedCache]) -> None:
     adapters = ADAPTERS | {"arm 2": Adapter(load_s=2.0, size=2.5)}
-    cache = kind(adapters, capacity=2, second_price=0.3)
+    cache = kind(adapters, capacity=2, utility_per_second=0.3)
     assert served(cache, 2) == ("arm 0", "arm 1")
 
 
@@ -102,13 +102,13 @@ def test_lengths_are_counts(wrong: int) -> None:
     with pytest.raises(InvalidArgumentError, match="must be an integer above 0"):
         DoublingEpochs(repeats=wrong)
     with pytest.raises(InvalidArgumentError, match="must be an integer above 0"):
-        EpochCache(ADAPTERS, capacity=2, second_price=0.1, window=wrong)
+        EpochCache(ADAPTERS, capacity=2, utility_per_second=0.1, window=wrong)
 
 
 @pytest.mark.parametrize("wrong", [-0.1, float("nan"), float("inf"), "1"])
-@pytest.mark.parametrize("name", ["second_price", "optimism", "host_capacity", "capacity"])
+@pytest.mark.parametrize("name", ["utility_per_second", "optimism", "host_capacity", "capacity"])
 def test_prices_are_finite(name: str, wrong: float) -> None:
-    settings = {"capacity": 2.0, "second_price": 0.1} | {name: wrong}
+    settings = {"capacity": 2.0, "utility_per_second": 0.1} | {name: wrong}
     with pytest.raises(InvalidArgumentError, match=f"{name} = "):
         EpochCache(ADAPTERS, **settings)  # type: ignore[arg-type]
 
@@ -116,13 +116,13 @@ def test_prices_are_finite(name: str, wrong: float) -> None:
 @pytest.mark.parametrize("wrong", [-1, 1.0, True, None])
 def test_a_seed_is_a_count(wrong: int) -> None:
     with pytest.raises(InvalidArgumentError, match=f"seed = {wrong} must be an integer, at least 0"):
-        EpochCache(ADAPTERS, capacity=2, second_price=0.1, seed=wrong)
+        EpochCache(ADAPTERS, capacity=2, utility_per_second=0.1, seed=wrong)
 
 
 def test_initial_residents() -> None:
     with pytest.raises(InvalidArgumentError, match="initial names 'nobody'"):
-        StaticCache(ADAPTERS, capacity=2, second_price=0.1, initial=["nobody"])
-    cache = StaticCache(ADAPTERS, capacity=2, second_price=0.1, initial=["arm 3", "arm 3", "arm 1", "arm 0"])
+        StaticCache(ADAPTERS, capacity=2, utility_per_second=0.1, initial=["nobody"])
+    cache = StaticCache(ADAPTERS, capacity=2, utility_per_second=0.1, initial=["arm 3", "arm 3", "arm 1", "arm 0"])
     assert cache.resident == ("arm 3", "arm 1")
 
 
@@ -146,7 +146,7 @@ def lived(cache: EpochCache, mean: list[float], requests: int) -> EpochCache:
 
 
 def test_at_the_end_of_an_epoch_the_best_are_held() -> None:
-    cache = EpochCache(ADAPTERS, capacity=1, second_price=0.1, epochs=FixedEpochs(10))
+    cache = EpochCache(ADAPTERS, capacity=1, utility_per_second=0.1, epochs=FixedEpochs(10))
     assert lived(cache, [0.2, 0.3, 0.9, 0.1], 9).resident == ("arm 0",)
     assert cache.epoch == 0
     assert lived(cache, [0.2, 0.3, 0.9, 0.1], 1).resident == ("arm 2",)
@@ -156,14 +156,14 @@ def test_at_the_end_of_an_epoch_the_best_are_held() -> None:
 
 
 def test_what_is_not_worth_its_loading_is_not_loaded() -> None:
-    """Ten requests gain 0.02 each, or the miss of 0.2 at most; loading costs second_price × 2 s."""
-    for second_price, held in ((0.05, "arm 2"), (0.5, "arm 0")):
-        cache = EpochCache(ADAPTERS, capacity=1, second_price=second_price, epochs=FixedEpochs(10))
+    """Ten requests gain 0.02 each, or the miss of 0.2 at most; loading costs utility_per_second × 2 s."""
+    for utility_per_second, held in ((0.05, "arm 2"), (0.5, "arm 0")):
+        cache = EpochCache(ADAPTERS, capacity=1, utility_per_second=utility_per_second, epochs=FixedEpochs(10))
         assert lived(cache, [0.70, 0.3, 0.72, 0.1], 10).resident == (held,)
 
 
 def test_a_retired_arm_is_not_held() -> None:
-    cache = EpochCache(ADAPTERS, capacity=1, second_price=0.0, epochs=FixedEpochs(10))
+    cache = EpochCache(ADAPTERS, capacity=1, utility_per_second=0.0, epochs=FixedEpochs(10))
     for step in life(ARMS, 10):
         object.__setattr__(step.decision, "weights", np.array([1.0]))
         object.__setattr__(step.decision, "excluded", {"arm 2": "status retired", "arm 0": "not allowed"})
@@ -177,7 +177,7 @@ def test_a_retired_arm_is_not_held() -> None:
 
 
 def test_the_host_holds_the_next_best() -> None:
-    cache = EpochCache(ADAPTERS, capacity=1, second_price=0.1, epochs=FixedEpochs(10), host_capacity=1)
+    cache = EpochCache(ADAPTERS, capacity=1, utility_per_second=0.1, epochs=FixedEpochs(10), host_capacity=1)
     for step in life(ARMS, 10):
         object.__setattr__(step.decision, "weights", np.array([1.0]))
         object.__setattr__(step.decision, "excluded", {})
@@ -195,7 +195,7 @@ def test_the_host_holds_the_next_best() -> None:
 
 def test_forced_requests_are_a_share_of_the_epoch_and_pay_no_price() -> None:
     epochs = DoublingEpochs(first=200, forced=0.5)
-    cache = EpochCache(ADAPTERS, capacity=1, second_price=9.0, epochs=epochs, initial=["arm 3"])
+    cache = EpochCache(ADAPTERS, capacity=1, utility_per_second=9.0, epochs=epochs, initial=["arm 3"])
     given = situation(5, 4, 2, eligible=np.ones(4, dtype=bool))
     forced = []
     for step in life(ARMS, 200):
@@ -217,7 +217,7 @@ def test_the_policy_is_asked_once() -> None:
         asked.append(given)
         return softmax(given)
 
-    cache = EpochCache(ADAPTERS, capacity=1, second_price=0.5, epochs=DoublingEpochs(forced=0.9))
+    cache = EpochCache(ADAPTERS, capacity=1, utility_per_second=0.5, epochs=DoublingEpochs(forced=0.9))
     for step in life(ARMS, 50):
         cache.control(step.given, choice)
         cache.decided(step.decision, step.predict)
@@ -225,12 +225,14 @@ def test_the_policy_is_asked_once() -> None:
 
 
 def test_a_resident_that_gains_nothing_is_not_evicted_for_nothing() -> None:
-    cache = EpochCache(ADAPTERS, capacity=3, second_price=0.1, epochs=FixedEpochs(10), initial=["arm 3", "arm 0"])
+    cache = EpochCache(
+        ADAPTERS, capacity=3, utility_per_second=0.1, epochs=FixedEpochs(10), initial=["arm 3", "arm 0"]
+    )
     assert set(lived(cache, [0.2, 0.3, 0.9, 0.1], 10).resident) == {"arm 0", "arm 2", "arm 3"}
 
 
 def test_one_set_serves_several_epochs_of_contexts() -> None:
-    cache = EpochCache(ADAPTERS, capacity=1, second_price=0.1, epochs=FixedEpochs(10), window=25)
+    cache = EpochCache(ADAPTERS, capacity=1, utility_per_second=0.1, epochs=FixedEpochs(10), window=25)
     seen: list[int] = []
 
     def predict(rows: RowArray) -> tuple[FloatArray, FloatArray]:
@@ -252,7 +254,13 @@ def after(cache: PricedCache, requests: int) -> dict[str, Any]:
 
 def tiered(**changes: Any) -> EpochCache:
     """Short epochs, two tiers."""
-    settings = {"capacity": 2, "second_price": 0.4, "epochs": FixedEpochs(7), "host_capacity": 2, "window": 9}
+    settings = {
+        "capacity": 2,
+        "utility_per_second": 0.4,
+        "epochs": FixedEpochs(7),
+        "host_capacity": 2,
+        "window": 9,
+    }
     return EpochCache(**{"adapters": ADAPTERS, **settings, **changes})
 
 
@@ -292,7 +300,7 @@ def test_a_state_of_other_settings_is_refused() -> None:
         with pytest.raises(SnapshotCorruptError):
             tiered(**other).restore(state)
     with pytest.raises(SnapshotCorruptError, match="counts"):
-        LFUCache(ADAPTERS, capacity=2, second_price=0.1).restore({"resident": [], "served": {"nobody": 3}})
+        LFUCache(ADAPTERS, capacity=2, utility_per_second=0.1).restore({"resident": [], "served": {"nobody": 3}})
 
 
 def test_control_a_state_that_fits_is_not_refused() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from banditroute.controllers import ADWIN, Drift, Outlook, PageHinkley, Shrink
+from banditroute.controllers import ADWIN, DiscountRequest, Drift, OutcomePrediction, PageHinkley
 from banditroute.controllers.drift.drift import RECENT
 from banditroute.core.arrays import OUTCOME_UNIT
 from banditroute.errors import InvalidArgumentError
@@ -17,21 +17,21 @@ STEP = next(step for step in life(["a", "b", "c"], 60) if step.feedback is not N
 NORMAL = np.random.default_rng(3).standard_normal(40_000)
 
 
-def seen(drift: Drift, surprises: Iterable[float], arm: str = "a", scale: float = 0.02) -> list[Shrink]:
+def seen(drift: Drift, surprises: Iterable[float], arm: str = "a", scale: float = 0.02) -> list[DiscountRequest]:
     """What is demanded when the arm surprises so, in standard deviations."""
     assert STEP.feedback is not None
-    outlook = Outlook(("quality",), (0,), np.array([0.5]), np.array([scale]))
-    found: list[Shrink] = []
-    for surprise in surprises:
-        value = round((0.5 + scale * float(surprise)) / OUTCOME_UNIT)
+    outlook = OutcomePrediction(("quality",), (0,), np.array([0.5]), np.array([scale]))
+    found: list[DiscountRequest] = []
+    for standardised_residual in surprises:
+        value = round((0.5 + scale * float(standardised_residual)) / OUTCOME_UNIT)
         record = replace(STEP.feedback, arm=arm, group="quality", values=(value,))
-        found += drift.watch(record, outlook)
+        found += drift.observe(record, outlook)
     return found
 
 
 def test_surprise_is_the_standardised_residual() -> None:
-    outlook = Outlook(("q", "c"), (2, 0), np.array([0.25, 0.5]), np.array([0.125, 0.0625]))
-    assert outlook.surprise((2**15, 2**14)).tolist() == [2.0, -4.0]
+    outlook = OutcomePrediction(("q", "c"), (2, 0), np.array([0.25, 0.5]), np.array([0.125, 0.0625]))
+    assert outlook.standardised_residual((2**15, 2**14)).tolist() == [2.0, -4.0]
 
 
 def test_nothing_happens_where_nothing_changes() -> None:
@@ -52,9 +52,13 @@ def test_a_shift_is_found_once_however_loud_the_arm_is(shift: float, scale: floa
     calm = seen(drift, scale * NORMAL[:600])
     assert calm == []
     after = seen(drift, scale * (NORMAL[600:680] + shift))
-    assert after == [Shrink("a", "quality", 3)]
+    assert after == [DiscountRequest("a", "quality", 3)]
     (alarm,) = drift.report()["last"]
-    assert (alarm["arm"], alarm["objective"], np.sign(alarm["surprise"])) == ("a", "quality", np.sign(shift))
+    assert (alarm["arm"], alarm["objective"], np.sign(alarm["surprise"])) == (
+        "a",
+        "quality",
+        np.sign(shift),
+    )
 
 
 def test_learning_is_no_drift() -> None:
@@ -78,7 +82,7 @@ def test_only_the_arm_that_changed_is_shrunk() -> None:
     drift = Drift(halvings=5)
     for arm in "ab":
         assert seen(drift, NORMAL[:300], arm) == []
-    assert seen(drift, NORMAL[300:400] - 2.0, "b") == [Shrink("b", "quality", 5)]
+    assert seen(drift, NORMAL[300:400] - 2.0, "b") == [DiscountRequest("b", "quality", 5)]
     assert seen(drift, NORMAL[300:400], "a") == []
 
 

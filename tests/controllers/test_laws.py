@@ -32,44 +32,44 @@ SIZED = {f"arm {i}": Adapter(load_s=0.5 + 0.25 * i, size=1.0 + 0.75 * (i % 3)) f
 
 class TestEpochCacheWithFixedEpochs(ControllerLaws):
     def controller(self) -> Controller:
-        return EpochCache(ADAPTERS, capacity=2, second_price=0.7, epochs=FixedEpochs(9), optimism=0.3)
+        return EpochCache(ADAPTERS, capacity=2, utility_per_second=0.7, epochs=FixedEpochs(9), optimism=0.3)
 
 
 class TestEpochCacheWithDoublingEpochs(ControllerLaws):
     def controller(self) -> Controller:
         epochs = DoublingEpochs(first=5, forced=0.3)
-        return EpochCache(ADAPTERS, capacity=3, second_price=0.2, epochs=epochs, window=4)
+        return EpochCache(ADAPTERS, capacity=3, utility_per_second=0.2, epochs=epochs, window=4)
 
 
 class TestEpochCacheOfTwoTiers(ControllerLaws):
     def controller(self) -> Controller:
-        return EpochCache(ADAPTERS, capacity=2, second_price=0.9, epochs=FixedEpochs(7), host_capacity=2)
+        return EpochCache(ADAPTERS, capacity=2, utility_per_second=0.9, epochs=FixedEpochs(7), host_capacity=2)
 
 
 class TestEpochCacheOfSizes(ControllerLaws):
     def controller(self) -> Controller:
-        return EpochCache(SIZED, capacity=4.2, second_price=0.4, epochs=FixedEpochs(8), initial=["arm 5"])
+        return EpochCache(SIZED, capacity=4.2, utility_per_second=0.4, epochs=FixedEpochs(8), initial=["arm 5"])
 
 
 class TestEpochCacheWithEvidence(ControllerLaws):
     def controller(self) -> Controller:
         evidence = CallbackResidency(lambda: {"arm 1": Level.HOST, "arm 4": Level.GPU, "unheard of": Level.DISK})
-        return EpochCache(ADAPTERS, capacity=2, second_price=0.7, epochs=FixedEpochs(9), residency=evidence)
+        return EpochCache(ADAPTERS, capacity=2, utility_per_second=0.7, epochs=FixedEpochs(9), residency=evidence)
 
 
 class TestLRUCache(ControllerLaws):
     def controller(self) -> Controller:
-        return LRUCache(SIZED, capacity=3.6, second_price=0.7)
+        return LRUCache(SIZED, capacity=3.6, utility_per_second=0.7)
 
 
 class TestLFUCache(ControllerLaws):
     def controller(self) -> Controller:
-        return LFUCache(SIZED, capacity=3.6, second_price=0.7)
+        return LFUCache(SIZED, capacity=3.6, utility_per_second=0.7)
 
 
 class TestStaticCache(ControllerLaws):
     def controller(self) -> Controller:
-        return StaticCache(ADAPTERS, capacity=3, second_price=0.7, initial=["arm 3", "arm 0"])
+        return StaticCache(ADAPTERS, capacity=3, utility_per_second=0.7, initial=["arm 3", "arm 0"])
 
 
 class Turning:

@@ -8,7 +8,7 @@ import pytest
 from banditroute import Fixed
 from banditroute.controllers import Apprentice, Holdout, Shadow
 from banditroute.errors import InvalidArgumentError
-from banditroute.learning.confidence import boundary
+from banditroute.learning.confidence import stitched_boundary
 from tests.controllers.lives import Life, a_situation, certain, without
 
 
@@ -72,7 +72,7 @@ def test_a_lift_by_hand() -> None:
     terms = [1.25 * 0.5, -5.0 * (0.75 - 1.0)]
     lift = holdout.lift()["quality"]
     assert lift.mean == pytest.approx(sum(terms) / 2)
-    half = boundary(sum(t * t for t in terms), scale=5.0, error=0.025) / 2
+    half = stitched_boundary(sum(t * t for t in terms), scale=5.0, error=0.025) / 2
     assert (lift.low, lift.high) == pytest.approx((lift.mean - half, lift.mean + half))
     assert lift.reports == 2
     life.report(second, previous=True, quality=1.0)
@@ -185,8 +185,8 @@ def test_an_apprentice_is_promoted_by_agreement() -> None:
     count = len(life.decisions)
     assert apprentice.agreement == pytest.approx(0.75)
     guesses = 0.75**2  # of the first request, of which nothing was guessed
-    assert 0.75 - boundary(guesses, scale=1.0, error=0.025) / count >= 0.6
-    assert 0.75 - boundary(guesses, scale=1.0, error=0.025) / (count - 1) < 0.6
+    assert 0.75 - stitched_boundary(guesses, scale=1.0, error=0.025) / count >= 0.6
+    assert 0.75 - stitched_boundary(guesses, scale=1.0, error=0.025) / (count - 1) < 0.6
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from banditroute.controllers import Onboarding, Outlook
+from banditroute.controllers import Onboarding, OutcomePrediction
 from banditroute.controllers.onboarding import mixture_bound
 from banditroute.core.arrays import OUTCOME_UNIT
 from banditroute.core.situation import Situation
@@ -41,7 +41,10 @@ def play(
         assert STEP.feedback is not None
         value = round((0.5 + gain / 2) / OUTCOME_UNIT)
         record = replace(STEP.feedback, body=body, arm=arm, values=(value,))
-        assert onboarding.watch(record, Outlook(("quality",), (0,), np.array([0.5]), np.array([0.1]))) == ()
+        assert (
+            onboarding.observe(record, OutcomePrediction(("quality",), (0,), np.array([0.5]), np.array([0.1])))
+            == ()
+        )
 
 
 def forced(onboarding: Onboarding, arms: Sequence[str]) -> tuple[list[str], float]:
@@ -120,7 +123,7 @@ def test_outcomes_of_others_are_not_compared() -> None:
     play(onboarding, "abc", "c")
     assert STEP.feedback is not None
     record = replace(STEP.feedback, body=bytes(16), arm="b", values=(0,))
-    onboarding.watch(record, Outlook(("quality",), (0,), np.array([0.5]), np.array([0.1])))
+    onboarding.observe(record, OutcomePrediction(("quality",), (0,), np.array([0.5]), np.array([0.1])))
     assert onboarding.report()["c"]["compared"] == 0
     assert onboarding.state()["awaited"] == {}
 

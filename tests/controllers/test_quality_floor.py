@@ -9,7 +9,7 @@ import pytest
 from banditroute.controllers import QualityFloor
 from banditroute.core.arrays import FloatArray
 from banditroute.errors import InvalidArgumentError
-from banditroute.learning.confidence import boundary
+from banditroute.learning.confidence import stitched_boundary
 from banditroute.testing.policies import believing
 from tests.controllers.lives import Life, a_situation, certain, greedy, without
 
@@ -46,8 +46,8 @@ def test_savings_by_hand() -> None:
     # As it happened 1.0 is saved, which covers .9; in expectation .8 is awaited, which covers .9 · .7.
     tried = life.step(given)
     assert (tried.arm, "mode" in tried.effects["quality floor"]) == ("b", False)
-    expected, happened = 0.8 - 0.9 * 0.7, 0.1 * 10 + 0.0 - 0.9 * 1.0
-    assert floor.slack == pytest.approx(min(expected, happened))
+    expected, realised = 0.8 - 0.9 * 0.7, 0.1 * 10 + 0.0 - 0.9 * 1.0
+    assert floor.slack == pytest.approx(min(expected, realised))
     assert life.step(given).arm == "a"
 
 
@@ -62,17 +62,17 @@ def test_many_reports_by_hand() -> None:
     life.report(record, previous=True, quality=0.0)
 
     def stray(variance: float) -> float:
-        return boundary(variance, scale=1.0, error=0.05 / 4)
+        return stitched_boundary(variance, scale=1.0, error=0.05 / 4)
 
     # Looked at again at the 96th request, the baseline is worth .8 + 2 · .05 at the most, later .7.
     forgone = 56 * 0.9 + 4 * 0.7
     mean = forgone / 60
     own, others = 40 * 0.9, 59 * 0.75
     expected = 0.1 * (own - stray(40 * 0.3**2)) + others - stray(59 * 0.15**2 + 0.9**2) - 0.9 * forgone
-    happened = 0.1 * own + others - 0.9 * min(60.0, forgone + stray(60 * mean * (1 - mean)))
-    assert floor.slack == pytest.approx(min(expected, happened))
+    realised = 0.1 * own + others - 0.9 * min(60.0, forgone + stray(60 * mean * (1 - mean)))
+    assert floor.slack == pytest.approx(min(expected, realised))
     assert floor._savings.expected == pytest.approx(expected)
-    assert floor._savings.happened == pytest.approx(happened)
+    assert floor._savings.realised == pytest.approx(realised)
 
 
 def test_many_that_are_awaited_by_hand() -> None:
@@ -81,22 +81,22 @@ def test_many_that_are_awaited_by_hand() -> None:
     life = Life(floor)
     for _ in range(100):
         life.step(a_situation("ab", [0.6, 0.9]), arm="b", believed=believed(0.6))
-    stray = boundary(25.0, scale=1.0, error=0.05 / 4)
-    most = min(100.0, floor.state()["forgone"] + boundary(100 * 0.7 * 0.3, scale=1.0, error=0.05 / 4))
+    stray = stitched_boundary(25.0, scale=1.0, error=0.05 / 4)
+    most = min(100.0, floor.state()["forgone"] + stitched_boundary(100 * 0.7 * 0.3, scale=1.0, error=0.05 / 4))
     assert floor.state()["forgone"] == pytest.approx(100 * 0.7)
-    assert floor._savings.happened == pytest.approx(80.0 - stray - 0.9 * most)
+    assert floor._savings.realised == pytest.approx(80.0 - stray - 0.9 * most)
     assert floor._savings.expected == pytest.approx(80.0 - 0.9 * 70.0)
 
 
 def test_a_known_baseline_is_held_against_all_requests() -> None:
-    floor = QualityFloor("a", known=0.8, **FLOOR)
+    floor = QualityFloor("a", baseline_mean=0.8, **FLOOR)
     life = Life(floor)
     given = a_situation("ab", [0.6, 0.9])
     first = life.step(given, arm="a")
     assert floor._savings.expected == pytest.approx(0.8 - 0.9 * 0.8)
     life.report(first, quality=1.0)
     assert floor._savings.expected == pytest.approx(-0.9 * 0.8)  # one report is no evidence
-    assert floor._savings.happened == pytest.approx(1.0 - 0.9 * 1.0)
+    assert floor._savings.realised == pytest.approx(1.0 - 0.9 * 1.0)
     life.step(given, arm="b")
     assert floor._savings.expected == pytest.approx(0.8 - 2 * 0.9 * 0.8)
 
@@ -139,7 +139,7 @@ def lived(floor: Any, promise: float, truth: float, *, seed: int, requests: int 
     """
     rng = np.random.default_rng(seed)
     life = Life(floor)
-    surplus, happened, least, others = 0.0, 0.0, 0.0, 0
+    surplus, realised, least, others = 0.0, 0.0, 0.0, 0
     for _ in range(requests):
         given = a_situation("ab", [0.8, promise])
         given = believing(given, width=np.array([[0.01, 0.05, 0.05], [0.5, 0.05, 0.05]]))
@@ -149,8 +149,8 @@ def lived(floor: Any, promise: float, truth: float, *, seed: int, requests: int 
         quality, baseline = float(rng.random() < mean), float(rng.random() < 0.8)
         quality = baseline if record.arm == "a" else quality
         surplus += mean - 0.9 * 0.8
-        happened += quality - 0.9 * baseline
-        least = min(least, surplus, happened)
+        realised += quality - 0.9 * baseline
+        least = min(least, surplus, realised)
         life.report(record, quality=quality)
     return least, others / requests
 
@@ -177,7 +177,7 @@ def test_what_is_better_takes_over() -> None:
 
 def test_a_known_baseline_lets_others_in_with_time() -> None:
     """Without any model of the baseline: what is believed of it is wrong here, and does not matter."""
-    floor = QualityFloor("a", at_least=0.7, known=0.8)
+    floor = QualityFloor("a", at_least=0.7, baseline_mean=0.8)
     least, share = lived(floor, 0.99, 0.9, seed=0, requests=1500)
     assert least >= -1e-9
     assert share > 0.3
@@ -204,7 +204,7 @@ def test_the_choice_is_among_those_that_are_covered() -> None:
     ("settings", "words"),
     [
         ({"at_least": 1.0}, "at_least = 1.0 must lie in"),
-        ({"at_least": 0.9, "known": 0.0}, "known = 0.0 must be a finite number above 0"),
+        ({"at_least": 0.9, "baseline_mean": 0.0}, "baseline_mean = 0.0 must be a finite number above 0"),
         ({"at_least": 0.9, "confidence": 2}, "confidence = 2 must lie in"),
         ({"at_least": 0.9, "widths": -1.0}, "widths = -1.0 must be a finite number above 0"),
     ],

@@ -94,7 +94,11 @@ def test_evidence_counts_more_than_the_plan() -> None:
     levels = {"a": Level.DISK, "b": Level.HOST}
     adapters = {name: Adapter(load_s=4.0, host_load_s=0.5) for name in "abcd"}
     cache = StaticCache(
-        adapters, capacity=3, second_price=0.25, initial=["a", "c"], residency=CallbackResidency(lambda: levels)
+        adapters,
+        capacity=3,
+        utility_per_second=0.25,
+        initial=["a", "c"],
+        residency=CallbackResidency(lambda: levels),
     )
     assert [cache.miss_cost(arm) for arm in ("a", "b", "c", "d", "none")] == [1.0, 0.125, 0.0, 1.0, 0.0]
     levels["d"] = Level.GPU
@@ -107,7 +111,7 @@ def test_effects_show_the_evidence_that_control_saw() -> None:
     answers = iter([{"a": Level.GPU, "b": Level.HOST}, {"a": Level.DISK, "b": Level.DISK}])
     adapters = {name: Adapter(load_s=4.0, host_load_s=0.5) for name in ("arm 0", "arm 1")}
     evidence = CallbackResidency(lambda: {f"arm {'ab'.index(k)}": level for k, level in next(answers).items()})
-    cache = StaticCache(adapters, capacity=1, second_price=0.25, residency=evidence)
+    cache = StaticCache(adapters, capacity=1, utility_per_second=0.25, residency=evidence)
     given = situation(3, 2, 2)
     cache.control(given, even)
     assert cache.effects(given)["miss_cost"] == {"arm 1": 0.125}
@@ -115,5 +119,5 @@ def test_effects_show_the_evidence_that_control_saw() -> None:
 
 def test_without_evidence_the_plan_says_what_is_wanted_and_what_is_not() -> None:
     adapters = {name: Adapter(load_s=4.0) for name in "abcd"}
-    plan = StaticCache(adapters, capacity=2, second_price=0.25, initial=["c", "a"]).plan()
+    plan = StaticCache(adapters, capacity=2, utility_per_second=0.25, initial=["c", "a"]).plan()
     assert (plan.to_load, plan.to_evict) == (("c", "a"), ("b", "d"))

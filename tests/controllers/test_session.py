@@ -42,11 +42,11 @@ def test_prompt_caches_are_worth_tokens_times_savings_in_units_of_utility() -> N
     assert cost.of(given([0, 0, 0]), 0, 10_000).tolist() == pytest.approx([0.16] * 3)
     assert cost.of(given([0, 0, 0]), 1, 10_000).tolist() == pytest.approx([0.008] * 3)
     assert cost.of(given([0, 0, 0]), 2, 10_000).tolist() == [0.0] * 3
-    assert PromptCache(SAVING, usd_price=3.0).of(given([0, 0, 0]), 0, 1e6).tolist() == [6.0] * 3
+    assert PromptCache(SAVING, utility_per_usd=3.0).of(given([0, 0, 0]), 0, 1e6).tolist() == [6.0] * 3
 
 
 def test_adapters_cost_their_loading() -> None:
-    cost = AdapterLoad({"a": 2.0, "c": 0.5}, second_price=0.3)
+    cost = AdapterLoad({"a": 2.0, "c": 0.5}, utility_per_second=0.3)
     assert cost.of(given([0, 0, 0]), 1, 0).tolist() == pytest.approx([0.6, 0.0, 0.15])
 
 
@@ -146,4 +146,4 @@ def test_settings_are_checked(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgumentError, match="saving of arm 'a'"):
         PromptCache({"a": -1.0})
     with pytest.raises(InvalidArgumentError, match="seconds of arm 'a'"):
-        AdapterLoad({"a": float("nan")}, second_price=1.0)
+        AdapterLoad({"a": float("nan")}, utility_per_second=1.0)

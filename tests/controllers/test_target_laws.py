@@ -77,7 +77,7 @@ class TestKnownQualityFloor(Laws):
     __test__ = True
 
     def controller(self) -> Controller:
-        return QualityFloor("arm 2", at_least=0.3, known=1e-4, objective="objective_0")
+        return QualityFloor("arm 2", at_least=0.3, baseline_mean=1e-4, objective="objective_0")
 
 
 class TestShadow(Laws):

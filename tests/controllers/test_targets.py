@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from banditroute.controllers import Average, Latency, PerCohort, Shares, Within
-from banditroute.controllers.pending import MOST_NOTES, Memory
+from banditroute.controllers.pending import MAX_PENDING, PendingOutcomes
 from banditroute.controllers.targets.virtual_queue import VirtualQueue
 from banditroute.errors import InvalidArgumentError
 from tests.controllers.lives import Life, a_situation, certain, stubborn, without
@@ -240,10 +240,10 @@ def test_cohorts_are_seen_and_do_not_mix() -> None:
 
 
 def test_a_memory_forgets_the_oldest() -> None:
-    memory: Memory[tuple[int]] = Memory()
-    for number in range(MOST_NOTES + 3):
+    memory: PendingOutcomes[tuple[int]] = PendingOutcomes()
+    for number in range(MAX_PENDING + 3):
         memory.put(number.to_bytes(16, "big"), (number,))
-    assert len(memory) == MOST_NOTES
+    assert len(memory) == MAX_PENDING
     assert memory.get((2).to_bytes(16, "big")) is None
     assert memory.get((3).to_bytes(16, "big")) == (3,)
 

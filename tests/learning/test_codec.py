@@ -6,7 +6,7 @@ import pytest
 
 from banditroute.core.log import StateKey
 from banditroute.errors import SnapshotCorruptError
-from banditroute.learning import ExactSums, Statistics, decode, encode
+from banditroute.learning import ExactSums, SumsTable, decode, encode
 from banditroute.learning.sums.codec import seal
 from tests.learning.rows import grid_rows
 
@@ -17,12 +17,12 @@ def some_sums() -> ExactSums:
     return sums
 
 
-def some_statistics() -> Statistics:
-    statistics = Statistics(4, {"quality": 1, "response": 2})
+def some_statistics() -> SumsTable:
+    table = SumsTable(4, {"quality": 1, "response": 2})
     rows, values = grid_rows(2, 9, 4, 2)
     for number, (row, value) in enumerate(zip(rows, values, strict=True)):
-        statistics.add(StateKey("größer", "response", number % 2), row, value)
-    return statistics
+        table.add(StateKey("größer", "response", number % 2), row, value)
+    return table
 
 
 def test_sums_survive_the_round_trip() -> None:
@@ -35,11 +35,11 @@ def test_sums_survive_the_round_trip() -> None:
 
 
 def test_statistics_survive_the_round_trip() -> None:
-    statistics = some_statistics()
-    again = Statistics.decode(statistics.encode())
-    assert again.digest() == statistics.digest()
-    assert again.keys == statistics.keys
-    assert {key: decode(blob) for key, blob in statistics.blobs().items()} == {
+    table = some_statistics()
+    again = SumsTable.decode(table.encode())
+    assert again.digest() == table.digest()
+    assert again.keys == table.keys
+    assert {key: decode(blob) for key, blob in table.blobs().items()} == {
         key: again.sums(key) for key in again.keys
     }
 
@@ -62,7 +62,7 @@ def test_no_mutated_bytes_are_accepted() -> None:
             decode(blob)
     for blob in mutations(some_statistics().encode(), 5_000):
         with pytest.raises(SnapshotCorruptError):
-            Statistics.decode(blob)
+            SumsTable.decode(blob)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_lying_header_with_a_good_checksum_allocates_nothing(payload: bytes) -
 )
 def test_lying_statistics_are_refused(payload: bytes) -> None:
     with pytest.raises(SnapshotCorruptError):
-        Statistics.decode(seal(b"BRst", 1, payload))
+        SumsTable.decode(seal(b"BRst", 1, payload))
 
 
 def test_other_versions_and_kinds_are_named() -> None:

@@ -9,8 +9,8 @@ from banditroute.core.arrays import FEATURE_BITS, OUTCOME_BITS
 from banditroute.core.log import StateKey
 from banditroute.core.objectives import Objective, Objectives
 from banditroute.errors import InvalidArgumentError
-from banditroute.learning import BASE_EPOCH, Belief, ExactSums, Statistics
-from banditroute.learning.sums.weights import MAX_HALVINGS, Fading
+from banditroute.learning import BASE_EPOCH, ExactSums, OutcomeModel, SumsTable
+from banditroute.learning.sums.weights import MAX_HALVINGS, EvidenceWeights
 
 GROUP = "quality"
 OBJECTIVES = Objectives([Objective("quality")])
@@ -22,12 +22,12 @@ def a_row(number: int, dimension: int = 3) -> tuple[np.ndarray, tuple[int, ...]]
     return row, (int(rng.integers(0, 2**OUTCOME_BITS)),)
 
 
-def lived(arms: str = "ab", epochs: int = 6, rows: int = 9) -> Statistics:
-    statistics = Statistics(3, {GROUP: 1})
+def lived(arms: str = "ab", epochs: int = 6, rows: int = 9) -> SumsTable:
+    table = SumsTable(3, {GROUP: 1})
     for number in range(len(arms) * epochs * rows):
         key = StateKey(arms[number % len(arms)], GROUP, number // (len(arms) * rows))
-        statistics.add(key, *a_row(number))
-    return statistics
+        table.add(key, *a_row(number))
+    return table
 
 
 def test_halving_is_a_rounded_shift() -> None:
@@ -40,78 +40,78 @@ def test_halving_is_a_rounded_shift() -> None:
 
 
 def test_each_epoch_has_the_weight_of_all_steps_behind_it() -> None:
-    statistics, fading = lived(), Fading()
-    fading.halve("a", GROUP, last=1, times=3)
-    fading.halve("a", GROUP, last=3, times=1)
-    epochs = statistics.by_epoch("a", GROUP)
+    table, fading = lived(), EvidenceWeights()
+    fading.discount("a", GROUP, last=1, times=3)
+    fading.discount("a", GROUP, last=3, times=1)
+    epochs = table.by_epoch("a", GROUP)
     expected = ExactSums(3, 1)
     for epoch, halvings in ((0, 4), (1, 4), (2, 1), (3, 1), (4, 0), (5, 0)):
         expected.merge(epochs[epoch].halved(halvings))
-    assert fading.total(statistics, "a", GROUP) == expected
-    assert fading.total(statistics, "b", GROUP) == statistics.totals("b", GROUP)
-    assert fading.pooled(statistics, GROUP) == expected.plus(statistics.totals("b", GROUP))
+    assert fading.total(table, "a", GROUP) == expected
+    assert fading.total(table, "b", GROUP) == table.totals("b", GROUP)
+    assert fading.pooled(table, GROUP) == expected.plus(table.totals("b", GROUP))
 
 
 def test_epochs_merge_with_their_like_and_lose_nothing() -> None:
-    statistics, fading = lived(), Fading()
-    fading.halve("a", GROUP, last=2, times=2)
-    before = fading.total(statistics, "a", GROUP)
-    statistics.merge_epochs(before=6, into=fading.first_alike)
-    assert list(statistics.by_epoch("a", GROUP)) == [BASE_EPOCH, 3]
-    assert list(statistics.by_epoch("b", GROUP)) == [BASE_EPOCH]
-    after = fading.total(statistics, "a", GROUP)
+    table, fading = lived(), EvidenceWeights()
+    fading.discount("a", GROUP, last=2, times=2)
+    before = fading.total(table, "a", GROUP)
+    table.merge_epochs(before=6, into=fading.first_epoch_with_same_weight)
+    assert list(table.by_epoch("a", GROUP)) == [BASE_EPOCH, 3]
+    assert list(table.by_epoch("b", GROUP)) == [BASE_EPOCH]
+    after = fading.total(table, "a", GROUP)
     assert abs(after.gram - before.gram).max() <= 3  # a rounding for each sum that was merged
     assert after.n == pytest.approx(before.n, abs=3)
 
 
 def test_control_merging_all_into_one_loses_the_new_ones() -> None:
-    statistics, fading = lived(), Fading()
-    fading.halve("a", GROUP, last=2, times=2)
-    before = fading.total(statistics, "a", GROUP)
-    statistics.merge_epochs(before=6)
-    assert fading.total(statistics, "a", GROUP).n < 0.5 * before.n
+    table, fading = lived(), EvidenceWeights()
+    fading.discount("a", GROUP, last=2, times=2)
+    before = fading.total(table, "a", GROUP)
+    table.merge_epochs(before=6)
+    assert fading.total(table, "a", GROUP).n < 0.5 * before.n
 
 
 def test_taking_out_a_faded_row_leaves_what_the_others_would_have_left() -> None:
-    statistics, other, fading = lived(), lived(), Fading()
-    fading.halve("a", GROUP, last=2, times=3)
+    table, other, fading = lived(), lived(), EvidenceWeights()
+    fading.discount("a", GROUP, last=2, times=3)
     extra = a_row(999)
-    statistics.add(StateKey("a", GROUP, 1), *extra)
-    assert fading.total(statistics, "a", GROUP) != fading.total(other, "a", GROUP)
-    statistics.subtract(StateKey("a", GROUP, 1), *extra)
-    assert fading.total(statistics, "a", GROUP) == fading.total(other, "a", GROUP)
+    table.add(StateKey("a", GROUP, 1), *extra)
+    assert fading.total(table, "a", GROUP) != fading.total(other, "a", GROUP)
+    table.subtract(StateKey("a", GROUP, 1), *extra)
+    assert fading.total(table, "a", GROUP) == fading.total(other, "a", GROUP)
 
 
 def test_an_heir_reads_the_rows_of_the_giver_at_its_weight() -> None:
-    statistics, fading = lived(), Fading()
-    fading.bequeath("b", "a", GROUP, halvings=2)
-    inherited = statistics.totals("a", GROUP).halved(2)
-    assert fading.total(statistics, "b", GROUP) == statistics.totals("b", GROUP).plus(inherited)
-    assert fading.pooled(statistics, GROUP) == statistics.pooled(GROUP)
-    fading.halve("b", GROUP, last=5, times=1)
+    table, fading = lived(), EvidenceWeights()
+    fading.inherit("b", "a", GROUP, halvings=2)
+    inherited = table.totals("a", GROUP).halved(2)
+    assert fading.total(table, "b", GROUP) == table.totals("b", GROUP).plus(inherited)
+    assert fading.pooled(table, GROUP) == table.pooled(GROUP)
+    fading.discount("b", GROUP, last=5, times=1)
     own = ExactSums(3, 1)
-    for sums in statistics.by_epoch("b", GROUP).values():
+    for sums in table.by_epoch("b", GROUP).values():
         own.merge(sums.halved(1))
-    assert fading.total(statistics, "b", GROUP) == own.plus(statistics.totals("a", GROUP).halved(3))
+    assert fading.total(table, "b", GROUP) == own.plus(table.totals("a", GROUP).halved(3))
 
 
 def test_rows_are_not_handed_round() -> None:
-    fading = Fading()
-    fading.bequeath("b", "a", GROUP, halvings=2)
-    fading.bequeath("c", "b", GROUP, halvings=2)
-    for heir in "abc":
+    fading = EvidenceWeights()
+    fading.inherit("b", "a", GROUP, halvings=2)
+    fading.inherit("c", "b", GROUP, halvings=2)
+    for successor in "abc":
         with pytest.raises(InvalidArgumentError, match="cannot inherit"):
-            fading.bequeath("a", heir, GROUP, halvings=1)
+            fading.inherit("a", successor, GROUP, halvings=1)
 
 
 def test_steps_that_weigh_nothing_are_dropped() -> None:
-    fading = Fading()
+    fading = EvidenceWeights()
     for last in range(30):
-        fading.halve("a", GROUP, last=last, times=15)
+        fading.discount("a", GROUP, last=last, times=15)
     state = fading.state()
     assert [step[2] for step in state["steps"]] == [27, 28, 29]
     assert fading.halvings(StateKey("a", GROUP, 3)) == MAX_HALVINGS
-    again = Fading()
+    again = EvidenceWeights()
     again.restore(json.loads(json.dumps(state)))
     assert again.state() == state
 
@@ -119,11 +119,11 @@ def test_steps_that_weigh_nothing_are_dropped() -> None:
 @pytest.mark.parametrize("times", [0, -1, 41])
 def test_halvings_are_bounded(times: int) -> None:
     with pytest.raises(InvalidArgumentError, match="halvings"):
-        Fading().halve("a", GROUP, last=1, times=times)
+        EvidenceWeights().discount("a", GROUP, last=1, times=times)
 
 
-def a_belief(rows: int = 160) -> Belief:
-    belief = Belief(OBJECTIVES, 2, intercept=True, ridge=3.0)
+def a_belief(rows: int = 160) -> OutcomeModel:
+    belief = OutcomeModel(OBJECTIVES, 2, intercept=True, ridge=3.0)
     for name in "ab":
         belief.add_arm(name, {})
     for number in range(rows):
@@ -139,10 +139,10 @@ def test_a_shrunk_arm_is_that_of_its_weighted_sums() -> None:
     width = belief.predict(x).width[0, 0] / belief.noise()[0]
     belief.shrink("a", GROUP, last=3, halvings=3)
     wider = belief.predict(x).width[0, 0] / belief.noise()[0]
-    V = belief.fading.total(belief.statistics, "a", GROUP).gram_matrix() + 3.0 * np.eye(3)
+    V = belief.fading.total(belief.table, "a", GROUP).gram_matrix() + 3.0 * np.eye(3)
     assert wider == pytest.approx(np.sqrt(x @ np.linalg.solve(V, x)), rel=1e-9)
     assert wider > 1.5 * width
-    assert belief.statistics.totals("a", GROUP).n == 80
+    assert belief.table.totals("a", GROUP).n == 80
 
 
 def test_late_rows_of_a_faded_epoch_count_as_little() -> None:
@@ -153,7 +153,7 @@ def test_late_rows_of_a_faded_epoch_count_as_little() -> None:
         row, values = a_row(number)
         row[-1] = 1 << FEATURE_BITS
         belief.learn(StateKey("a", GROUP, 2 if number % 2 else 4), row, values, None)
-    V = belief.fading.total(belief.statistics, "a", GROUP).gram_matrix() + 3.0 * np.eye(3)
+    V = belief.fading.total(belief.table, "a", GROUP).gram_matrix() + 3.0 * np.eye(3)
     leverage = (belief.predict(x).width[0, 0] / belief.noise()[0]) ** 2
     assert leverage == pytest.approx(x @ np.linalg.solve(V, x), rel=1e-9)
 
@@ -167,7 +167,7 @@ def test_an_heir_starts_as_if_it_had_seen_so_many(rows: int, inherited: int) -> 
 
 
 def test_an_heir_is_believed_to_do_as_the_giver_did() -> None:
-    belief = Belief(OBJECTIVES, 1, intercept=True, ridge=1.0)
+    belief = OutcomeModel(OBJECTIVES, 1, intercept=True, ridge=1.0)
     for name in "abc":
         belief.add_arm(name, {})
     one = np.array([0, 1 << FEATURE_BITS], dtype=np.int32)

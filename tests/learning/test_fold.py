@@ -5,7 +5,7 @@ import pytest
 
 from banditroute.core.log import FeedbackRecord, StateKey
 from banditroute.errors import InvalidArgumentError, SnapshotCorruptError
-from banditroute.learning import ExactSums, Statistics, decode, encode, folder
+from banditroute.learning import ExactSums, SumsTable, decode, encode, folder
 from banditroute.store.base import Fold
 from tests.learning.rows import grid_rows
 
@@ -76,12 +76,12 @@ def test_batches_do_not_show_and_other_keys_are_left_alone() -> None:
 
 
 def test_a_store_folds_to_the_bits_that_a_router_has_in_memory() -> None:
-    statistics = Statistics(5, {"response": 2})
+    table = SumsTable(5, {"response": 2})
     records = [feedback(n, said(n), arm="ab"[n % 2]) for n in range(40)]
     for record in records:
         assert record.values is not None
-        statistics.add(StateKey(record.arm, record.group, record.epoch), record.row, record.values)
-    assert folder({"response": 2})({}, records) == statistics.blobs()
+        table.add(StateKey(record.arm, record.group, record.epoch), record.row, record.values)
+    assert folder({"response": 2})({}, records) == table.blobs()
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -2,20 +2,20 @@ import numpy as np
 
 from banditroute.core.arrays import FEATURE_UNIT, OUTCOME_UNIT
 from banditroute.learning import ExactSums
-from banditroute.learning.posterior.group import PRIOR_NOISE, PRIOR_ROWS, GroupBelief
+from banditroute.learning.posterior.group import PRIOR_NOISE, PRIOR_ROWS, GroupPosterior
 from tests.learning.rows import grid_rows
 
 DIMENSION, OUTCOMES, RIDGE = 5, 2, 3.0
 
 
-def believed(arms: int) -> GroupBelief:
-    group = GroupBelief("group", range(OUTCOMES), DIMENSION, intercept=True, ridge=RIDGE)
+def believed(arms: int) -> GroupPosterior:
+    group = GroupPosterior("group", range(OUTCOMES), DIMENSION, intercept=True, ridge=RIDGE)
     for _ in range(arms):
         group.add_arm({})
     return group
 
 
-def observe(group: GroupBelief, seed: int, count: int) -> list[int]:
+def observe(group: GroupPosterior, seed: int, count: int) -> list[int]:
     """Show rows to the first two arms in turn; how many rows the common model knew after each."""
     known = []
     rows, values = grid_rows(seed, count, DIMENSION, OUTCOMES)

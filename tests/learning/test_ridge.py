@@ -5,14 +5,18 @@ from banditroute.core.arrays import FloatArray, IntArray, RowArray
 from banditroute.errors import InvalidArgumentError
 from banditroute.learning import ExactSums, RidgePosterior
 from banditroute.learning.posterior import ridge
-from banditroute.learning.posterior.backends.factored import Factored
-from banditroute.learning.posterior.backends.packed import Packed
-from banditroute.learning.posterior.backends.stacked import Stacked
+from banditroute.learning.posterior.backends.factored import LowRankBackend
+from banditroute.learning.posterior.backends.packed import PackedBackend
+from banditroute.learning.posterior.backends.stacked import DenseBackend
 from tests.learning.rows import as_floats, grid_rows
 
 ARMS, DIMENSION, OUTCOMES = 5, 13, 3
 NEVER = 10**9
-FORMS = {"stacked": (Stacked, NEVER, NEVER), "packed": (Packed, NEVER, 0), "factored": (Factored, 1, NEVER)}
+FORMS = {
+    "stacked": (DenseBackend, NEVER, NEVER),
+    "packed": (PackedBackend, NEVER, 0),
+    "factored": (LowRankBackend, 1, NEVER),
+}
 
 
 @pytest.fixture(params=sorted(FORMS))
@@ -187,10 +191,10 @@ def test_many_stacked_arms_become_packed_ones_with_the_same_bits(monkeypatch: py
     posterior = built(0.4, means)
     for arm, (rows, values) in enumerate(data):
         posterior.refresh(arm, summed(rows, values), means[arm])
-    assert isinstance(posterior._form, Stacked)
+    assert isinstance(posterior._form, DenseBackend)
     before = [(posterior.inverse(arm).tobytes(), posterior.coefficients(arm).tobytes()) for arm in range(3)]
     posterior.add_arm()
-    assert isinstance(posterior._form, Packed)
+    assert isinstance(posterior._form, PackedBackend)
     assert before == [
         (posterior.inverse(arm).tobytes(), posterior.coefficients(arm).tobytes()) for arm in range(3)
     ]
@@ -203,7 +207,8 @@ def test_many_stacked_arms_become_packed_ones_with_the_same_bits(monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    ("arms", "dimension", "form_name"), [(4, 16, "Stacked"), (64, 64, "Packed"), (2, 128, "Factored")]
+    ("arms", "dimension", "form_name"),
+    [(4, 16, "DenseBackend"), (64, 64, "PackedBackend"), (2, 128, "LowRankBackend")],
 )
 def test_the_form_follows_the_size(arms: int, dimension: int, form_name: str) -> None:
     posterior = RidgePosterior(dimension, 1, 1.0)

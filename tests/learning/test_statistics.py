@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from banditroute.core.log import StateKey
 from banditroute.errors import InvalidArgumentError
-from banditroute.learning import BASE_EPOCH, ExactSums, Statistics
+from banditroute.learning import BASE_EPOCH, ExactSums, SumsTable
 from tests.learning.rows import grid_rows
 
 GROUPS = {"quality": 1, "response": 2}
@@ -27,11 +27,11 @@ def row(numbers: Sequence[int]) -> np.ndarray:
     return np.array(numbers, dtype=np.int32)
 
 
-def learned(log: Sequence[Event]) -> Statistics:
-    statistics = Statistics(DIMENSION, GROUPS)
+def learned(log: Sequence[Event]) -> SumsTable:
+    table = SumsTable(DIMENSION, GROUPS)
     for key, x, y in log:
-        statistics.add(key, row(x), y)
-    return statistics
+        table.add(key, row(x), y)
+    return table
 
 
 @given(events, st.randoms(use_true_random=False), st.integers(1, 4))
@@ -41,12 +41,12 @@ def test_order_reading_and_split_do_not_show(log: list[Event], random: Random, p
     shuffled = list(log)
     random.shuffle(shuffled)
     assert learned(shuffled).digest() == expected
-    read_in_between = Statistics(DIMENSION, GROUPS)
+    read_in_between = SumsTable(DIMENSION, GROUPS)
     for key, x, y in log:
         read_in_between.add(key, row(x), y)
         read_in_between.totals(key.arm, key.group)
     assert read_in_between.digest() == expected
-    whole = Statistics(DIMENSION, GROUPS)
+    whole = SumsTable(DIMENSION, GROUPS)
     for part in range(parts):
         whole.merge(learned(log[part::parts]))
     assert whole.digest() == expected
@@ -55,27 +55,27 @@ def test_order_reading_and_split_do_not_show(log: list[Event], random: Random, p
 @given(events, st.sets(st.integers(0, 149)))
 @settings(max_examples=60, deadline=None)
 def test_retracting_leaves_the_rest_and_empty_sums_do_not_count(log: list[Event], gone: set[int]) -> None:
-    statistics = learned(log)
+    table = learned(log)
     for number, (key, x, y) in enumerate(log):
         if number in gone:
-            statistics.subtract(key, row(x), y)
+            table.subtract(key, row(x), y)
     rest = learned([event for number, event in enumerate(log) if number not in gone])
-    assert statistics.digest() == rest.digest()
-    assert statistics.blobs() == rest.blobs()
+    assert table.digest() == rest.digest()
+    assert table.blobs() == rest.blobs()
 
 
 @given(events, st.integers(0, 6))
 @settings(max_examples=60, deadline=None)
 def test_merging_epochs_keeps_totals(log: list[Event], before: int) -> None:
-    statistics, merged = learned(log), learned(log)
+    table, merged = learned(log), learned(log)
     merged.merge_epochs(before)
     for arm in "ab":
-        assert merged.totals(arm, "response") == statistics.totals(arm, "response")
+        assert merged.totals(arm, "response") == table.totals(arm, "response")
         epochs = merged.by_epoch(arm, "response")
         assert all(epoch == BASE_EPOCH or epoch >= before for epoch in epochs)
         assert list(epochs) == sorted(epochs)
-    assert merged.pooled("response") == statistics.pooled("response")
-    again = Statistics.decode(merged.encode())
+    assert merged.pooled("response") == table.pooled("response")
+    again = SumsTable.decode(merged.encode())
     again.merge_epochs(before)
     assert again.digest() == merged.digest()
 
@@ -91,42 +91,42 @@ def test_amending_equals_having_said_it_at_once(log: list[Event]) -> None:
 
 def test_totals_are_sums_of_the_rows() -> None:
     rows, values = grid_rows(1, 200, DIMENSION, 2)
-    statistics = Statistics(DIMENSION, GROUPS)
+    table = SumsTable(DIMENSION, GROUPS)
     for number in range(200):
-        statistics.add(StateKey("ab"[number % 2], "response", number // 90), rows[number], tuple(values[number]))
+        table.add(StateKey("ab"[number % 2], "response", number // 90), rows[number], tuple(values[number]))
     expected = ExactSums(DIMENSION, 2)
     expected.add(rows[::2], values[::2])
-    assert statistics.totals("a", "response") == expected
+    assert table.totals("a", "response") == expected
     expected.add(rows[1::2], values[1::2])
-    assert statistics.pooled("response") == expected
+    assert table.pooled("response") == expected
 
 
 def test_a_row_is_copied_when_it_is_added() -> None:
-    statistics = Statistics(1, {"quality": 1})
+    table = SumsTable(1, {"quality": 1})
     buffer, value = row([3]), np.array([5])
-    statistics.add(StateKey("a", "quality", 0), buffer, value)
+    table.add(StateKey("a", "quality", 0), buffer, value)
     buffer[:] = value[:] = 0
-    assert statistics.totals("a", "quality").cross.tolist() == [[15]]
+    assert table.totals("a", "quality").cross.tolist() == [[15]]
 
 
 def test_reading_what_is_unknown_stores_nothing() -> None:
-    statistics = Statistics(DIMENSION, GROUPS)
-    assert not statistics.totals("nobody", "quality")
-    assert not statistics.sums(StateKey("nobody", "quality", 0))
-    assert statistics.keys == ()
-    assert statistics.digest() == Statistics(DIMENSION, dict(reversed(GROUPS.items()))).digest()
+    table = SumsTable(DIMENSION, GROUPS)
+    assert not table.totals("nobody", "quality")
+    assert not table.sums(StateKey("nobody", "quality", 0))
+    assert table.keys == ()
+    assert table.digest() == SumsTable(DIMENSION, dict(reversed(GROUPS.items()))).digest()
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    statistics = Statistics(DIMENSION, GROUPS)
+    table = SumsTable(DIMENSION, GROUPS)
     with pytest.raises(InvalidArgumentError, match="unknown objective group 'cost'; there are: quality, response"):
-        statistics.add(StateKey("a", "cost", 0), row([1, 2, 3]), [1])
+        table.add(StateKey("a", "cost", 0), row([1, 2, 3]), [1])
     with pytest.raises(InvalidArgumentError, match="takes an int32 row of shape"):
-        statistics.add(StateKey("a", "quality", 0), row([1]), [1])
+        table.add(StateKey("a", "quality", 0), row([1]), [1])
     with pytest.raises(InvalidArgumentError, match="with 1 values"):
-        statistics.add(StateKey("a", "quality", 0), row([1, 2, 3]), [1, 2])
+        table.add(StateKey("a", "quality", 0), row([1, 2, 3]), [1, 2])
     with pytest.raises(InvalidArgumentError, match="cannot be merged"):
-        statistics.merge(Statistics(DIMENSION + 1, GROUPS))
+        table.merge(SumsTable(DIMENSION + 1, GROUPS))
     with pytest.raises(InvalidArgumentError, match="at least one objective group"):
-        Statistics(DIMENSION, {})
-    assert statistics.keys == ()
+        SumsTable(DIMENSION, {})
+    assert table.keys == ()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from banditroute.core.arrays import FloatArray
-from banditroute.learning.posterior.backends.stacked import Stacked
+from banditroute.learning.posterior.backends.stacked import DenseBackend
 
 GAMMA, STEPS, DIMENSION = 0.99, 8_000, 6
 
@@ -28,7 +28,7 @@ def two_sided(P: FloatArray, x: FloatArray) -> FloatArray:
 
 
 def ours(P: FloatArray, x: FloatArray) -> FloatArray:
-    form = Stacked(DIMENSION, 1, 1.0)
+    form = DenseBackend(DIMENSION, 1, 1.0)
     form.add(np.zeros((1, DIMENSION)))
     form._blocks[0, :DIMENSION] = P
     form.observe(0, x, np.ones(1))

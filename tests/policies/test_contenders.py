@@ -14,7 +14,7 @@ from banditroute.core.objectives import Objective, Objectives
 from banditroute.core.prediction import Prediction
 from banditroute.core.request import Request
 from banditroute.core.situation import Situation
-from banditroute.learning import Belief
+from banditroute.learning import OutcomeModel
 from banditroute.learning.posterior import ridge
 from banditroute.policies import Exploration, LinUCB
 
@@ -36,10 +36,10 @@ def _lazy(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-def a_belief(objectives: Objectives, seed: int, arms: int, lam: float) -> Belief:
+def a_belief(objectives: Objectives, seed: int, arms: int, lam: float) -> OutcomeModel:
     """Arms that were seen not at all to often; some of them have seen the same, so that they tie."""
     rng = np.random.default_rng(seed)
-    belief = Belief(objectives, FEATURES, intercept=True, ridge=lam)
+    belief = OutcomeModel(objectives, FEATURES, intercept=True, ridge=lam)
     kinds = rng.integers(0, arms, size=arms)
     for arm in range(arms):
         belief.add_arm(f"arm {arm}", {})
@@ -85,7 +85,7 @@ class Both:
             assert not prediction.is_exact
             if factors is not None:
                 prediction.scale(1, factors)
-        predictions[1].complete()
+        predictions[1].compute_all()
         self.lazy, self.exact = (a_situation(objectives, seed, prediction) for prediction in predictions)
 
 
@@ -94,7 +94,7 @@ def agree(policy: LinUCB, both: Both) -> None:
     np.testing.assert_allclose(policy.probabilities(both.lazy), expected, rtol=0, atol=1e-12)
     # Asked again, by another controller for instance: the same bits.
     assert policy.score(both.lazy).tobytes() == policy.score(both.lazy).tobytes()
-    assert (both.lazy.prediction.at_most >= both.exact.width * (1 - 1e-9)).all()
+    assert (both.lazy.prediction.width_bound >= both.exact.width * (1 - 1e-9)).all()
 
 
 @settings(max_examples=150, deadline=None)
@@ -131,8 +131,8 @@ def test_few_widths_are_worked_out() -> None:
         situation = Both(ONE_GROUP, seed, arms, 4.0).lazy
         situation = replace(situation, eligible=np.ones(arms, dtype=np.bool_))
         policy.probabilities(situation)
-        at_most = situation.prediction.at_most[:, 0]
-        asked += int((at_most < at_most.max() * (1 - 1e-9)).sum())
+        width_bound = situation.prediction.width_bound[:, 0]
+        asked += int((width_bound < width_bound.max() * (1 - 1e-9)).sum())
     assert 0 < asked < 0.5 * 40 * arms
 
 

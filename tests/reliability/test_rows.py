@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from banditroute.core.runtime.faults import Barrier
+from banditroute.core.runtime.faults import FaultBarrier
 from simulations.reliability.agreement import Agreement
 from simulations.reliability.away import Away
 from simulations.reliability.bits import Kernels, Retractions, Stops
@@ -115,7 +115,7 @@ def test_the_row_holds_and_its_control_is_caught(
     row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What is held back is counted by the rows themselves.
-    monkeypatch.setattr(Barrier, "faults_escape", False)
+    monkeypatch.setattr(FaultBarrier, "faults_escape", False)
     try:
         finding = row.measure(tmp_path, lambda *_: None)
     except NotHere as missing:

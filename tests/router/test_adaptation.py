@@ -24,7 +24,7 @@ from banditroute.controllers import (
 )
 from banditroute.errors import InvalidArgumentError
 from banditroute.learning.posterior import model
-from banditroute.learning.sums.weights import Fading
+from banditroute.learning.sums.weights import EvidenceWeights
 from banditroute.router import choice
 from simulations.reliability.world import a_router, bodies, url
 from tests.router.world import World, lived
@@ -116,7 +116,7 @@ def test_control_a_router_that_forgets_the_weights_is_found_out(
     router = a_router(url(tmp_path / "life.db"), controllers=[MADE["drift"]()])
     world = lived(router, 211)
     router.close()
-    monkeypatch.setattr(Fading, "restore", lambda self, state: None)
+    monkeypatch.setattr(EvidenceWeights, "restore", lambda self, state: None)
     router = world.reopen(url(tmp_path / "life.db"), controllers=[MADE["drift"]()])
     for number in range(211, STEPS):
         world.step(router, number)
@@ -133,8 +133,8 @@ def test_sums_stay_undiscounted_however_they_are_read() -> None:
         router = a_router(controllers=[drift], policy=Uniform(), secret=bytes(32), ids=bodies())
         lived(router, 200)
         assert router._state.belief is not None
-        statistics = router._state.belief.statistics
-        totals.append([statistics.totals(arm, "response").cross.tobytes() for arm in ("small", "large")])
+        table = router._state.belief.table
+        totals.append([table.totals(arm, "response").cross.tobytes() for arm in ("small", "large")])
     assert totals[0] == totals[1]
     assert (still.report()["alarms"], jumpy.report()["alarms"] > 0) == (0, True)
 
@@ -166,7 +166,7 @@ def test_drift_makes_an_arm_uncertain_again_and_says_so() -> None:
 
 
 def test_a_session_is_held_and_marked() -> None:
-    session = Session(AdapterLoad({"a": 1.0, "b": 1.0}, second_price=0.5))
+    session = Session(AdapterLoad({"a": 1.0, "b": 1.0}, utility_per_second=0.5))
     router = Router("r", arms=ARMS, controllers=[session], secret=bytes(32), ids=bodies())
     first = router.route([0.1], session="s")
     second = router.route([0.1], session="s")

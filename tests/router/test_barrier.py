@@ -11,9 +11,9 @@ from banditroute import Router, Uniform
 from banditroute.controllers import Adapter, StaticCache
 from banditroute.core.arrays import FloatArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
-from banditroute.core.runtime.faults import Barrier
+from banditroute.core.runtime.faults import FaultBarrier
 from banditroute.core.situation import Situation
-from banditroute.learning import Belief
+from banditroute.learning import OutcomeModel
 from banditroute.store import MemoryStore
 from simulations.reliability.world import a_router, a_vector, bodies
 from tests.router.world import logged
@@ -48,7 +48,7 @@ FAULTS = {
 
 @pytest.fixture
 def closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Barrier, "faults_escape", False)
+    monkeypatch.setattr(FaultBarrier, "faults_escape", False)
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -84,11 +84,11 @@ def test_a_beliefs_fault_falls_back(monkeypatch: pytest.MonkeyPatch) -> None:
     router = a_router()
     router.route(a_vector(0))
 
-    def broken(self: Belief, x: FloatArray) -> NoReturn:
+    def broken(self: OutcomeModel, x: FloatArray) -> NoReturn:
         raise FloatingPointError("no number")
 
-    monkeypatch.setattr(Belief, "predict", broken)
-    monkeypatch.setattr(Belief, "predict_many", broken)
+    monkeypatch.setattr(OutcomeModel, "predict", broken)
+    monkeypatch.setattr(OutcomeModel, "predict_many", broken)
     assert {decision.cause for decision in router.route_many([[0.0] * 3] * 3)} == {"fallback"}
     assert router.route(a_vector(1)).cause == "fallback"
     assert (router.health()["faults"], router.health()["last_fault"]) == (4, "FloatingPointError: no number")
@@ -147,7 +147,7 @@ class Stumbling(StaticCache):
 
 @pytest.mark.usefixtures("closed")
 def test_a_controller_that_breaks_on_records_stops_neither_choice_nor_learning() -> None:
-    cache = Stumbling({"small": Adapter(load_s=1.0)}, capacity=1, second_price=0.1)
+    cache = Stumbling({"small": Adapter(load_s=1.0)}, capacity=1, utility_per_second=0.1)
     store = MemoryStore()
     router = a_router(store, controllers=[cache])
     decision = router.route(a_vector(0))

@@ -8,7 +8,7 @@ import pytest
 from banditroute import Arm, LinTS, LinUCB, Policy, Router
 from banditroute.core.arrays import FloatArray
 from banditroute.core.situation import Situation
-from banditroute.learning.posterior.group import GroupBelief
+from banditroute.learning.posterior.group import GroupPosterior
 from simulations.reliability.world import SECRET, bodies
 
 SEEDS = 20
@@ -53,12 +53,12 @@ def test_every_seed_ends_on_the_better_arm(policy: Policy) -> None:
 def test_control_the_textbook_stays_where_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
     """A prior of zero, widths in units of one, nothing forced: the first arm for ever."""
 
-    def zero(self: GroupBelief) -> FloatArray:
+    def zero(self: GroupPosterior) -> FloatArray:
         return np.zeros((len(self.positions), self._pool.dimension))
 
-    def one(self: GroupBelief) -> FloatArray:
+    def one(self: GroupPosterior) -> FloatArray:
         return np.ones((1, len(self.positions)))
 
-    monkeypatch.setattr(GroupBelief, "_common_model", zero)
-    monkeypatch.setattr(GroupBelief, "_noise", one)
+    monkeypatch.setattr(GroupPosterior, "_common_model", zero)
+    monkeypatch.setattr(GroupPosterior, "_noise", one)
     assert [share_of_better(Textbook(), seed) for seed in range(SEEDS)] == [0.0] * SEEDS

@@ -31,10 +31,10 @@ def _hastened(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choice, "EPOCH_REQUESTS", 16)
 
 
-def a_cache(second_price: float = 0.15) -> EpochCache:
+def a_cache(utility_per_second: float = 0.15) -> EpochCache:
     """Short epochs, two tiers."""
     epochs = DoublingEpochs(first=11, forced=0.4, repeats=1)
-    return EpochCache(ADAPTERS, capacity=1, second_price=second_price, epochs=epochs, host_capacity=1)
+    return EpochCache(ADAPTERS, capacity=1, utility_per_second=utility_per_second, epochs=epochs, host_capacity=1)
 
 
 def facts(router: Router) -> tuple[str, str]:
@@ -87,7 +87,7 @@ def test_control_a_forgotten_epoch_is_found_out(tmp_path: Path) -> None:
     forgetful = Forgetful(
         ADAPTERS,
         capacity=1,
-        second_price=0.15,
+        utility_per_second=0.15,
         epochs=DoublingEpochs(first=11, forced=0.4, repeats=1),
         host_capacity=1,
     )
@@ -113,7 +113,7 @@ def test_a_replay_believes_nothing_of_arms_that_came_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(model, "REFRESH_EVERY", 10_000)  # no snapshots
-    first, again = (Watching(ADAPTERS, capacity=1, second_price=0.1) for _ in range(2))
+    first, again = (Watching(ADAPTERS, capacity=1, utility_per_second=0.1) for _ in range(2))
     router = a_router(url(tmp_path / "life.db"), controllers=[first])
     world = lived(router, 90)
     router.close()
@@ -126,8 +126,8 @@ def test_a_replay_believes_nothing_of_arms_that_came_later(
 def test_what_is_believed_does_not_depend_on_the_price_of_waiting() -> None:
     """The learner sees the outcomes without the miss: fed the same, it believes the same."""
     digests = []
-    for second_price in (0.0, 0.9):
-        router = a_router(controllers=[a_cache(second_price)], policy=Uniform(), secret=bytes(32))
+    for utility_per_second in (0.0, 0.9):
+        router = a_router(controllers=[a_cache(utility_per_second)], policy=Uniform(), secret=bytes(32))
         lived(router, 120)
         digests.append(router.digest())
     assert digests[0] == digests[1]

@@ -248,7 +248,7 @@ def test_clipped_values_are_learned_at_the_bound_and_kept_as_they_were() -> None
 def test_feedback_of_decisions_that_left_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     from banditroute.router import router as module
 
-    monkeypatch.setattr(module, "LEDGER_DECISIONS", 2)
+    monkeypatch.setattr(module, "RECENT_DECISIONS", 2)
     store = MemoryStore()
     short, ids = decided(store, 8)
     monkeypatch.undo()
@@ -260,7 +260,7 @@ def test_feedback_of_decisions_that_left_memory(monkeypatch: pytest.MonkeyPatch)
             assert router.feedback(identity, quality=0.5).status == "duplicate"
             router.feedback(identity, quality=0.75, amend=True)
     assert short.digest() == long.digest()
-    assert len(short._ledger) == 2
+    assert len(short._recent) == 2
 
 
 def test_an_unknown_decision_is_awaited() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from banditroute.core.ids import BODY_BYTES, DecisionIds, check_seed, made_us, random_body, uniform
+from banditroute.core.ids import BODY_BYTES, DecisionIds, check_seed, key_created_us, random_body, uniform
 from banditroute.errors import InvalidArgumentError, InvalidDecisionIdError
 from simulations.reliability.world import SECRET, a_router, a_vector, bodies, url
 
@@ -84,7 +84,7 @@ def test_bodies_are_in_the_order_of_time(monkeypatch: pytest.MonkeyPatch) -> Non
     for time_ns in (1_700_000_000_123_999_999, 1_700_000_000_124_000_000):
         monkeypatch.setattr("time.time_ns", lambda time_ns=time_ns: time_ns)
         made.append(random_body())
-    assert [made_us(body) for body in made] == [1_700_000_000_123_000, 1_700_000_000_124_000]
+    assert [key_created_us(body) for body in made] == [1_700_000_000_123_000, 1_700_000_000_124_000]
     assert made == sorted(made)
     assert {len(body) for body in made} == {BODY_BYTES}
 

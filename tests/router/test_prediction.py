@@ -19,16 +19,16 @@ def test_what_is_known_is_not_worked_out_again() -> None:
 
     lazy = LazyPrediction(np.zeros((3, 1)), 3.0, np.array([[0.5]]), work_out)
     for arms in ([], [1], [1], [1, 2], [2]):
-        lazy.sharpen(arms)
+        lazy.compute_widths(arms)
     assert asked == [[1], [2]]
     assert not lazy.is_exact
-    assert lazy.at_most.T.tolist() == [[1.5, 1.0, 1.25]]
-    lazy.complete()
-    lazy.complete()
-    lazy.sharpen([0])
+    assert lazy.width_bound.T.tolist() == [[1.5, 1.0, 1.25]]
+    lazy.compute_all()
+    lazy.compute_all()
+    lazy.compute_widths([0])
     assert asked == [[1], [2], None]
     assert lazy.is_exact
-    assert lazy.at_most.T.tolist() == [[0.5, 1.0, 1.25]]
+    assert lazy.width_bound.T.tolist() == [[0.5, 1.0, 1.25]]
 
 
 def test_who_asks_for_a_width_gets_the_exact_one() -> None:

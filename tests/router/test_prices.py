@@ -25,8 +25,8 @@ def learned(clock: Clock, store: object = None) -> Router:
 
 def dollars(router: Router, arm: str = "large") -> tuple[float, float]:
     """What a request is expected to cost, and the width of that."""
-    estimate = router.route(X).expected[arm]["cost_usd"]
-    return estimate.mean, estimate.width
+    expectation = router.route(X).expected[arm]["cost_usd"]
+    return expectation.mean, expectation.width
 
 
 def at(seconds: float) -> datetime:

@@ -68,12 +68,12 @@ def uninterrupted() -> tuple[World, list[tuple[object, ...]]]:
         router._clock = world.clock
         believed = []
         for number in range(STEPS + BEHIND):
-            believed.append(_believed(router))
+            believed.append(_predict_repriced(router))
             world.step(router, number)
     return world, believed
 
 
-def _believed(router: Router) -> tuple[object, ...]:
+def _predict_repriced(router: Router) -> tuple[object, ...]:
     if not router.health()["decided"]:
         return ()
     assert router._state.belief is not None
@@ -90,7 +90,7 @@ def _differs(
     whole, believed = uninterrupted
     number = len(world.ids)
     router = world.reopen(url(Path(path)))
-    differs = _believed(router) != believed[number]
+    differs = _predict_repriced(router) != believed[number]
     for step in range(number, until):
         world.step(router, step)
     router.close()
@@ -144,11 +144,11 @@ def test_memory_stores_resume_too() -> None:
     store = MemoryStore()
     first = a_router(store)
     world = lived(first, 240)
-    expected = _believed(first)
+    expected = _predict_repriced(first)
     for _ in range(3):
         first.close()
         first = world.reopen(store)
-        assert _believed(first) == expected
+        assert _predict_repriced(first) == expected
     assert first._state.position == Position(first.health()["learned"], 240)
 
 

@@ -96,7 +96,7 @@ def test_an_unknown_decision_waits_in_memory_too() -> None:
     first, second = a_router(), a_router()
     identity = first.route(a_vector(1)).id
     second.route(a_vector(1))
-    second._ledger.drop([second._ids.body(identity)])
+    second._recent.drop([second._ids.body(identity)])
     other = a_router(ids=bodies(50)).route(a_vector(1)).id
     assert second.feedback(other, quality=0.5).wait(1).status == "pending"
     with pytest.raises(DecisionExpiredError):

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from banditroute.core.receipt import ReceiptStatus
-from banditroute.router.resolution import Reviser
-from banditroute.store.sql.log import Ledger
+from banditroute.router.resolution import FeedbackResolver
+from banditroute.store.sql.log import RouterLog
 from banditroute.store.sql.store import SqlStore
 from simulations.reliability.world import a_router, a_vector, url
 
@@ -30,7 +30,7 @@ def left_behind(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
         assert two.feedback(identity, quality=0.5).wait(30).status == "pending"
         two.close()
     with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "_fold_some", lambda *_: 0)
+        patch.setattr(RouterLog, "_fold_some", lambda *_: 0)
         assert isinstance(one._store, SqlStore)
         one._store.append(kept).result(30)
         one.close()
@@ -56,9 +56,9 @@ def test_it_is_learned_by_the_router_that_is_opened_next(
     place = url(tmp_path / "routing.db") if kind == "sqlite" else request.getfixturevalue("postgres_url")
     left_behind(place, monkeypatch)
     if not waits:
-        monkeypatch.setattr(Reviser, "revise_stored", _at_once)
+        monkeypatch.setattr(FeedbackResolver, "revise_stored", _at_once)
     assert opened_again(place) == ((1, 0) if waits else (0, 1))
 
 
-def _at_once(reviser: Reviser, decision: Any, feedback: Any, report: Any) -> Any:
+def _at_once(reviser: FeedbackResolver, decision: Any, feedback: Any, report: Any) -> Any:
     return reviser.revise(decision, {record.group: record for record in feedback}, report)

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pytest
 
-from banditroute import Objective, Router, Window
+from banditroute import Objective, OutcomeWindow, Router
 from banditroute.controllers import Choice, Predict
 from banditroute.core.arrays import FloatArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
@@ -22,7 +22,7 @@ def waiting(
     """A router whose quality is awaited for an hour."""
     clock = clock or Clock()
     objectives = (
-        Objective("quality", window=Window(HOUR, **rules)),
+        Objective("quality", window=OutcomeWindow(HOUR, **rules)),
         Objective("latency_s", goal="min", bounds=(0, 30)),
     )
     router = a_router(
@@ -179,7 +179,7 @@ def test_a_request_closes_windows_without_asking_the_database(
     router, clock = waiting(url(tmp_path / "w.db"), missing="default", default=0.25)
     ids = asked(router, requests=2)
     router.flush()
-    router._ledger.drop([router._ids.body(ids[0])])
+    router._recent.drop([router._ids.body(ids[0])])
     clock.now += HOUR
     with monkeypatch.context() as patch:
         for method in ("decision", "flush", "end", "changed", "events"):
@@ -197,8 +197,8 @@ def _asked_in_vain(*_: object, **__: object) -> None:
 
 def test_objectives_of_a_group_wait_together() -> None:
     objectives = [
-        Objective("cost_usd", goal="min", window=Window(60)),
-        Objective("latency_s", goal="min", window=Window(61)),
+        Objective("cost_usd", goal="min", window=OutcomeWindow(60)),
+        Objective("latency_s", goal="min", window=OutcomeWindow(61)),
     ]
     with pytest.raises(InvalidArgumentError, match="group 'response' must have windows of the same rules"):
         a_router(objectives=objectives, preferences={"cost_usd": 1})
@@ -217,9 +217,9 @@ def test_objectives_of_a_group_wait_together() -> None:
 )
 def test_a_window_without_sense_is_refused(rules: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
-        Window(**rules)
+        OutcomeWindow(**rules)
 
 
 def test_a_default_outside_the_bounds_is_refused() -> None:
     with pytest.raises(BanditRouteError, match=r"'quality' = 2 is outside \[0, 1\]"):
-        Objective("quality", window=Window(1, missing="default", default=2.0))
+        Objective("quality", window=OutcomeWindow(1, missing="default", default=2.0))

@@ -182,7 +182,7 @@ def test_a_reading_that_breaks_off_goes_on_where_it_stopped(
         with pytest.raises(StoreUnavailableError):
             two.sync()
     assert 0 < two.health()["decided"] < 7
-    two._ledger.drop([*two._ledger._entries])
+    two._recent.drop([*two._recent._entries])
     assert in_step(both) == replayed(tmp_path)
     assert two.health()["decided"] == two.health()["learned"] == 7
     closed(both)

@@ -195,11 +195,11 @@ def test_recorded_workloads_give_the_known_baselines(name: str, best: float, uni
 
 def whole(workload: Workload, part: Comparison) -> Comparison:
     """The baselines of all of a workload, without replaying it."""
-    from banditroute.evaluation import objectives_for
+    from banditroute.evaluation import infer_objectives
 
     return Comparison(
         workload=workload,
-        objectives=Objectives(objectives_for(workload, part.preferences)),
+        objectives=Objectives(infer_objectives(workload, part.preferences)),
         preferences=part.preferences,
         policies=part.policies,
         seeds=part.seeds,

@@ -8,7 +8,7 @@ import pytest
 
 from banditroute.core.log import ReportRecord
 from banditroute.errors import StoreError
-from banditroute.store.semantics.canonical import seal_of
+from banditroute.store.semantics.canonical import content_digest
 from banditroute.store.semantics.merge import to_held
 from banditroute.store.sql.decode import DECISION_COLUMNS, FEEDBACK_COLUMNS, to_decisions, to_feedbacks
 from banditroute.store.sql.encode import (
@@ -117,16 +117,18 @@ def test_feedback_that_does_not_fit_is_no_record(changes: dict[str, Any], senten
 def test_rows_say_what_was_said_by_the_same_bytes_in_every_version() -> None:
     """Others would take what is said again for something else, and refuse it."""
     first = feedback_of(ONE, 1, values=(5,), outcomes={"quality": 0.25})
-    assert seal_of(first).hex() == "c05681f62c7b924f99c93c3fc0ca24d1"
-    assert to_held(first).seal == seal_of(first)
+    assert content_digest(first).hex() == "c05681f62c7b924f99c93c3fc0ca24d1"
+    assert to_held(first).digest == content_digest(first)
     others = [
         replace(first, arm="small"),
         replace(first, outcomes={"quality": 0.5}),
         replace(first, values=(6,)),
         replace(first, values=None),
     ]
-    assert len({seal_of(record) for record in (first, *others)}) == 5
-    assert seal_of(replace(first, body=bytes(16), source="judge", received_us=0, revision=3)) == seal_of(first)
+    assert len({content_digest(record) for record in (first, *others)}) == 5
+    assert content_digest(
+        replace(first, body=bytes(16), source="judge", received_us=0, revision=3)
+    ) == content_digest(first)
     report = ReportRecord(ONE.body, {"quality": 0.25}, "small", None, True, 9)
     assert report_row(report, 1)["payload"].hex() == "f69079b2bfd998431706316dd419a0e3"
     payloads = {

@@ -9,7 +9,7 @@ import pytest
 from banditroute.core.log import ReportRecord
 from banditroute.core.spec import RouterSpec
 from banditroute.errors import RouterMismatchError, StoreError
-from banditroute.store.semantics.compatibility import fitted
+from banditroute.store.semantics.compatibility import reconcile_spec
 from banditroute.store.semantics.limits import LARGEST_VALUE, Limits
 from banditroute.store.sql.rows import named
 from banditroute.testing import SPEC, a_decision, feedback_of
@@ -80,11 +80,11 @@ def test_how_a_row_is_called() -> None:
 
 def test_the_shape_of_a_router_stays() -> None:
     given = replace(SPEC, policy={"name": "LinTS"})
-    assert fitted(SPEC, given) == given
+    assert reconcile_spec(SPEC, given) == given
     unknown = replace(SPEC, dimension=None)
-    assert fitted(unknown, SPEC).dimension == fitted(SPEC, unknown).dimension == 3
+    assert reconcile_spec(unknown, SPEC).dimension == reconcile_spec(SPEC, unknown).dimension == 3
     changes: dict[str, Any] = {"objectives": SPEC.objectives[:1], "dimension": 4, "intercept": False, "x_max": 5.0}
     for name, value in changes.items():
         other: RouterSpec = but(SPEC, **{name: value})
         with pytest.raises(RouterMismatchError, match=f"router 'support' is stored with {name} "):
-            fitted(SPEC, other)
+            reconcile_spec(SPEC, other)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import DBAPIError
 
 from banditroute.errors import StoreError, StoreUnavailableError
-from banditroute.store.databases.base import Raced
+from banditroute.store.databases.base import WriteConflict
 from banditroute.store.databases.postgres import Postgres
 from banditroute.store.maintenance import views
 from banditroute.store.maintenance.upgrade import Upgrade, upgrade
@@ -183,13 +183,13 @@ def test_who_comes_second_is_tried_again_until_patience_ends(store: SqlStore, po
     def work(connection: Connection) -> str:
         calls.append(connection)
         if len(calls) < 3:
-            raise Raced
+            raise WriteConflict
         return "done"
 
     assert database(store).write("working", work) == "done"
     impatient = Postgres(make_url(postgres_url), patience=-1.0)
     with pytest.raises(StoreUnavailableError, match=r"^working: other workers were always first$"):
-        impatient.write("working", lambda connection: _raise(Raced()))
+        impatient.write("working", lambda connection: _raise(WriteConflict()))
     impatient.dispose()
 
 

@@ -8,16 +8,16 @@ import pytest
 from banditroute.core.arms import Arm
 from banditroute.core.log import ArmRecord
 from banditroute.errors import FeedbackConflictError
-from banditroute.store.semantics.merge import Held, lasting, settled
+from banditroute.store.semantics.merge import StoredRevision, merge_arm, merge_feedback
 from banditroute.testing import a_decision, feedback_of
 
 FIRST = feedback_of(a_decision(1), 0, arm="small", values=(5,), outcomes={"quality": 0.5}, received_us=10)
-STORED = Held(0, "small", (5,), b"first", 10)
+STORED = StoredRevision(0, "small", (5,), b"first", 10)
 
 
-def after(*stored: Held, seal: bytes = b"other", **changes: Any) -> list[tuple[Any, ...]]:
+def after(*stored: StoredRevision, digest: bytes = b"other", **changes: Any) -> list[tuple[Any, ...]]:
     """Arm, revision, values and previous of what is new."""
-    found = settled(stored, replace(FIRST, **changes), seal)
+    found = merge_feedback(stored, replace(FIRST, **changes), digest)
     return [(each.arm, each.revision, each.values, each.previous) for each in found]
 
 
@@ -29,16 +29,16 @@ def test_first_values_are_revision_0_whatever_their_worker_thought() -> None:
 
 
 def test_what_is_there_is_not_stored_again() -> None:
-    assert after(STORED, seal=b"first") == []
+    assert after(STORED, digest=b"first") == []
     assert after(STORED, by_default=True, values=(0,)) == []
-    amended = Held(1, "small", (6,), b"second", 20)
-    assert after(STORED, amended, seal=b"first", revision=1, previous=(4,)) == []
+    amended = StoredRevision(1, "small", (6,), b"second", 20)
+    assert after(STORED, amended, digest=b"first", revision=1, previous=(4,)) == []
     # The same words at another time are another wish.
-    assert after(STORED, amended, seal=b"first", amends=True, received_us=30) == [("small", 2, (5,), (6,))]
+    assert after(STORED, amended, digest=b"first", amends=True, received_us=30) == [("small", 2, (5,), (6,))]
 
 
 def test_a_default_stands_in_for_what_is_lost() -> None:
-    assert after(Held(0, "", None, b"", 0), by_default=True, values=(0,)) == [("small", 1, (0,), None)]
+    assert after(StoredRevision(0, "", None, b"", 0), by_default=True, values=(0,)) == [("small", 1, (0,), None)]
 
 
 def test_other_first_values_contradict_unless_they_amend_or_a_default_stands_there() -> None:
@@ -58,12 +58,12 @@ def test_an_amendment_takes_out_what_is_stored() -> None:
 def test_what_moves_is_taken_from_the_arm_that_learned_it() -> None:
     moved = [("small", 1, None, (5,)), ("large", 2, (6,), None)]
     assert after(STORED, values=(6,), revision=1, previous=(5,), arm="large") == moved
-    retraction, _ = settled([STORED], replace(FIRST, arm="large", values=(6,), amends=True), b"other")
+    retraction, _ = merge_feedback([STORED], replace(FIRST, arm="large", values=(6,), amends=True), b"other")
     assert retraction.outcomes == {}
 
 
 def test_after_a_retraction_values_are_first_ones() -> None:
-    retracted = Held(1, "small", None, b"second", 20)
+    retracted = StoredRevision(1, "small", None, b"second", 20)
     assert after(STORED, retracted, values=(6,), revision=2, arm="large") == [("large", 2, (6,), None)]
     assert after(STORED, retracted, values=(6,), revision=1, previous=(5,)) == [("small", 2, (6,), None)]
     assert after(STORED, retracted, values=None, revision=2, outcomes={}) == []
@@ -73,7 +73,7 @@ def test_what_is_retired_stays_so() -> None:
     def arm(status: Any, successor: str | None = None) -> ArmRecord:
         return ArmRecord(Arm("small"), status, successor, 0, 0)
 
-    assert lasting(None, arm("active")) == arm("active")
-    assert lasting(arm("draining"), arm("active")) == arm("active")
-    assert lasting(arm("retired", "large"), arm("active", "other")) == arm("retired", "large")
-    assert lasting(arm("retired"), arm("active", "other")) == arm("retired", "other")
+    assert merge_arm(None, arm("active")) == arm("active")
+    assert merge_arm(arm("draining"), arm("active")) == arm("active")
+    assert merge_arm(arm("retired", "large"), arm("active", "other")) == arm("retired", "large")
+    assert merge_arm(arm("retired"), arm("active", "other")) == arm("retired", "other")

@@ -21,14 +21,14 @@ from banditroute.errors import (
     StoreUnavailableError,
 )
 from banditroute.store.databases.sqlite import Sqlite
-from banditroute.store.semantics.results import Fate, Fates
+from banditroute.store.semantics.results import WriteResult, WriteResults
 from banditroute.store.spool import commit
 from banditroute.store.spool import commit as spool_commit
 from banditroute.store.spool.codec import decoded, encoded
 from banditroute.store.spool.commit import REPLAY_RECORDS, SpoolingCommit
 from banditroute.store.spool.directory import Spools
 from banditroute.store.spool.file import FRAME, HEADER, SPOOL_BYTES, Spool
-from banditroute.store.sql.log import Ledger
+from banditroute.store.sql.log import RouterLog
 from banditroute.store.sql.store import SqlStore
 from banditroute.testing import a_decision, feedback_of, open_router, summing
 
@@ -69,7 +69,7 @@ class Database:
         self.takes_s = 0.0
         self._clock = clock
 
-    def __call__(self, records: Sequence[LogRecord]) -> Fates:
+    def __call__(self, records: Sequence[LogRecord]) -> WriteResults:
         numbers = [number_of(record) for record in records]
         self.calls.append(numbers)
         self._clock.now += self.takes_s
@@ -78,7 +78,7 @@ class Database:
         for number in numbers:
             if number in self.refuses:
                 raise self.refuses[number]
-        fates: dict[int, Fate] = {}
+        fates: dict[int, WriteResult] = {}
         for place, number in enumerate(numbers):
             if number in self.conflicts:
                 fates[place] = self.conflicts[number]
@@ -432,7 +432,7 @@ def test_a_tick_while_the_store_is_being_opened_drops_nothing_twice(
     world.commit.abandon()
     world.database.error, world.database.takes_s = None, spool_commit.REPLAY_S
 
-    def slowly(records: Sequence[LogRecord]) -> Fates:
+    def slowly(records: Sequence[LogRecord]) -> WriteResults:
         if not ticking.ident:
             ticking.start()
             # The writer's thread comes in here, or waits outside.
@@ -558,7 +558,7 @@ def test_within_one_life_the_order_is_kept(
 class Overtaking(SpoolingCommit):
     """The negative control: asks the database first, whatever waits."""
 
-    def __call__(self, records: Sequence[LogRecord]) -> Fates:
+    def __call__(self, records: Sequence[LogRecord]) -> WriteResults:
         try:
             return self._inner(records)
         except StoreUnavailableError:
@@ -582,13 +582,13 @@ def held_feedback(path: Path) -> list[tuple[int, bytes]]:
         database.close()
 
 
-def in_sqlite(path: Path) -> tuple[Callable[[Sequence[LogRecord]], Fates], Callable[[], None]]:
+def in_sqlite(path: Path) -> tuple[Callable[[Sequence[LogRecord]], WriteResults], Callable[[], None]]:
     """The ledger of a router in a new SQLite file, and how to let go of it."""
     store = SqlStore(f"sqlite:///{path}")
     open_router(store)
     store.close()
     database = Sqlite(path, patience=0.02)
-    return Ledger(database, "store", 1, "worker", summing, unrevised), database.dispose
+    return RouterLog(database, "store", 1, "worker", summing, unrevised), database.dispose
 
 
 def unrevised(*_: object) -> list[Any]:

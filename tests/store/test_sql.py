@@ -264,8 +264,8 @@ def test_no_row_is_logged_even_at_debug(tmp_path: Path, caplog: pytest.LogCaptur
 
 def test_what_a_fold_remembers_does_not_grow_with_the_log(store: SqlStore, path: Path) -> None:
     assert store._opened is not None
-    assert store._opened._entered is not None
-    folder = store._opened._entered.folding._folder
+    assert store._opened._current is not None
+    folder = store._opened._current.folding._folder
     decisions = [a_decision(number) for number in range(1, 601)]
     append(store, *decisions)
     late = (5, 7, 311, 313)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select, text
 from banditroute.core.log import FeedbackRecord, LogRecord, StateKey
 from banditroute.store.databases.postgres import Postgres
 from banditroute.store.schema import tables
-from banditroute.store.sql.log import Ledger
+from banditroute.store.sql.log import RouterLog
 from banditroute.store.sql.read import arm_ids
 from banditroute.store.sql.store import SqlStore
 from banditroute.testing import SPEC, a_decision, append, feedback_of, open_router, summing
@@ -41,11 +41,11 @@ def wrong(store: SqlStore) -> set[str]:
     return found
 
 
-def ledger_of(store: SqlStore) -> Ledger:
+def log_of(store: SqlStore) -> RouterLog:
     """The ledger of a store whose own threads do nothing any more."""
     assert store._opened is not None
     store._opened.stop()
-    return store._opened._inside().folding
+    return store._opened._session().folding
 
 
 class Watermark:
@@ -70,7 +70,7 @@ class Committer:
     def __init__(self, store: SqlStore, records: list[LogRecord]) -> None:
         self.appended, self.go = threading.Event(), threading.Event()
         assert store._opened is not None
-        ledger = store._opened._inside().folding
+        ledger = store._opened._session().folding
 
         def work(connection: Connection) -> None:
             ledger._appender.append(connection, records)
@@ -112,7 +112,7 @@ def folding_at_once(url: str) -> set[str]:
     for store in stores:
         open_router(store)
     append(stores[0], ONE, TWO)
-    first, second = map(ledger_of, stores)
+    first, second = map(log_of, stores)
     first([feedback_of(ONE, 1), feedback_of(TWO, 2)])
     folded, go = threading.Event(), threading.Event()
     errors: list[BaseException] = []
@@ -146,7 +146,7 @@ def folding_at_once(url: str) -> set[str]:
 
 
 def wrong_without_flush(store: SqlStore) -> set[str]:
-    ledger_of(store).fold()
+    log_of(store).fold()
     flush, store.flush = store.flush, lambda: None  # type: ignore[method-assign]
     try:
         return wrong(store)
@@ -214,7 +214,7 @@ def test_a_dead_workers_rows_are_folded(url: str) -> None:
     """What it appended and did not fold is in the journal as soon as anybody opens the router."""
     dead = SqlStore(url)
     open_router(dead)
-    ledger_of(dead)([ONE, feedback_of(ONE, 1)])
+    log_of(dead)([ONE, feedback_of(ONE, 1)])
     dead._database.dispose()
     heir = SqlStore(url)
     assert open_router(heir).end == (1, 1)

@@ -7,7 +7,7 @@ import pytest
 
 from banditroute.core.log import LogRecord, SpaceRecord
 from banditroute.errors import FeedbackConflictError, StoreError, StoreUnavailableError
-from banditroute.store.semantics.results import Fate, Fates
+from banditroute.store.semantics.results import WriteResult, WriteResults
 from banditroute.store.sql.ticking import Tick
 from banditroute.store.sql.writer import GROUP_RECORDS, Writer
 
@@ -17,14 +17,16 @@ PATIENCE = 30
 class Commits:
     """Remembers each group; refuses those that hold a ``bad`` dimension, and waits at the gate."""
 
-    def __init__(self, bad: dict[int, Exception] | None = None, fates: dict[int, Fate] | None = None) -> None:
+    def __init__(
+        self, bad: dict[int, Exception] | None = None, fates: dict[int, WriteResult] | None = None
+    ) -> None:
         self.bad = bad or {}
         self.fates = fates or {}
         self.groups: list[list[int]] = []
         self.entered, self.gate = threading.Event(), threading.Event()
         self.gate.set()
 
-    def __call__(self, records: Sequence[LogRecord]) -> Fates:
+    def __call__(self, records: Sequence[LogRecord]) -> WriteResults:
         self.entered.set()
         self.gate.wait(PATIENCE)
         dimensions = [record.dimension for record in records if isinstance(record, SpaceRecord)]
@@ -95,7 +97,7 @@ def test_a_database_that_is_away_fails_the_whole_group_once() -> None:
 
 
 def test_each_append_gets_the_weakest_of_its_own_fates() -> None:
-    fates: dict[int, Fate] = {
+    fates: dict[int, WriteResult] = {
         2: "duplicate",
         4: "buffered",
         5: "pending",

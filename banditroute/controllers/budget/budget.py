@@ -103,9 +103,9 @@ class Budget:
         self._times_us: deque[int] = deque(maxlen=window)
         self._prices: Prices | None = None
         self._wait = 0
-        self._drag = np.zeros(len(allowances))
+        self._overspend = np.zeros(len(allowances))
         # What to expect of arms that sent no bill yet, and prices that moved: as the last situation said.
-        self._unknown: dict[str, list[float]] = {}
+        self._cost_priors: dict[str, list[float]] = {}
         self._factors: dict[str, float] = {}
 
     @property
@@ -158,7 +158,7 @@ class Budget:
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
         """Charge a decision; at its time, solve for the price anew."""
-        self._hear(record)
+        self._read_effects(record)
         x = from_feature_row(record.row)[np.newaxis]
         costs = self._expected(record, x)[0]
         amounts = tuple(costs[record.arms.index(record.arm)].tolist())
@@ -169,7 +169,7 @@ class Budget:
         charge = Charge(record.arm, self._factors.get(record.arm, 1.0), amounts, counted)
         self._account.charge(record.body, charge, elapsed_s=elapsed_s)
         if counted:
-            self._feel_drag(record, costs)
+            self._update_overspend(record, costs)
             self._wait -= 1
             if self._wait <= 0:
                 self._solve(record, predict)
@@ -193,7 +193,7 @@ class Budget:
             if factor > 0:
                 self._forecasts[j].learn(record.arm, record.row, amount / factor)
 
-    def _hear(self, record: DecisionRecord) -> None:
+    def _read_effects(self, record: DecisionRecord) -> None:
         said = record.effects.get(self.name)
         if said is None:
             # A fallback, which says nothing.
@@ -203,11 +203,11 @@ class Budget:
             if any(forecast.level(arm) is None for forecast in self._forecasts):
                 stated = [said.get("expected", {}).get(name, {}).get(arm) for name in self.resources]
                 if None not in stated:
-                    self._unknown[arm] = stated
+                    self._cost_priors[arm] = stated
             else:
-                self._unknown.pop(arm, None)
+                self._cost_priors.pop(arm, None)
 
-    def _feel_drag(self, record: DecisionRecord, costs: FloatArray) -> None:
+    def _update_overspend(self, record: DecisionRecord, costs: FloatArray) -> None:
         """How much more is spent than was planned at the price: for exploration, or by other controllers."""
         if self._prices is None or record.mean.shape[1] != len(record.weights):
             return
@@ -217,7 +217,7 @@ class Budget:
         for share, price in self._prices.mixture:
             plan += share * costs[int((utility - costs @ price).argmax())]
         surplus = record.probabilities @ costs - plan
-        self._drag = self._drag + (surplus - self._drag) / min(self._account.requests, _DRAG_MEMORY)
+        self._overspend = self._overspend + (surplus - self._overspend) / min(self._account.requests, _DRAG_MEMORY)
 
     def _solve(self, record: DecisionRecord, predict: Predict) -> None:
         gone = {arm for arm, rule in record.excluded.items() if rule.startswith("status ")}
@@ -229,7 +229,7 @@ class Budget:
         utility = self._optimistic(mean, width, record.weights)
         costs = self._expected(record, from_feature_row(rows))
         self._prices = solve(
-            utility[:, places], costs[:, places], self._allowance() - self._drag, margin=self._margin()
+            utility[:, places], costs[:, places], self._allowance() - self._overspend, margin=self._margin()
         )
 
     def _prices_for(self, situation: Situation, costs: FloatArray) -> Prices:
@@ -260,7 +260,7 @@ class Budget:
     def _expected(self, record: DecisionRecord, X: FloatArray) -> FloatArray:
         """The same for contexts, shape (contexts, arms, resources), as far as the record's effects tell."""
         nothing = [np.nan] * len(self.resources)
-        believed = np.array([self._unknown.get(arm, nothing) for arm in record.arms])
+        believed = np.array([self._cost_priors.get(arm, nothing) for arm in record.arms])
         factors = self._price_factors(np.array([self._factors.get(arm, 1.0) for arm in record.arms]))
         return expected(self._forecasts, record.arms, X, believed, factors)
 
@@ -305,8 +305,8 @@ class Budget:
             if prices is None
             else [prices.low.tolist(), prices.high.tolist(), prices.share, prices.slack.tolist()],
             "wait": self._wait,
-            "drag": self._drag.tolist(),
-            "unknown": {arm: [*amounts] for arm, amounts in self._unknown.items()},
+            "drag": self._overspend.tolist(),
+            "unknown": {arm: [*amounts] for arm, amounts in self._cost_priors.items()},
             "factors": dict(self._factors),
         }
 
@@ -324,6 +324,6 @@ class Budget:
             low, high, share, slack = state["prices"]
             self._prices = Prices(np.array(low), np.array(high), share, np.array(slack))
         self._wait = state["wait"]
-        self._drag = np.array(state["drag"])
-        self._unknown = {arm: [*amounts] for arm, amounts in state["unknown"].items()}
+        self._overspend = np.array(state["drag"])
+        self._cost_priors = {arm: [*amounts] for arm, amounts in state["unknown"].items()}
         self._factors = dict(state["factors"])

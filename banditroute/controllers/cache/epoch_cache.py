@@ -40,7 +40,7 @@ class EpochCache(PricedCache):
     Args:
         adapters: Arm → its adapter.
         capacity: Of the GPU, in the unit of the adapters' sizes (slots by default).
-        second_price: What a second of waiting costs, in units of utility. [utility/s] ≥ 0
+        utility_per_second: What a second of waiting costs, in units of utility. [utility/s] ≥ 0
         epochs: Their lengths and their forced exploration.
         optimism: Which multiple of its width is added to an arm's mean where residents are chosen by draws from
             the belief: at 0 a set that is a little too poor may be held for long. ≥ 0
@@ -61,7 +61,7 @@ class EpochCache(PricedCache):
         adapters: Mapping[str, Adapter],
         *,
         capacity: float,
-        second_price: float,
+        utility_per_second: float,
         epochs: Epochs | None = None,
         optimism: float = 0.25,
         host_capacity: float = 0.0,
@@ -71,7 +71,11 @@ class EpochCache(PricedCache):
         seed: int = 0,
     ) -> None:
         super().__init__(
-            adapters, capacity=capacity, second_price=second_price, residency=residency, initial=initial
+            adapters,
+            capacity=capacity,
+            utility_per_second=utility_per_second,
+            residency=residency,
+            initial=initial,
         )
         if not (isinstance(optimism, int | float) and 0 <= optimism < np.inf):
             raise InvalidArgumentError(f"optimism = {optimism!r} must be a finite number, at least 0")
@@ -144,7 +148,9 @@ class EpochCache(PricedCache):
         values = utilities[places]
         sizes = np.array([self.adapters[arm].size for arm in names])
         miss = self._prices_from(names, Level.HOST if self.host_capacity else Level.DISK)
-        load = self.second_price * np.array([self.adapters[arm].seconds_from(self.level(arm)) for arm in names])
+        load = self.utility_per_second * np.array(
+            [self.adapters[arm].seconds_from(self.level(arm)) for arm in names]
+        )
         ready = utilities[others].max(axis=0, initial=-np.inf)
         floor = np.maximum(ready, (values - miss[:, np.newaxis]).max(axis=0))
         chosen = best_set(values, floor, self._per_window(load), sizes, self.capacity)
@@ -167,7 +173,7 @@ class EpochCache(PricedCache):
         return load * len(self._rows) / self.epochs.length(self.epoch + 1)
 
     def _prices_from(self, names: list[str], level: Level) -> FloatArray:
-        return self.second_price * np.array([self.adapters[arm].seconds_from(level) for arm in names])
+        return self.utility_per_second * np.array([self.adapters[arm].seconds_from(level) for arm in names])
 
     def state(self) -> Mapping[str, Any]:
         """Residents, place in the epoch, and the rows of its window as base64 of int32."""

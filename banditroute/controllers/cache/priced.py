@@ -35,14 +35,14 @@ class CachePlan:
 class PricedCache(ABC):
     """Prices arms that are not resident by the seconds of their loading; subclasses choose who is resident.
 
-    The index of an arm becomes utility − ``second_price`` × seconds until it serves. The learner sees the outcome
-    as reported, before this price: what is believed of an arm does not depend on where it happened to lie.
+    The index of an arm becomes utility − ``utility_per_second`` × seconds until it serves. The learner sees the
+    outcome as reported, before this price: what is believed of an arm does not depend on where it happened to lie.
     Arms without an adapter are always ready.
 
     Args:
         adapters: Arm → its adapter.
         capacity: Of the GPU, in the unit of the adapters' sizes (slots by default).
-        second_price: What a second of waiting costs, in units of utility. [utility/s] ≥ 0
+        utility_per_second: What a second of waiting costs, in units of utility. [utility/s] ≥ 0
         residency: Evidence of where adapters lie; by default the controller's own plan.
     """
 
@@ -53,15 +53,17 @@ class PricedCache(ABC):
         adapters: Mapping[str, Adapter],
         *,
         capacity: float,
-        second_price: float,
+        utility_per_second: float,
         residency: Residency | None = None,
         initial: Iterable[str] | None = None,
     ) -> None:
         self.adapters = checked_adapters(adapters, capacity)
-        if not (isinstance(second_price, int | float) and 0 <= second_price < np.inf):
-            raise InvalidArgumentError(f"second_price = {second_price!r} must be a finite number, at least 0")
+        if not (isinstance(utility_per_second, int | float) and 0 <= utility_per_second < np.inf):
+            raise InvalidArgumentError(
+                f"utility_per_second = {utility_per_second!r} must be a finite number, at least 0"
+            )
         self.capacity = capacity
-        self.second_price = float(second_price)
+        self.utility_per_second = float(utility_per_second)
         self._residency = residency
         self._resident: dict[str, None] = dict.fromkeys(
             self._fitting(self.adapters if initial is None else initial)
@@ -154,7 +156,9 @@ class PricedCache(ABC):
     def _miss_cost(self, arm: str, levels: Mapping[str, Level]) -> float:
         adapter = self.adapters.get(arm)
         return (
-            0.0 if adapter is None else self.second_price * adapter.seconds_from(levels.get(arm, self.level(arm)))
+            0.0
+            if adapter is None
+            else self.utility_per_second * adapter.seconds_from(levels.get(arm, self.level(arm)))
         )
 
     def _evidence(self) -> Mapping[str, Level]:

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from banditroute.controllers.base import Choice, Outlook, Predict, Shrink
+from banditroute.controllers.base import Choice, DiscountRequest, OutcomePrediction, Predict
 from banditroute.controllers.drift.detectors import ADWIN, Detector, PageHinkley
 from banditroute.core.arrays import FloatArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.situation import Situation
 from banditroute.errors import InvalidArgumentError
 from banditroute.policies.checks import require_count, require_share
-from banditroute.policies.exploration import spread
+from banditroute.policies.exploration import mix_uniform
 
 STANDARD_DETECTORS: tuple[Detector, ...] = (ADWIN(), PageHinkley())
 KEPT_ALARMS = 50
@@ -44,7 +44,7 @@ class Drift:
     replay, and weigh down whole epochs.
 
     Args:
-        detectors: Which makes of detectors; any of them may raise the alarm.
+        detectors: Which factories of detectors; any of them may raise the alarm.
         halvings: h, how often the weight of the past is halved by an alarm. [1, 40]
         grace: So many outcomes of an arm are not looked at, at its beginning and after an alarm, while it is being
             learned anew. ≥ 0
@@ -70,7 +70,7 @@ class Drift:
         watch_requests: int = 5_000,
     ) -> None:
         if not detectors or not all(callable(detector) for detector in detectors):
-            raise InvalidArgumentError("detectors must be one or more makes of detectors, such as ADWIN()")
+            raise InvalidArgumentError("detectors must be one or more factories of detectors, such as ADWIN()")
         if isinstance(halvings, bool) or not isinstance(halvings, int) or not 1 <= halvings <= 40:
             raise InvalidArgumentError(f"halvings = {halvings!r} must be an integer from 1 to 40")
         if isinstance(window, bool) or not isinstance(window, int) or window < LEAST_WINDOW:
@@ -98,7 +98,7 @@ class Drift:
         if not watched:
             return probabilities
         share = min(self.watch_share * len(watched), _WIDEST_WATCH)
-        return spread(probabilities, share, np.array([arm in watched for arm in situation.arms]))
+        return mix_uniform(probabilities, share, np.array([arm in watched for arm in situation.arms]))
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
         """Which arms are watched, and how many alarms there were."""
@@ -109,16 +109,16 @@ class Drift:
         if self._watched:
             self._watched = {arm: left - 1 for arm, left in self._watched.items() if left > 1}
 
-    def watch(self, record: FeedbackRecord, outlook: Outlook) -> Sequence[Shrink]:
+    def observe(self, record: FeedbackRecord, outlook: OutcomePrediction) -> Sequence[DiscountRequest]:
         """Let the detectors of this arm see its residuals; an alarm demands that its past counts for less."""
         assert record.values is not None
-        surprises = outlook.surprise(record.values).tolist()
+        surprises = outlook.standardised_residual(record.values).tolist()
         alarms = []
-        for objective, surprise in zip(outlook.names, surprises, strict=True):
+        for objective, standardised_residual in zip(outlook.names, surprises, strict=True):
             stream = self._streams.get((record.arm, objective))
             if stream is None:
                 stream = self._streams[record.arm, objective] = _Stream(self.detectors, self.grace, self.window)
-            if stream.alarmed_by(surprise):
+            if stream.alarmed_by(standardised_residual):
                 alarms.append({"arm": record.arm, "objective": objective, "surprise": stream.recent()})
         if not alarms:
             return ()
@@ -131,13 +131,13 @@ class Drift:
         self._count += len(alarms)
         if self.watch_share and self.watch_requests:
             self._watched = {**self._watched, record.arm: self.watch_requests}
-        return [Shrink(record.arm, record.group, self.halvings)]
+        return [DiscountRequest(record.arm, record.group, self.halvings)]
 
     def learned(self, record: FeedbackRecord) -> None:
-        """Nothing: :meth:`watch` saw it."""
+        """Nothing: :meth:`observe` saw it."""
 
     def report(self) -> Mapping[str, Any]:
-        """Number of alarms, watched arms and the last alarms: arm, objective, mean surprise, when."""
+        """Number of alarms, watched arms and the last alarms: arm, objective, mean standardised_residual, when."""
         last = [dict(each) for each in self._alarms]
         return {"alarms": self._count, "watched": sorted(self._watched), "last": last}
 
@@ -178,17 +178,17 @@ class _Stream:
     residuals are measured once more, by what is usual in this stream.
     """
 
-    __slots__ = ("_detectors", "_doubt", "_grace", "_makes", "_seen", "_squares", "_values", "_window")
+    __slots__ = ("_detectors", "_doubt", "_factories", "_grace", "_seen", "_squares", "_values", "_window")
 
-    def __init__(self, makes: Sequence[Detector], grace: int, window: int) -> None:
-        self._makes, self._grace, self._window = makes, grace, window
+    def __init__(self, factories: Sequence[Detector], grace: int, window: int) -> None:
+        self._factories, self._grace, self._window = factories, grace, window
         self._seen, self._squares, self._doubt = 0, 0.0, 0
         self._begin([])
 
-    def alarmed_by(self, surprise: float) -> bool:
+    def alarmed_by(self, standardised_residual: float) -> bool:
         """See a residual; outliers count for three deviations, lest a few of them look like a change."""
         usual = math.sqrt((_PRIOR_ROWS + self._squares) / (_PRIOR_ROWS + self._seen))
-        clipped = min(max(surprise / usual, -_CLIP), _CLIP)
+        clipped = min(max(standardised_residual / usual, -_CLIP), _CLIP)
         self._seen += 1
         self._squares += (clipped * usual) ** 2
         if self._seen <= self._grace:
@@ -226,7 +226,7 @@ class _Stream:
 
     def _begin(self, values: list[int]) -> None:
         self._values = values
-        self._detectors = [make() for make in self._makes]
+        self._detectors = [make() for make in self._factories]
         for value in values:
             self._detected(value)
 

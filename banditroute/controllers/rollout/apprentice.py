@@ -8,16 +8,16 @@ import numpy as np
 from banditroute.controllers.base import Choice, Predict
 from banditroute.controllers.checks import require_inside, require_number
 from banditroute.controllers.rollout.incumbent import Incumbent
-from banditroute.controllers.rollout.trial import QUALITY, Trial
+from banditroute.controllers.rollout.trial import QUALITY, ABTest
 from banditroute.core.arrays import FloatArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.request import Request
 from banditroute.core.situation import Situation
 from banditroute.errors import InvalidArgumentError
-from banditroute.learning.confidence import RunningMean
+from banditroute.learning.confidence import ConfidenceSequence
 
 
-class Apprentice(Trial):
+class Apprentice(ABTest):
     """The incumbent decides all but a share of the traffic until agreement or lift is shown, then the router.
 
     Shown is: that the router would do what the incumbent does, on average over all requests so far (lower bound
@@ -54,7 +54,7 @@ class Apprentice(Trial):
         self._own = float(share)
         self.least_agreement = require_inside("agreement", agreement)
         self.margin = require_number("margin", margin)
-        self._overlap = RunningMean(confidence=confidence)
+        self._overlap = ConfidenceSequence(confidence=confidence)
         self._promoted = False
 
     @property

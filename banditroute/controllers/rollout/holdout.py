@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from banditroute.controllers.checks import require_inside
 from banditroute.controllers.rollout.incumbent import Incumbent
-from banditroute.controllers.rollout.trial import QUALITY, Trial
+from banditroute.controllers.rollout.trial import QUALITY, ABTest
 from banditroute.core.ids import uniform
 from banditroute.core.log import DecisionRecord
 from banditroute.core.request import Request
@@ -13,7 +13,7 @@ from banditroute.core.situation import Situation
 from banditroute.errors import InvalidArgumentError
 
 
-class Holdout(Trial):
+class Holdout(ABTest):
     """Leaves a share of the traffic to the incumbent for ever, and reports the lift at any time.
 
     By default every request is a mixture of both choices, whose exact propensities are logged, and every

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from banditroute.controllers.checks import require_bounds, require_name
-from banditroute.controllers.pending import Memory
+from banditroute.controllers.pending import PendingOutcomes
 from banditroute.core.log import FeedbackRecord
 from banditroute.errors import InvalidArgumentError
-from banditroute.learning.confidence import RunningMean
+from banditroute.learning.confidence import ConfidenceSequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,9 @@ class LiftMeasure:
         self.objective = objective
         self.bounds = bounds
         span = bounds[1] - bounds[0]
-        self._terms = RunningMean(scale=largest * span, confidence=confidence)
-        self._outcomes = RunningMean()
-        self._memory: Memory[tuple[float, float, float]] = Memory()
+        self._terms = ConfidenceSequence(scale=largest * span, confidence=confidence)
+        self._outcomes = ConfidenceSequence()
+        self._memory: PendingOutcomes[tuple[float, float, float]] = PendingOutcomes()
 
     def report(self) -> Lift:
         """What is known now."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from banditroute.controllers.base import Choice, Predict
 from banditroute.controllers.checks import require_inside, require_name
-from banditroute.controllers.pending import Memory
+from banditroute.controllers.pending import PendingOutcomes
 from banditroute.controllers.rollout.incumbent import Incumbent, checked_incumbent, incumbent_choice
 from banditroute.controllers.rollout.lift import Lift, lift_measures
 from banditroute.core.arrays import FloatArray
@@ -31,7 +31,7 @@ class Sides(NamedTuple):
     share: float
 
 
-class Trial(ABC):
+class ABTest(ABC):
     """Mixes the incumbent's choice into the router's, and measures the lift.
 
     Args:
@@ -57,7 +57,7 @@ class Trial(ABC):
         require_inside("confidence", confidence)
         self._largest = 1.0 / least
         self._measures = lift_measures(measures, largest=self._largest, confidence=confidence)
-        self._weights: Memory[tuple[float]] = Memory()
+        self._weights: PendingOutcomes[tuple[float]] = PendingOutcomes()
         self._last: Sides | None = None
 
     @abstractmethod

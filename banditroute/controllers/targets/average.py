@@ -53,13 +53,13 @@ class Average(Target):
 
     def expected(self, situation: Situation) -> FloatArray:
         """What is believed of each arm, as a distance from the better bound; shape (arms,)."""
-        return self._believed(situation, 0.0)
+        return self._predict_repriced(situation, 0.0)
 
-    def hoped(self, situation: Situation) -> FloatArray:
+    def optimistic(self, situation: Situation) -> FloatArray:
         """The same, one width nearer to the better bound; shape (arms,)."""
-        return self._believed(situation, -1.0 if self._more_is_bad else 1.0)
+        return self._predict_repriced(situation, -1.0 if self._more_is_bad else 1.0)
 
-    def _believed(self, situation: Situation, widths: float) -> FloatArray:
+    def _predict_repriced(self, situation: Situation, widths: float) -> FloatArray:
         if self.objective not in situation.objectives.names:
             return np.full(len(situation.arms), self.allowed)
         position = situation.objectives.position(self.objective)

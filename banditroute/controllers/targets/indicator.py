@@ -61,7 +61,7 @@ class Within(Target):
         counts = [self._reports.get(arm, (0, 0)) for arm in situation.arms]
         return np.array([(k + PRIOR_REPORTS * common) / (n + PRIOR_REPORTS) for n, k in counts])
 
-    def hoped(self, situation: Situation) -> FloatArray:
+    def optimistic(self, situation: Situation) -> FloatArray:
         """That chance less √(chance · (1 − chance) / (reports + 4)), its standard deviation; shape (arms,)."""
         chance = self.expected(situation)
         reports = np.array([self._reports.get(arm, (0, 0))[0] for arm in situation.arms])

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from banditroute.controllers.base import Choice, Controller, Predict
-from banditroute.controllers.pending import Memory
+from banditroute.controllers.pending import PendingOutcomes
 from banditroute.core.arrays import FloatArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.situation import Situation
@@ -33,7 +33,7 @@ class PerCohort:
         self._make = make
         self._new = make()
         self._of: dict[str, Controller] = {}
-        self._memory: Memory[tuple[str]] = Memory()
+        self._memory: PendingOutcomes[tuple[str]] = PendingOutcomes()
 
     @property
     def name(self) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from banditroute.controllers.base import Choice, Predict
 from banditroute.controllers.checks import require_above_zero, require_inside, require_name
-from banditroute.controllers.targets.savings import Savings
+from banditroute.controllers.targets.savings import QualityBudget
 from banditroute.core.arrays import BoolArray, FloatArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.situation import Situation
@@ -51,7 +51,7 @@ class QualityFloor:
         baseline: str,
         *,
         at_least: float,
-        known: float | None = None,
+        baseline_mean: float | None = None,
         objective: str = "quality",
         confidence: float = 0.95,
         widths: float = 2.0,
@@ -61,16 +61,16 @@ class QualityFloor:
         self.objective = require_name("objective", objective)
         self.widths = require_above_zero("widths", widths)
         self.name = require_name("name", name)
-        self._savings = Savings(
+        self._savings = QualityBudget(
             at_least=require_inside("at_least", at_least),
-            known=None if known is None else require_above_zero("known", known),
+            baseline_mean=None if baseline_mean is None else require_above_zero("baseline_mean", baseline_mean),
             error=1.0 - require_inside("confidence", confidence),
         )
 
     @property
     def slack(self) -> float:
         """By how much the floor is surely exceeded so far, in the objective's unit times requests."""
-        return min(self._savings.expected, self._savings.happened)
+        return min(self._savings.expected, self._savings.realised)
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
         """The choice among the arms that the savings cover."""
@@ -86,7 +86,7 @@ class QualityFloor:
         safe = self._safe(situation)
         if safe is None:
             return {"slack": self.slack}
-        bounds = np.column_stack(self._believed(situation)).tolist()
+        bounds = np.column_stack(self._predict_repriced(situation)).tolist()
         column = self._column(situation)
         left_out = [situation.arms[i] for i in np.flatnonzero(situation.eligible & ~safe)]
         facts = {
@@ -135,11 +135,11 @@ class QualityFloor:
         place = situation.arms.index(self.baseline)
         if not situation.eligible[place]:
             return None
-        low, _, high = self._believed(situation)
+        low, _, high = self._predict_repriced(situation)
         lowest, highest = situation.objectives[self._column(situation)].bounds
         savings = self._savings
-        baseline = high[place] if savings.known is None else savings.known
-        if savings.happened + lowest < savings.at_least * highest:
+        baseline = high[place] if savings.baseline_mean is None else savings.baseline_mean
+        if savings.realised + lowest < savings.at_least * highest:
             safe = np.zeros(len(low), dtype=bool)
         else:
             safe = situation.eligible & (savings.expected + low >= savings.at_least * baseline)
@@ -149,7 +149,7 @@ class QualityFloor:
     def _column(self, situation: Situation) -> int:
         return situation.objectives.position(self.objective)
 
-    def _believed(self, situation: Situation) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _predict_repriced(self, situation: Situation) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Lower bound, mean and upper bound of every arm, in the objective's unit; each of shape (arms,)."""
         column = self._column(situation)
         objective = situation.objectives[column]

@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from banditroute.controllers.pending import Memory
+from banditroute.controllers.pending import PendingOutcomes
 from banditroute.core.arrays import RowArray
-from banditroute.learning.confidence import boundary
+from banditroute.learning.confidence import stitched_boundary
 
-Note = tuple[str, float, float, float | None, str, str]
+Pending = tuple[str, float, float, float | None, str, str]
 """Whose sums it is in, what it counts with until its report, the guess, the report, its arm and its group."""
 
 BASELINE, OTHERS = "baseline", "others"
 
 
 @dataclass(slots=True)
-class Yield:
+class Totals:
     """What some requests yielded.
 
     Attributes:
@@ -48,15 +48,15 @@ class Yield:
         Nothing yields less than its bound, which says more than chance does while reports are few.
         """
         lowest, highest = bounds
-        stray = boundary(self.variance, scale=highest - lowest, error=error)
-        return max(self.reports * lowest, self.total - stray) + self.awaited
+        deviation = stitched_boundary(self.variance, scale=highest - lowest, error=error)
+        return max(self.reports * lowest, self.total - deviation) + self.awaited
 
     def happens_at_least(self, bounds: Sequence[float], error: float) -> float:
         """Lower bound of the sum of what did happen: chance is only in what was not reported yet."""
         lowest, highest = bounds
         span = highest - lowest
-        stray = boundary(self.waiting * span**2 / 4.0, scale=span, error=error)
-        return self.total + max(self.waiting * lowest, self.awaited - stray)
+        deviation = stitched_boundary(self.waiting * span**2 / 4.0, scale=span, error=error)
+        return self.total + max(self.waiting * lowest, self.awaited - deviation)
 
 
 def happens_at_most(requests: int, mean: float, bounds: Sequence[float], error: float) -> float:
@@ -66,7 +66,9 @@ def happens_at_most(requests: int, mean: float, bounds: Sequence[float], error: 
     """
     lowest, highest = bounds
     variance = requests * (highest - mean) * (mean - lowest)
-    return min(requests * highest, requests * mean + boundary(variance, scale=highest - lowest, error=error))
+    return min(
+        requests * highest, requests * mean + stitched_boundary(variance, scale=highest - lowest, error=error)
+    )
 
 
 @dataclass(slots=True)
@@ -83,8 +85,8 @@ class Sums:
     """
 
     requests: int = 0
-    baseline: Yield = field(default_factory=Yield)
-    others: Yield = field(default_factory=Yield)
+    baseline: Totals = field(default_factory=Totals)
+    others: Totals = field(default_factory=Totals)
     served_by_others: int = 0
     forgone: float = 0.0
     row: list[int] = field(default_factory=list)
@@ -92,7 +94,7 @@ class Sums:
     bounds: list[float] = field(default_factory=lambda: [0.0, 1.0])
 
 
-class Savings:
+class QualityBudget:
     """By how much the floor is surely exceeded so far: in expectation, and as it happened.
 
     In expectation that is (1 − s) L_b + L − s n m, with s the share that must be reached, L_b and L the lower
@@ -104,10 +106,10 @@ class Savings:
     are n.
     """
 
-    def __init__(self, *, at_least: float, known: float | None, error: float) -> None:
-        self.at_least, self.known, self.error = at_least, known, error
+    def __init__(self, *, at_least: float, baseline_mean: float | None, error: float) -> None:
+        self.at_least, self.baseline_mean, self.error = at_least, baseline_mean, error
         self.sums = Sums()
-        self._memory: Memory[Note] = Memory()
+        self._memory: PendingOutcomes[Pending] = PendingOutcomes()
 
     @property
     def expected(self) -> float:
@@ -119,7 +121,7 @@ class Savings:
         return (1.0 - self.at_least) * own + others - self.at_least * forgone
 
     @property
-    def happened(self) -> float:
+    def realised(self) -> float:
         """As it happened, in the objective's unit times requests."""
         sums, error = self.sums, self.error / 4
         own = sums.baseline.happens_at_least(sums.bounds, error)
@@ -130,17 +132,17 @@ class Savings:
 
     def _instead(self) -> tuple[int, float]:
         """Requests that are held against the baseline, and what it is expected to yield in them at the most."""
-        if self.known is not None:
-            return self.sums.requests, self.known * self.sums.requests
+        if self.baseline_mean is not None:
+            return self.sums.requests, self.baseline_mean * self.sums.requests
         return self.sums.served_by_others, self.sums.forgone
 
     def take(self, body: bytes, arm: str, row: RowArray, *, is_baseline: bool, low: float, guess: float) -> None:
         """Count a request with the least that is believed of it."""
         sums = self.sums
         sums.requests += 1
-        whose = BASELINE if is_baseline and self.known is None else OTHERS
-        if is_baseline and self.known is not None:
-            low = self.known
+        whose = BASELINE if is_baseline and self.baseline_mean is None else OTHERS
+        if is_baseline and self.baseline_mean is not None:
+            low = self.baseline_mean
         if not is_baseline:
             sums.served_by_others += 1
             before = sums.row or [0] * len(row)
@@ -172,9 +174,9 @@ class Savings:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from what :meth:`state` gave."""
         sums = {name: value for name, value in state.items() if name != "recent"}
-        yields = {whose: Yield(**sums.pop(whose)) for whose in (BASELINE, OTHERS)}
+        yields = {whose: Totals(**sums.pop(whose)) for whose in (BASELINE, OTHERS)}
         self.sums = Sums(**{**sums, **yields, "row": list(sums["row"]), "bounds": list(sums["bounds"])})
         self._memory.restore(state["recent"])
 
-    def _yield(self, whose: str) -> Yield:
+    def _yield(self, whose: str) -> Totals:
         return self.sums.baseline if whose == BASELINE else self.sums.others

@@ -6,7 +6,7 @@ from typing import Any
 
 from banditroute.controllers.base import Choice, Predict
 from banditroute.controllers.checks import require_above_zero, require_name, require_number
-from banditroute.controllers.pending import Memory
+from banditroute.controllers.pending import PendingOutcomes
 from banditroute.controllers.targets.virtual_queue import VirtualQueue
 from banditroute.core.arrays import FloatArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
@@ -47,14 +47,14 @@ class Target(ABC):
         self.allowed = allowed
         self.slack = require_above_zero("slack", slack)
         self._queue = VirtualQueue(step=require_above_zero("step", step) / allowed)
-        self._memory: Memory[tuple[float] | tuple[float, str]] = Memory()
+        self._memory: PendingOutcomes[tuple[float] | tuple[float, str]] = PendingOutcomes()
 
     @abstractmethod
     def expected(self, situation: Situation) -> FloatArray:
         """What each arm is expected to use; shape (arms,)."""
 
     @abstractmethod
-    def hoped(self, situation: Situation) -> FloatArray:
+    def optimistic(self, situation: Situation) -> FloatArray:
         """What it plausibly uses at the least, one standard deviation below; shape (arms,)."""
 
     @abstractmethod
@@ -79,9 +79,9 @@ class Target(ABC):
         priced = situation.priced(self._queue.price * abs(situation.weights).sum() * self.expected(situation))
         if not forced:
             return choice(priced)
-        hoped = self.hoped(situation)
-        most = max(self.allowed, hoped[situation.eligible].min())
-        affordable = priced.narrowed(situation.eligible & (hoped <= most))
+        optimistic = self.optimistic(situation)
+        most = max(self.allowed, optimistic[situation.eligible].min())
+        affordable = priced.narrowed(situation.eligible & (optimistic <= most))
         return (1.0 - forced) * choice(priced) + forced * choice(affordable)
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from banditroute.errors import BanditRouteError
 _log = logging.getLogger("banditroute")
 
 
-class Barrier:
+class FaultBarrier:
     """A context that holds back internal faults, counts and logs them; what the caller got wrong passes.
 
     Attributes:
@@ -24,7 +24,7 @@ class Barrier:
         self.faults = 0
         self.last_fault = ""
 
-    def __enter__(self) -> "Barrier":
+    def __enter__(self) -> "FaultBarrier":
         return self
 
     def __exit__(

@@ -19,7 +19,7 @@ class Forks(Protocol):
         ...
 
 
-class StandStill:
+class ForkLock:
     """Holds a lock while the process forks, and does something in the child afterwards.
 
     Threads are not copied into a child, so what they held would be held there for ever, and what they were

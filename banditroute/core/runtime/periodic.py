@@ -11,7 +11,7 @@ T = TypeVar("T")
 _JITTER = 0.2
 
 
-class Pulse:
+class PeriodicThread:
     """Calls a method every ``interval`` ± 20 % [s] on a daemon thread, until stopped or its object is gone.
 
     The method sees to it that nothing escapes it, which would end the thread. The spread is for workers that were

@@ -16,7 +16,7 @@ from banditroute.errors import InvalidArgumentError, UnknownArmError, WorkloadEr
 from banditroute.evaluation.report.comparison import Comparison
 from banditroute.evaluation.simulator.candidate import Candidate
 from banditroute.evaluation.simulator.delays import IMMEDIATE, Delay
-from banditroute.evaluation.workload.objectives import objectives_for
+from banditroute.evaluation.workload.objectives import infer_objectives
 from banditroute.evaluation.workload.workload import Workload, shuffled_rows
 from banditroute.policies import Fixed, Policy
 from banditroute.router import Router
@@ -67,7 +67,7 @@ def replay(
         policies: Name → policy, or a :class:`~banditroute.evaluation.Candidate` with controllers around it. The
             first is the one that the others are compared with.
         preferences: Objective → weight.
-        objectives: What the Router learns; by default the preferred metrics (see :func:`objectives_for`).
+        objectives: What the Router learns; by default the preferred metrics (see :func:`infer_objectives`).
         seeds: Their number (0, 1, …), or the seeds themselves.
         order: ``"shuffled"`` by the seed, or ``"recorded"``.
         delays: Objective group → delay; a group that is not named arrives before the next request.
@@ -82,7 +82,7 @@ def replay(
         InvalidArgumentError: for any other setting that breaks its rule.
         UnknownArmError: if a policy names an arm that the workload has not.
     """
-    chosen = Objectives(objectives if objectives is not None else objectives_for(workload, preferences))
+    chosen = Objectives(objectives if objectives is not None else infer_objectives(workload, preferences))
     chosen.weights(preferences)
     candidates = {name: Candidate.of(given) for name, given in policies.items()}
     _check(workload, candidates, chosen, order, delays or {}, interval_s)
@@ -153,7 +153,7 @@ class _Task:
         count = len(rows)
         clock = _Clock()
         times = _START_S + self.interval_s * np.arange(count + 1.0)
-        order, groups, mailbox = rows.tolist(), self._groups(), self._mailbox(times[:count], seed)
+        order, groups, mailbox = rows.tolist(), self._groups(), self._feedback_schedule(times[:count], seed)
         contexts = self.workload.features[rows]
         position = {arm: i for i, arm in enumerate(self.workload.arms)}
         arm, propensity = np.empty(count, dtype=np.int64), np.empty(count)
@@ -175,7 +175,7 @@ class _Task:
             places: list[int] = []
             for step, now in enumerate(times.tolist()):
                 clock.now = now
-                for request, outcomes in _letters(mailbox[step], groups, order, places):
+                for request, outcomes in _arrivals(mailbox[step], groups, order, places):
                     router.feedback(ids[request], **outcomes)
                 if step < count:
                     decision = router.route(contexts[step])
@@ -186,7 +186,7 @@ class _Task:
                     propensity[step] = decision.propensity
         return Run(arm, propensity)
 
-    def _mailbox(self, times: FloatArray, seed: int) -> "_Mailbox":
+    def _feedback_schedule(self, times: FloatArray, seed: int) -> "_Mailbox":
         """What arrives at each step; the one after the last request comes last."""
         count = len(times)
         groups = Objectives(self.objectives).groups
@@ -219,7 +219,7 @@ _Groups: TypeAlias = list[list[tuple[str, list[list[float]]]]]
 """Group → (objective, row → arm → outcome)."""
 
 
-def _letters(
+def _arrivals(
     arriving: Sequence[tuple[int, int]], groups: _Groups, order: Sequence[int], places: Sequence[int]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """(request, outcomes) of what arrives together; groups of one request share a letter."""

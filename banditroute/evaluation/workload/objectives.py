@@ -11,7 +11,7 @@ _RESOURCE_SUFFIXES = ("_usd", "_s", "_ms", "_tokens", "_j", "_wh")
 _TYPICAL_MOST = 0.95
 
 
-def objectives_for(
+def infer_objectives(
     workload: Workload, preferences: Preferences, *, bounds: Mapping[str, tuple[float, float]] | None = None
 ) -> tuple[Objective, ...]:
     """Return an objective for each preferred metric, with bounds from the workload where none are given.

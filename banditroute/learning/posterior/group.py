@@ -27,7 +27,7 @@ PRIOR_ROWS = 8
 POOL_EVERY = 64
 
 
-class GroupBelief:
+class GroupPosterior:
     """The arms' posteriors for one objective group, the common model and the noise.
 
     Attributes:
@@ -79,7 +79,7 @@ class GroupBelief:
         # The product of a column and a row takes half the time of broadcasting them.
         return means, np.sqrt(leverages)[..., np.newaxis].dot(self.noise)
 
-    def outlook(self, arm: int, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def predictive(self, arm: int, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean and standard deviation of one arm's next outcome, noise included; both of shape (m,)."""
         means, leverages = self.posterior.predict(x)
         return means[arm], self.noise[0] * np.sqrt(1.0 + leverages[arm])
@@ -98,7 +98,7 @@ class GroupBelief:
         """Make one arm anew after its sums were amended, or are read otherwise."""
         self._settle()
         self._pool = pooled
-        self._take(arm, sums)
+        self._load(arm, sums)
         self.posterior.refresh(arm, sums, self._prior(arm))
 
     def refresh(self, sums: Sequence[ExactSums], pooled: ExactSums) -> None:
@@ -111,7 +111,7 @@ class GroupBelief:
         for arm, total in enumerate(sums):
             prior = self._prior(arm)
             self.posterior.add_arm(prior)
-            self._take(arm, total)
+            self._load(arm, total)
             if total.n:
                 self.posterior.refresh(arm, total, prior)
         self.noise = self._noise()
@@ -141,7 +141,7 @@ class GroupBelief:
             self._pending.clear()
         self._due = self._next_due()
 
-    def _take(self, arm: int, sums: ExactSums) -> None:
+    def _load(self, arm: int, sums: ExactSums) -> None:
         self._rows[arm], self._cross[arm], self._squares[arm] = sums.n, sums.cross, sums.squares
 
     def _learn_from_all(self) -> None:

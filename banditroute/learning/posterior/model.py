@@ -11,16 +11,16 @@ from banditroute.core.log import StateKey
 from banditroute.core.objectives import Objectives
 from banditroute.core.prediction import LazyPrediction, Prediction
 from banditroute.errors import InvalidArgumentError, SnapshotCorruptError
-from banditroute.learning.posterior.group import GroupBelief
+from banditroute.learning.posterior.group import GroupPosterior
 from banditroute.learning.sums.exact import ExactSums
-from banditroute.learning.sums.table import Statistics
-from banditroute.learning.sums.weights import Fading
+from banditroute.learning.sums.table import SumsTable
+from banditroute.learning.sums.weights import EvidenceWeights
 
 REFRESH_EVERY = 4096
 LIVE_EPOCHS = 32
 
 
-class Belief:
+class OutcomeModel:
     """Means and widths of every arm and objective, learned row by row.
 
     The sums are the state. Everything else is a cache which is a function of the sums at the last refresh (a
@@ -28,7 +28,7 @@ class Belief:
     same rows ends at the same bits.
 
     Attributes:
-        statistics: The exact sums.
+        table: The exact sums.
         fading: With which weights they are read.
         learned: How many feedbacks were counted, those that nothing was learned from too.
     """
@@ -37,7 +37,7 @@ class Belief:
         self._dimension = features + intercept
         self._sizes = {group: len(positions) for group, positions in objectives.groups.items()}
         self._groups = {
-            group: GroupBelief(group, positions, self._dimension, intercept=intercept, ridge=ridge)
+            group: GroupPosterior(group, positions, self._dimension, intercept=intercept, ridge=ridge)
             for group, positions in objectives.groups.items()
         }
         self._objectives = len(objectives)
@@ -47,9 +47,9 @@ class Belief:
         self._is_whole = len(self._groups) == 1
         self._arms: dict[str, int] = {}
         self._epoch = 0
-        self._rests_until = 0
-        self.statistics = Statistics(self._dimension, self._sizes)
-        self.fading = Fading()
+        self._refresh_deferred_until = 0
+        self.table = SumsTable(self._dimension, self._sizes)
+        self.fading = EvidenceWeights()
         self.learned = 0
 
     def add_arm(self, name: str, prior: Mapping[int, float]) -> None:
@@ -64,7 +64,7 @@ class Belief:
         Valid until the next row is learned; where there are many arms and features, its widths are worked out
         only as far as they are asked for.
         """
-        if self._first.posterior.is_large:
+        if self._first.posterior.is_lazy:
             return self._predict_lazily(x)
         if self._is_whole:
             mean, leverages = self._first.posterior.predict(x)
@@ -121,57 +121,59 @@ class Belief:
         group, arm = self._groups[key.group], self._arms[key.arm]
         if previous is None:
             assert values is not None
-            self.statistics.add(key, row, values)
+            self.table.add(key, row, values)
             if self.fading.halvings(key):
                 self._rebuild(key.arm, key.group)
-            elif self.learned >= self._rests_until:
+            elif self.learned >= self._refresh_deferred_until:
                 group.observe(arm, row, values)
         else:
             if values is None:
-                self.statistics.subtract(key, row, previous)
+                self.table.subtract(key, row, previous)
             else:
-                self.statistics.amend(key, row, previous, values)
+                self.table.amend(key, row, previous, values)
             self._rebuild(key.arm, key.group)
         if key.epoch > self._epoch:
             self._epoch = key.epoch
-            self.statistics.merge_epochs(before=key.epoch - LIVE_EPOCHS + 1, into=self.fading.first_alike)
+            self.table.merge_epochs(
+                before=key.epoch - LIVE_EPOCHS + 1, into=self.fading.first_epoch_with_same_weight
+            )
         self.advance()
 
     def advance(self) -> None:
         """Count a feedback, also one that nothing is learned from: refreshes lie at places of the log."""
         self.learned += 1
-        if not self.learned % REFRESH_EVERY and self.learned >= self._rests_until:
+        if not self.learned % REFRESH_EVERY and self.learned >= self._refresh_deferred_until:
             self._refresh()
 
-    def rest_until(self, learned: int) -> None:
+    def defer_refresh_until(self, learned: int) -> None:
         """Learn into the sums alone up to the last refresh before so many feedbacks; 0 ends that at once.
 
         For a replay in which nobody reads anything before it: a refresh needs nothing but the sums.
         """
-        rested = self.learned < self._rests_until
-        self._rests_until = learned - learned % REFRESH_EVERY
-        if rested and self.learned >= self._rests_until:
+        rested = self.learned < self._refresh_deferred_until
+        self._refresh_deferred_until = learned - learned % REFRESH_EVERY
+        if rested and self.learned >= self._refresh_deferred_until:
             self._refresh()
 
-    def outlook(self, arm: str, group: str, row: RowArray) -> tuple[FloatArray, FloatArray]:
+    def predictive(self, arm: str, group: str, row: RowArray) -> tuple[FloatArray, FloatArray]:
         """Mean and standard deviation, scaled, of what an arm's next outcomes of one group will be; shape (m,)."""
-        return self._groups[group].outlook(self._arms[arm], from_feature_row(row))
+        return self._groups[group].predictive(self._arms[arm], from_feature_row(row))
 
     def shrink(self, arm: str, group: str, *, last: int, halvings: int) -> None:
         """Let what an arm showed in one group, up to epoch ``last``, count for 2⁻ʰ of what it did."""
-        self.fading.halve(arm, group, last=last, times=halvings)
+        self.fading.discount(arm, group, last=last, times=halvings)
         self._rebuild(arm, group)
 
-    def inherit(self, heir: str, giver: str, rows: int) -> None:
+    def inherit(self, successor: str, predecessor: str, rows: int) -> None:
         """Let an arm start as if about ``rows`` rows of another one, and at most those, were its own."""
         for group in self._groups:
-            found = self.fading.total(self.statistics, giver, group).n
+            found = self.fading.total(self.table, predecessor, group).n
             halvings = (max(-(-found // rows), 1) - 1).bit_length()
-            self.fading.bequeath(heir, giver, group, halvings=halvings)
-            self._rebuild(heir, group)
+            self.fading.inherit(successor, predecessor, group, halvings=halvings)
+            self._rebuild(successor, group)
 
     @property
-    def is_fresh(self) -> bool:
+    def just_refreshed(self) -> bool:
         """Whether every cache has just been made anew from the sums."""
         return self.learned > 0 and self.learned % REFRESH_EVERY == 0
 
@@ -188,11 +190,11 @@ class Belief:
 
     def digest(self) -> str:
         """SHA-256 of the sums: equal wherever the same was learned, in any order."""
-        return self.statistics.digest()
+        return self.table.digest()
 
     def encode(self) -> bytes:
-        """The sums as bytes; with the fading, and only where :attr:`is_fresh`, they say everything."""
-        return self.statistics.encode()
+        """The sums as bytes; with the fading, and only where :attr:`just_refreshed`, they say everything."""
+        return self.table.encode()
 
     def restore(self, blob: bytes, *, learned: int, fading: Mapping[str, Any]) -> None:
         """Continue from encoded sums and the state of the fading.
@@ -201,19 +203,19 @@ class Belief:
             SnapshotCorruptError: if they are damaged, of another shape, or those of no rows. What was believed
                 before may be gone then: start anew.
         """
-        statistics = Statistics.decode(blob)
-        if (statistics.dimension, dict(statistics.groups)) != (self._dimension, self._sizes):
+        table = SumsTable.decode(blob)
+        if (table.dimension, dict(table.groups)) != (self._dimension, self._sizes):
             raise SnapshotCorruptError("sums are of another dimension or other objective groups")
-        strangers = {key.arm for key in statistics.keys} - set(self._arms)
+        strangers = {key.arm for key in table.keys} - set(self._arms)
         if strangers:
             raise SnapshotCorruptError(f"sums are of arms that this router does not have: {', '.join(strangers)}")
-        for arm, group in {key[:2] for key in statistics.keys}:
-            if not statistics.totals(arm, group).are_of_rows():
+        for arm, group in {key[:2] for key in table.keys}:
+            if not table.totals(arm, group).are_of_rows():
                 raise SnapshotCorruptError(f"sums of arm {arm!r} and group {group!r} are those of no rows")
-        self.statistics = statistics
+        self.table = table
         self.fading.restore(fading)
         self.learned = learned
-        self._epoch = max((key.epoch for key in statistics.keys), default=0)
+        self._epoch = max((key.epoch for key in table.keys), default=0)
         try:
             self._refresh()
         except (InvalidArgumentError, np.linalg.LinAlgError) as error:
@@ -221,7 +223,7 @@ class Belief:
 
     def _rebuild(self, arm: str, group: str) -> None:
         """Make one arm anew; costs a factorisation."""
-        if self.learned < self._rests_until:
+        if self.learned < self._refresh_deferred_until:
             return
         self._groups[group].rebuild(self._arms[arm], self._total(arm, group), self._pooled(group))
 
@@ -230,7 +232,7 @@ class Belief:
             group.refresh([self._total(arm, name) for arm in self._arms], self._pooled(name))
 
     def _total(self, arm: str, group: str) -> ExactSums:
-        return self.fading.total(self.statistics, arm, group)
+        return self.fading.total(self.table, arm, group)
 
     def _pooled(self, group: str) -> ExactSums:
-        return self.fading.pooled(self.statistics, group)
+        return self.fading.pooled(self.table, group)

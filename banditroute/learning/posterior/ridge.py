@@ -7,10 +7,10 @@ import numpy as np
 from banditroute.core.arrays import FloatArray
 from banditroute.core.objectives import MAX_OBJECTIVES
 from banditroute.errors import InvalidArgumentError
-from banditroute.learning.posterior.backends.base import Form, Leverages
-from banditroute.learning.posterior.backends.factored import Factored
-from banditroute.learning.posterior.backends.packed import Packed
-from banditroute.learning.posterior.backends.stacked import Stacked
+from banditroute.learning.posterior.backends.base import InverseBackend, Leverages
+from banditroute.learning.posterior.backends.factored import LowRankBackend
+from banditroute.learning.posterior.backends.packed import PackedBackend
+from banditroute.learning.posterior.backends.stacked import DenseBackend
 from banditroute.learning.sums.exact import MAX_DIMENSION, ExactSums
 
 # Measured. From 128 features on, a d × d matrix for an arm with few rows is a waste. From 4,096 = arms × features
@@ -33,7 +33,7 @@ class RidgePosterior:
     Nothing here is ever discounted or stored. Not safe for threads: the owner takes turns.
 
     Attributes:
-        is_large: Whether :meth:`means` with the :meth:`leverages` of a few arms is worth more calls than
+        is_lazy: Whether :meth:`means` with the :meth:`leverages` of a few arms is worth more calls than
             :meth:`predict`.
 
     >>> posterior = RidgePosterior(2, 1, ridge=4.0)
@@ -59,9 +59,9 @@ class RidgePosterior:
         self.ridge = float(ridge)
         self._priors: list[FloatArray] = []
         self._cold: list[bool] = []
-        form = Factored if dimension >= _FACTORED_FROM else Stacked
-        self._form: Form = form(dimension, outcomes, self.ridge)
-        self.is_large = False
+        form = LowRankBackend if dimension >= _FACTORED_FROM else DenseBackend
+        self._form: InverseBackend = form(dimension, outcomes, self.ridge)
+        self.is_lazy = False
 
     def __len__(self) -> int:
         """Return the number of arms N."""
@@ -71,12 +71,12 @@ class RidgePosterior:
         """Append an arm that has seen nothing, and return its number; ``prior`` (m, d) is zero by default."""
         mean = np.zeros((self.outcomes, self.dimension)) if prior is None else self._as_prior(prior)
         arm = len(self)
-        if isinstance(self._form, Stacked) and (arm + 1) * self.dimension >= _PACKED_FROM:
-            self._form = Packed.of(self._form)
+        if isinstance(self._form, DenseBackend) and (arm + 1) * self.dimension >= _PACKED_FROM:
+            self._form = PackedBackend.of(self._form)
         self._form.add(mean)
         self._priors.append(mean.copy())
         self._cold.append(True)
-        self.is_large = len(self) * self.dimension * (self.dimension + 1) // 2 >= _LAZY_FROM
+        self.is_lazy = len(self) * self.dimension * (self.dimension + 1) // 2 >= _LAZY_FROM
         return arm
 
     def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -129,7 +129,7 @@ class RidgePosterior:
         mean = self._as_prior(prior)
         G, B = sums.gram_matrix(), sums.cross_matrix()
         try:
-            self._form.refactor(arm, G, sums.n)
+            self._form.refactorise(arm, G, sums.n)
         except np.linalg.LinAlgError as error:
             raise InvalidArgumentError(
                 f"arm {arm} with n = {sums.n} and ridge = {self.ridge:g} has no posterior: {error}",

@@ -26,7 +26,7 @@ _GROUP = struct.Struct("<HH")
 _KEY = struct.Struct("<HHq")
 
 
-class Statistics:
+class SumsTable:
     """The sums of a router, keyed by arm, objective group and epoch.
 
     Rows are collected and added many at a time, which nobody can see: the sums are exact. Reading an unknown arm
@@ -112,11 +112,11 @@ class Statistics:
         """Add sums that were made elsewhere to those of one key; raises as :meth:`ExactSums.merge` does."""
         (self._buckets.get(key) or self._open(key)).sums.merge(sums)
 
-    def merge(self, other: "Statistics") -> None:
-        """Add all that another router's statistics hold; they must have the same dimension and groups."""
+    def merge(self, other: "SumsTable") -> None:
+        """Add all that another table holds; they must have the same dimension and groups."""
         if (other.dimension, other.groups) != (self.dimension, self.groups):
             raise InvalidArgumentError(
-                f"statistics of dimension {other.dimension} and groups {dict(other.groups)} cannot be merged into "
+                f"a table of dimension {other.dimension} and groups {dict(other.groups)} cannot be merged into "
                 f"those of dimension {self.dimension} and groups {dict(self.groups)}"
             )
         for key in other.keys:
@@ -153,7 +153,7 @@ class Statistics:
         return {key: encode(self._buckets[key].sums) for key in self.keys}
 
     def encode(self) -> bytes:
-        """Return all sums as bytes; equal statistics have equal bytes."""
+        """Return all sums as bytes; equal tables have equal bytes."""
         keys = self.keys
         parts = [_HEAD.pack(self.dimension, len(self.groups), len(keys))]
         for name, outcomes in sorted(self.groups.items()):
@@ -166,7 +166,7 @@ class Statistics:
 
     @classmethod
     def decode(cls, blob: bytes) -> Self:
-        """Return the statistics that :meth:`encode` wrote.
+        """Return the table that :meth:`encode` wrote.
 
         Raises:
             SnapshotCorruptError: if the bytes are anything else.
@@ -178,15 +178,15 @@ class Statistics:
             size, outcomes = reader.unpack(_GROUP)
             groups[reader.text(size)] = outcomes
         try:
-            statistics = cls(dimension, groups)
+            table = cls(dimension, groups)
             for _ in range(key_count):
                 arm_size, group_size, epoch = reader.unpack(_KEY)
                 key = StateKey(reader.text(arm_size), reader.text(group_size), epoch)
-                statistics.put(key, unpack_sums(reader))
+                table.put(key, unpack_sums(reader))
         except InvalidArgumentError as error:
-            raise SnapshotCorruptError(f"statistics contradict themselves: {error}") from None
+            raise SnapshotCorruptError(f"the table of sums contradicts itself: {error}") from None
         reader.finish()
-        return statistics
+        return table
 
     def _open(self, key: StateKey) -> "_Bucket":
         bucket = _Bucket(self.dimension, self._outcomes(key.group))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from banditroute.core.log import StateKey
 from banditroute.errors import InvalidArgumentError
 from banditroute.learning.sums.exact import ExactSums
-from banditroute.learning.sums.table import BASE_EPOCH, Statistics
+from banditroute.learning.sums.table import BASE_EPOCH, SumsTable
 
 MAX_HALVINGS = 40
 """Beyond this nothing is left of sums that fit into int64, and epochs need not be told apart any more."""
@@ -24,28 +24,28 @@ class _Step(NamedTuple):
     halvings: int
 
 
-class _Bequest(NamedTuple):
-    heir: str
-    giver: str
+class _Inheritance(NamedTuple):
+    successor: str
+    predecessor: str
     group: str
     halvings: int
 
 
-class Fading:
+class EvidenceWeights:
     """The weights of a router's sums.
 
-    >>> fading = Fading()
-    >>> fading.halve("a", "quality", last=4, times=3)
-    >>> fading.halve("a", "quality", last=6, times=1)
+    >>> fading = EvidenceWeights()
+    >>> fading.discount("a", "quality", last=4, times=3)
+    >>> fading.discount("a", "quality", last=6, times=1)
     >>> [fading.halvings(StateKey("a", "quality", epoch)) for epoch in (4, 5, 6, 7)]
     [4, 1, 1, 0]
     """
 
     def __init__(self) -> None:
         self._steps: dict[tuple[str, str], list[_Step]] = {}
-        self._bequests: list[_Bequest] = []
+        self._inheritances: list[_Inheritance] = []
 
-    def halve(self, arm: str, group: str, *, last: int, times: int) -> None:
+    def discount(self, arm: str, group: str, *, last: int, times: int) -> None:
         """Halve the weight of an arm's rows of one group, those up to epoch ``last``, so many times.
 
         Raises:
@@ -59,59 +59,61 @@ class Fading:
         steps.append(_Step(last, times))
         while len(steps) > 1 and sum(step.halvings for step in steps[1:]) >= MAX_HALVINGS:
             del steps[0]
-        # What was inherited is older than all that the heir saw itself.
-        self._bequests = [
+        # What was inherited is older than all that the successor saw itself.
+        self._inheritances = [
             each._replace(halvings=min(each.halvings + times, MAX_HALVINGS))
-            if (each.heir, each.group) == (arm, group)
+            if (each.successor, each.group) == (arm, group)
             else each
-            for each in self._bequests
+            for each in self._inheritances
         ]
 
-    def bequeath(self, heir: str, giver: str, group: str, *, halvings: int) -> None:
+    def inherit(self, successor: str, predecessor: str, group: str, *, halvings: int) -> None:
         """Let an arm read the rows of another one, at that weight, besides its own.
 
         Raises:
-            InvalidArgumentError: if the giver reads the heir's: rows cannot be handed round.
+            InvalidArgumentError: if the predecessor reads the successor's: rows cannot be handed round.
         """
-        if heir == giver or heir in self._ancestors(giver, group):
-            raise InvalidArgumentError(f"arm {heir!r} cannot inherit from {giver!r}, which inherits from it")
-        self._bequests.append(_Bequest(heir, giver, group, min(halvings, MAX_HALVINGS)))
+        if successor == predecessor or successor in self._predecessors(predecessor, group):
+            raise InvalidArgumentError(
+                f"arm {successor!r} cannot inherit from {predecessor!r}, which inherits from it"
+            )
+        self._inheritances.append(_Inheritance(successor, predecessor, group, min(halvings, MAX_HALVINGS)))
 
     def halvings(self, key: StateKey) -> int:
         """How often the weight of these sums was halved."""
-        # The hot path: most routers never halve anything.
+        # The hot path: most routers never discount anything.
         steps = self._steps and self._steps.get((key.arm, key.group))
         if not steps:
             return 0
         return min(sum(step.halvings for step in steps if key.epoch <= step.last), MAX_HALVINGS)
 
-    def first_alike(self, key: StateKey) -> int:
+    def first_epoch_with_same_weight(self, key: StateKey) -> int:
         """The first epoch that weighs as much as this one: the one into which it may be merged, losing nothing."""
         steps = self._steps.get((key.arm, key.group), ())
         return max((step.last + 1 for step in steps if step.last < key.epoch), default=BASE_EPOCH)
 
-    def total(self, statistics: Statistics, arm: str, group: str) -> ExactSums:
+    def total(self, table: SumsTable, arm: str, group: str) -> ExactSums:
         """The sums of one arm and group as they are to be read, what it inherited included; new sums."""
-        total = self._own(statistics, arm, group)
-        for each in self._bequests:
-            if (each.heir, each.group) == (arm, group):
-                total.merge(self.total(statistics, each.giver, group).halved(each.halvings))
+        total = self._own(table, arm, group)
+        for each in self._inheritances:
+            if (each.successor, each.group) == (arm, group):
+                total.merge(self.total(table, each.predecessor, group).halved(each.halvings))
         return total
 
-    def pooled(self, statistics: Statistics, group: str) -> ExactSums:
+    def pooled(self, table: SumsTable, group: str) -> ExactSums:
         """The sums of one group over all arms, each row once; new sums."""
         if not self._steps:
-            return statistics.pooled(group)
-        total = ExactSums(statistics.dimension, statistics.groups[group])
-        for arm in dict.fromkeys(key.arm for key in statistics.keys if key.group == group):
-            total.merge(self._own(statistics, arm, group))
+            return table.pooled(group)
+        total = ExactSums(table.dimension, table.groups[group])
+        for arm in dict.fromkeys(key.arm for key in table.keys if key.group == group):
+            total.merge(self._own(table, arm, group))
         return total
 
     def state(self) -> Mapping[str, Any]:
         """All weights, fit for JSON."""
         return {
             "steps": [[*key, *step] for key, steps in self._steps.items() for step in steps],
-            "bequests": [list(each) for each in self._bequests],
+            "bequests": [list(each) for each in self._inheritances],
         }
 
     def restore(self, state: Mapping[str, Sequence[Any]]) -> None:
@@ -119,16 +121,16 @@ class Fading:
         self._steps = {}
         for arm, group, last, halvings in state["steps"]:
             self._steps.setdefault((arm, group), []).append(_Step(last, halvings))
-        self._bequests = [_Bequest(*each) for each in state["bequests"]]
+        self._inheritances = [_Inheritance(*each) for each in state["bequests"]]
 
-    def _own(self, statistics: Statistics, arm: str, group: str) -> ExactSums:
+    def _own(self, table: SumsTable, arm: str, group: str) -> ExactSums:
         if (arm, group) not in self._steps:
-            return statistics.totals(arm, group)
-        total = ExactSums(statistics.dimension, statistics.groups[group])
-        for epoch, sums in statistics.by_epoch(arm, group).items():
+            return table.totals(arm, group)
+        total = ExactSums(table.dimension, table.groups[group])
+        for epoch, sums in table.by_epoch(arm, group).items():
             total.merge(sums.halved(self.halvings(StateKey(arm, group, epoch))))
         return total
 
-    def _ancestors(self, arm: str, group: str) -> set[str]:
-        givers = {each.giver for each in self._bequests if (each.heir, each.group) == (arm, group)}
-        return givers.union(*(self._ancestors(giver, group) for giver in givers))
+    def _predecessors(self, arm: str, group: str) -> set[str]:
+        givers = {each.predecessor for each in self._inheritances if (each.successor, each.group) == (arm, group)}
+        return givers.union(*(self._predecessors(predecessor, group) for predecessor in givers))

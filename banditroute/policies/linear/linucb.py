@@ -7,7 +7,7 @@ import numpy as np
 from banditroute.core.arrays import FloatArray
 from banditroute.core.situation import Situation
 from banditroute.policies.checks import require_at_least_zero, require_ridge
-from banditroute.policies.exploration import STANDARD_EXPLORATION, Exploration, greedy, tie
+from banditroute.policies.exploration import STANDARD_EXPLORATION, Exploration, greedy, tie_tolerance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +54,13 @@ class LinUCB:
         score: FloatArray = utility + self.alpha * prediction.weighted(weights)
         if prediction.is_exact:
             return score
-        hope = np.where(situation.eligible, score, -np.inf)
-        first = int(hope.argmax())
-        prediction.sharpen([first])
+        upper = np.where(situation.eligible, score, -np.inf)
+        first = int(upper.argmax())
+        prediction.compute_widths([first])
         score = utility + self.alpha * prediction.weighted(weights)
-        contenders = np.flatnonzero(hope >= score[first] - tie(situation))
+        contenders = np.flatnonzero(upper >= score[first] - tie_tolerance(situation))
         if len(contenders) > 1:
-            prediction.sharpen(contenders.tolist())
+            prediction.compute_widths(contenders.tolist())
             score = utility + self.alpha * prediction.weighted(weights)
         return score
 

@@ -16,7 +16,7 @@ MAX_ARMS = 10_000
 RETIRED = "status retired"
 
 
-class Roster:
+class ArmCatalogue:
     """Arms in the order in which they were first added; an arm is never removed, its place is never re-used."""
 
     def __init__(self) -> None:

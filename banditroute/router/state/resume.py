@@ -4,10 +4,10 @@ import logging
 from collections.abc import Sequence
 
 from banditroute.core.log import ArmRecord, DecisionRecord, LogRecord, SnapshotRecord
-from banditroute.core.runtime.faults import Barrier
+from banditroute.core.runtime.faults import FaultBarrier
 from banditroute.core.spec import StoredRouter
 from banditroute.errors import SnapshotCorruptError
-from banditroute.router.state.recent import Entry, Ledger
+from banditroute.router.state.recent import DecisionEntry, RecentDecisions
 from banditroute.router.state.state import State
 from banditroute.store import Store
 
@@ -16,20 +16,20 @@ _log = logging.getLogger("banditroute")
 
 def resume(
     state: State,
-    ledger: Ledger,
+    recent: RecentDecisions,
     store: Store,
     stored: StoredRouter,
     given: Sequence[ArmRecord],
-    barrier: Barrier,
+    barrier: FaultBarrier,
 ) -> list[LogRecord]:
-    """Bring ``state`` and ``ledger`` to the end of the log; returns what the store lacks: arms, and a snapshot.
+    """Bring ``state`` and ``recent`` to the end of the log; returns what the store lacks: arms, and a snapshot.
 
     A snapshot only saves time: without one, or with a damaged one, the whole log is replayed.
 
     Raises:
         SnapshotCorruptError: if the log cannot be replayed instead, since its beginning was let go.
     """
-    ledger.horizon_us = stored.horizon_us
+    recent.horizon_us = stored.horizon_us
     known = {record.arm.name for record in stored.arms}
     news = [record for record in given if record.arm.name not in known]
     state.roster.adopt(stored)
@@ -49,19 +49,19 @@ def resume(
     elif stored.horizon_us:
         raise _no_way_back(stored, "no snapshot is good")
     snapshot: SnapshotRecord | None = None
-    forgotten = stored.end.decided - ledger.limit
-    with state.catching_up(stored.end):
+    forgotten = stored.end.decided - recent.limit
+    with state.replaying(stored.end):
         for event in store.events(state.position, up_to=stored.end):
             # As in life: a controller that fails at a record keeps nobody from opening.
             with barrier:
                 state.see(event)
             if isinstance(event, DecisionRecord):
                 if event.decided > forgotten and event.arms:
-                    ledger.add(Entry(event))
+                    recent.add(DecisionEntry(event))
                 continue
-            if state.at_snapshot:
+            if state.can_snapshot:
                 snapshot = state.snapshot(now_us=event.received_us)
-            if event.group and (entry := ledger.get(event.body)):
+            if event.group and (entry := recent.get(event.body)):
                 entry.feedback[event.group] = event
     return [*news, *([snapshot] if snapshot else [])]
 

@@ -9,7 +9,7 @@ GRACE = 50
 """So many feedbacks of a source are learned before its share means anything."""
 
 
-class Sources:
+class SourceCaps:
     """Counts what was learned from each source, and holds those that are capped to their share.
 
     Validation cannot stop a source that tells plausible lies; a cap bounds the harm until it is noticed and
@@ -36,7 +36,7 @@ class Sources:
         if record.source in self._caps:
             self._counts[record.source] = self._counts.get(record.source, 0) + change
 
-    def may_tell(self, source: str | None) -> bool:
+    def allows(self, source: str | None) -> bool:
         """Whether one more feedback of this source is learned."""
         if source is None or source not in self._caps:
             return True

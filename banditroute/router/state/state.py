@@ -5,17 +5,17 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from banditroute.controllers import Controller, Outlook, Shrink, Watcher, check_names
+from banditroute.controllers import Controller, DiscountRequest, OutcomeObserver, OutcomePrediction, check_names
 from banditroute.core.arrays import FloatArray, IntArray, RowArray, from_feature_row
 from banditroute.core.log import DecisionRecord, FeedbackRecord, Position, SnapshotRecord, StateKey
 from banditroute.core.objectives import COST, Objectives
 from banditroute.core.prediction import Prediction
 from banditroute.core.spec import RouterSpec
 from banditroute.errors import BanditRouteError, SnapshotCorruptError
-from banditroute.learning import Belief
+from banditroute.learning import OutcomeModel
 from banditroute.router.state import snapshot
-from banditroute.router.state.arms import RETIRED, Roster
-from banditroute.router.state.sources import Sources
+from banditroute.router.state.arms import RETIRED, ArmCatalogue
+from banditroute.router.state.sources import SourceCaps
 
 
 class State:
@@ -37,13 +37,13 @@ class State:
         self.ridge = ridge
         check_names(controllers)
         self.controllers = tuple(controllers)
-        self._watchers = tuple(each for each in self.controllers if isinstance(each, Watcher))
+        self._watchers = tuple(each for each in self.controllers if isinstance(each, OutcomeObserver))
         self._beginnings = {controller.name: controller.state() for controller in self.controllers}
-        self.roster = Roster()
-        self.sources = Sources(source_caps)
+        self.roster = ArmCatalogue()
+        self.sources = SourceCaps(source_caps)
         self.plays: IntArray = np.zeros(0, dtype=np.int64)
         self.position = Position()
-        self.belief: Belief | None = None
+        self.belief: OutcomeModel | None = None
         self._epoch, self._in_epoch = 0, 0
         self._settled: set[str] = set()
         self._cost = objectives.names.index(COST) if COST in objectives.names else None
@@ -51,7 +51,7 @@ class State:
     def fix_dimension(self, spec: RouterSpec) -> None:
         """Start to believe, from nothing, now that the number of features is known."""
         assert spec.dimension is not None
-        self.belief = Belief(self.objectives, spec.dimension, intercept=spec.intercept, ridge=self.ridge)
+        self.belief = OutcomeModel(self.objectives, spec.dimension, intercept=spec.intercept, ridge=self.ridge)
         self.plays = np.zeros(0, dtype=np.int64)
         self.position = Position()
         self.sources.restore({})
@@ -62,7 +62,7 @@ class State:
 
     def see_decision(self, record: DecisionRecord) -> None:
         """Count a decision."""
-        self._meet(len(record.arms))
+        self._ensure_arms(len(record.arms))
         self.position = Position(self.position.learned, self.position.decided + 1)
         if not record.arms:
             # What it was is lost; its place is not.
@@ -75,7 +75,7 @@ class State:
         self._in_epoch += 1
         for controller in self.controllers:
             # Not of arms that a replay knows already, but which came later.
-            controller.decided(record, lambda rows: self._believed(rows, record.created_us))
+            controller.decided(record, lambda rows: self._predict_repriced(rows, record.created_us))
 
     def _settle(self, record: DecisionRecord) -> None:
         """Let successors inherit from arms that this decision is the first to know as retired.
@@ -98,7 +98,7 @@ class State:
             # What it said is lost; its place is not.
             self.belief.advance()
             return
-        self._meet(self.roster.position(record.arm) + 1)
+        self._ensure_arms(self.roster.position(record.arm) + 1)
         if record.values is None and record.previous is None:
             # It was late, or its source had its share, or its window is open: it is kept in the log for that.
             self.belief.advance()
@@ -122,15 +122,17 @@ class State:
         """
         return self._epoch + (self._in_epoch + ahead) // length
 
-    def _watched(self, record: FeedbackRecord) -> list[Shrink]:
+    def _watched(self, record: FeedbackRecord) -> list[DiscountRequest]:
         """What watchers demand now that they see this; a correction is no news of the arm."""
         if not self._watchers or record.revision or record.values is None:
             return []
         assert self.belief is not None
         positions = self.objectives.groups[record.group]
         names = tuple(self.objectives.names[position] for position in positions)
-        outlook = Outlook(names, positions, *self.belief.outlook(record.arm, record.group, record.row))
-        return [demand for watcher in self._watchers for demand in watcher.watch(record, outlook)]
+        predictive = OutcomePrediction(
+            names, positions, *self.belief.predictive(record.arm, record.group, record.row)
+        )
+        return [demand for watcher in self._watchers for demand in watcher.observe(record, predictive)]
 
     def see(self, record: DecisionRecord | FeedbackRecord) -> None:
         """Replay one record of the log.
@@ -147,15 +149,15 @@ class State:
             raise RuntimeError(f"the log says what was never lived: {error}") from error
 
     @contextmanager
-    def catching_up(self, end: Position) -> Iterator[None]:
+    def replaying(self, end: Position) -> Iterator[None]:
         """While this lasts, records up to ``end`` are seen, and nobody but controllers asks for anything."""
         assert self.belief is not None
         if not self.controllers:
-            self.belief.rest_until(end.learned)
+            self.belief.defer_refresh_until(end.learned)
         yield
-        self.belief.rest_until(0)
+        self.belief.defer_refresh_until(0)
 
-    def _meet(self, count: int) -> None:
+    def _ensure_arms(self, count: int) -> None:
         """Begin to believe something of the first ``count`` arms.
 
         Arms are met when a decision or a feedback first knows of them, in life as in replay, and not when they
@@ -170,13 +172,13 @@ class State:
 
     def predict(self, row: RowArray, now_us: int) -> Prediction:
         """What is expected of all arms, dollars at today's prices; valid until the next feedback is seen."""
-        self._meet(len(self.roster))
+        self._ensure_arms(len(self.roster))
         return self._predicted(row, now_us)
 
     def predict_many(self, rows: RowArray, now_us: int) -> tuple[FloatArray, FloatArray]:
         """Mean and width for each row, scaled, dollars at today's prices; both (requests, arms, objectives)."""
-        self._meet(len(self.roster))
-        return self._believed(rows, now_us)
+        self._ensure_arms(len(self.roster))
+        return self._predict_repriced(rows, now_us)
 
     def _predicted(self, row: RowArray, now_us: int) -> Prediction:
         assert self.belief is not None
@@ -187,7 +189,7 @@ class State:
             prediction.scale(self._cost, factors)
         return prediction
 
-    def _believed(self, rows: RowArray, now_us: int) -> tuple[FloatArray, FloatArray]:
+    def _predict_repriced(self, rows: RowArray, now_us: int) -> tuple[FloatArray, FloatArray]:
         if rows.ndim == 1:
             prediction = self._predicted(rows, now_us)
             return prediction.mean, prediction.width
@@ -209,9 +211,9 @@ class State:
         mean[..., cost] = (mean[..., cost] + offset) * factors - offset
 
     @property
-    def at_snapshot(self) -> bool:
+    def can_snapshot(self) -> bool:
         """Whether this is a place from which the log can be continued bit for bit."""
-        return self.belief is not None and self.belief.is_fresh
+        return self.belief is not None and self.belief.just_refreshed
 
     def snapshot(self, *, now_us: int) -> SnapshotRecord:
         """Everything that is not in the arms' own records."""
@@ -245,7 +247,7 @@ class State:
         if not {"epoch", "fading", "settled"} <= set(facts):
             raise SnapshotCorruptError("snapshot says nothing of epochs: it is of an older version")
         try:
-            self._meet(len(plays))
+            self._ensure_arms(len(plays))
             self.sources.restore(sources)
             self.belief.restore(sums, learned=record.position.learned, fading=facts["fading"])
             self._epoch, self._in_epoch = map(int, facts["epoch"])

@@ -25,7 +25,7 @@ def _not_a_row(record: logging.LogRecord) -> bool:
     return record.levelno > logging.DEBUG
 
 
-class Raced(Exception):  # noqa: N818  (it never reaches a caller)
+class WriteConflict(Exception):  # noqa: N818  (it never reaches a caller)
     """Another transaction took the place first; the whole transaction is to be tried again, and will see that."""
 
 

@@ -30,7 +30,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from banditroute.errors import BanditRouteError, MissingDependencyError, StoreError, StoreUnavailableError
-from banditroute.store.databases.base import LOGGING_NAME, Raced, T, hide_rows
+from banditroute.store.databases.base import LOGGING_NAME, T, WriteConflict, hide_rows
 from banditroute.store.databases.bulk import array_numbering, json_insertion
 from banditroute.store.schema.tables import ARRIVALS_DRAWN, Row
 
@@ -125,7 +125,7 @@ class Postgres:
                 try:
                     with engine.begin() as connection:
                         return work(connection)
-                except Raced:
+                except WriteConflict:
                     if time.monotonic() > deadline:
                         raise StoreUnavailableError(f"{doing}: other workers were always first") from None
                     continue

@@ -17,7 +17,7 @@ from banditroute.store.schema import tables
 from banditroute.store.sql.base_sums import bases
 from banditroute.store.sql.encode import REFUSED, to_spec
 from banditroute.store.sql.read import arm_ids, compacted, decision_chunks, feedback_chunks, log_end
-from banditroute.store.sql.rows import PassedOver, Told, says_something
+from banditroute.store.sql.rows import OnSkip, SkippedRows, readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def replayed(
     fold: Fold,
     behind: int,
     up_to: int,
-    passed_over: PassedOver | None = None,
+    on_skip: OnSkip | None = None,
 ) -> tuple[dict[StateKey, bytes], int]:
     """The sums at one number of feedback: the base, and on it the log behind ``behind``; and how many rows.
 
@@ -73,8 +73,8 @@ def replayed(
         SnapshotCorruptError: if the base is damaged.
     """
     blobs, count = bases(connection, router_id), 0
-    for chunk in feedback_chunks(connection, router_id, behind, up_to, passed_over):
-        rows = says_something(chunk)
+    for chunk in feedback_chunks(connection, router_id, behind, up_to, on_skip):
+        rows = readable(chunk)
         touched = {StateKey(row.arm, row.group, row.epoch) for row in rows}
         blobs.update(fold({key: blobs[key] for key in touched if key in blobs}, rows))
         count += len(chunk)
@@ -91,7 +91,7 @@ def _verdict(connection: Connection, row: Row[Any], fold_for: Callable[[RouterSp
         *_snapshots(connection, router_id, gone),
         *_refused(connection, router_id),
     ]
-    told = Told(findings.append)
+    told = SkippedRows(findings.append)
     for _ in decision_chunks(connection, router_id, gone.decided, end.decided, told):
         pass
     stored, broken = _sums(connection, router_id)

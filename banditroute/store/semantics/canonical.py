@@ -35,7 +35,7 @@ def unpack_integers(blob: bytes | None) -> tuple[int, ...] | None:
     return None if blob is None else struct.unpack(f"<{len(blob) // 8}q", blob)
 
 
-def seal_of(record: FeedbackRecord) -> bytes:
+def content_digest(record: FeedbackRecord) -> bytes:
     """A 16-byte digest of a feedback's content: arm, outcomes as reported, values as learned."""
     content = f"{record.arm}\n{json_text(dict(record.outcomes))}\n".encode()
     content += pack_integers(record.values) or b"-"

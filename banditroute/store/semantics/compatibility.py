@@ -6,7 +6,7 @@ from banditroute.core.spec import RouterSpec
 from banditroute.errors import RouterMismatchError
 
 
-def fitted(stored: RouterSpec, given: RouterSpec) -> RouterSpec:
+def reconcile_spec(stored: RouterSpec, given: RouterSpec) -> RouterSpec:
     """The stored shape with the given policy; a dimension that only one of the two knows is taken over.
 
     Raises:

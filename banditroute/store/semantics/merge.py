@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from banditroute.core.log import ArmRecord, FeedbackRecord
 from banditroute.errors import FeedbackConflictError
-from banditroute.store.semantics.canonical import seal_of
+from banditroute.store.semantics.canonical import content_digest
 
 REPORTS_WAITING = 32
 """So many different reports may wait for one decision; whoever has an id could send any number."""
@@ -21,24 +21,30 @@ TOO_MANY = f"{REPORTS_WAITING} different reports wait for this decision already;
 CONFLICT = "different feedback already recorded for this decision; pass amend=True to correct it"
 
 
-class Held(NamedTuple):
-    """One stored revision of an objective group; ``seal`` is the digest of what it says, empty if that is lost."""
+class StoredRevision(NamedTuple):
+    """One stored revision of an objective group; ``digest`` is the digest of what it says, empty if that is
+    lost.
+    """
 
     revision: int
     arm: str
     values: tuple[int, ...] | None
-    seal: bytes
+    digest: bytes
     received_us: int
     by_default: bool = False
 
 
-def to_held(record: FeedbackRecord) -> Held:
+def to_held(record: FeedbackRecord) -> StoredRevision:
     """The stored revision that a record is."""
-    seal = seal_of(record)
-    return Held(record.revision, record.arm, record.values, seal, record.received_us, by_default=record.by_default)
+    digest = content_digest(record)
+    return StoredRevision(
+        record.revision, record.arm, record.values, digest, record.received_us, by_default=record.by_default
+    )
 
 
-def settled(stored: Sequence[Held], record: FeedbackRecord, seal: bytes) -> Sequence[FeedbackRecord]:
+def merge_feedback(
+    stored: Sequence[StoredRevision], record: FeedbackRecord, digest: bytes
+) -> Sequence[FeedbackRecord]:
     """What of ``record`` is new beside the stored revisions of its decision and group, in order.
 
     Nothing, if it is there; itself, if it follows the last revision; else the same wish as the revision that
@@ -51,13 +57,13 @@ def settled(stored: Sequence[Held], record: FeedbackRecord, seal: bytes) -> Sequ
     last = stored[-1] if stored else None
     if last is None:
         return _first(record, revision=0)
-    if last.seal == seal or (record.by_default and last.seal):
+    if last.digest == digest or (record.by_default and last.digest):
         # A default stands in for what is not there, or is lost.
         return ()
     if _follows(record, last):
         return (record,)
     # What was rebased, or amended since, and is delivered again, was received at the same moment as before.
-    if any((held.seal, held.received_us) == (seal, record.received_us) for held in stored):
+    if any((held.digest, held.received_us) == (digest, record.received_us) for held in stored):
         return ()
     revision = last.revision + 1
     if last.values is None:
@@ -70,7 +76,7 @@ def settled(stored: Sequence[Held], record: FeedbackRecord, seal: bytes) -> Sequ
     return (retraction, replace(record, revision=revision + 1, previous=None))
 
 
-def _follows(record: FeedbackRecord, last: Held) -> bool:
+def _follows(record: FeedbackRecord, last: StoredRevision) -> bool:
     if record.revision != last.revision + 1 or record.previous != last.values:
         return False
     return record.values is not None if last.values is None else record.arm == last.arm
@@ -84,7 +90,7 @@ def _first(record: FeedbackRecord, *, revision: int) -> Sequence[FeedbackRecord]
     return (replace(record, revision=revision, previous=None),)
 
 
-def lasting(stored: ArmRecord | None, record: ArmRecord) -> ArmRecord:
+def merge_arm(stored: ArmRecord | None, record: ArmRecord) -> ArmRecord:
     """The record that stands from now on: the new one, but what is retired stays so."""
     if stored is None or stored.status != "retired":
         return record

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 
 
-def as_lived(
+def merge_by_number(
     decisions: Iterable[DecisionRecord], feedback: Iterable[FeedbackRecord]
 ) -> Iterator[DecisionRecord | FeedbackRecord]:
     """Merge decisions by their number with feedback by its number.

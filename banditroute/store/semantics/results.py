@@ -8,12 +8,12 @@ from banditroute.core.log import LogRecord
 from banditroute.core.receipt import ReceiptStatus
 from banditroute.errors import StoreUnavailableError
 
-Fate: TypeAlias = ReceiptStatus | Exception
+WriteResult: TypeAlias = ReceiptStatus | Exception
 
-Fates: TypeAlias = Mapping[int, Fate]
+WriteResults: TypeAlias = Mapping[int, WriteResult]
 """Index of a record in the call → how it fared, where it was not plainly recorded."""
 
-Commit: TypeAlias = Callable[[Sequence[LogRecord]], Fates]
+Commit: TypeAlias = Callable[[Sequence[LogRecord]], WriteResults]
 """Makes records durable, and says of which that is not the whole story.
 
 Called from one thread. Raises:
@@ -24,12 +24,12 @@ Called from one thread. Raises:
 _WEAKEST_FIRST: tuple[ReceiptStatus, ...] = ("pending", "buffered", "duplicate", "recorded")
 
 
-def together(fates: Iterable[Fate]) -> Fate:
+def combine(fates: Iterable[WriteResult]) -> WriteResult:
     """How several records fared that stand or fall together: the first error, else the weakest status.
 
-    >>> together(["recorded", "pending", "duplicate"])
+    >>> combine(["recorded", "pending", "duplicate"])
     'pending'
-    >>> together([])
+    >>> combine([])
     'recorded'
     """
     weakest: ReceiptStatus = "recorded"

@@ -16,7 +16,7 @@ from banditroute.errors import (
     SpoolCorruptError,
     StoreUnavailableError,
 )
-from banditroute.store.semantics.results import Commit, Fate, Fates
+from banditroute.store.semantics.results import Commit, WriteResult, WriteResults
 from banditroute.store.spool.codec import decoded, encoded
 from banditroute.store.spool.directory import Spools
 from banditroute.store.spool.file import Spool
@@ -105,7 +105,7 @@ class SpoolingCommit:
         """How many records wait for the database."""
         return sum(spool.waiting for spool in (self._own, self._adopted) if spool is not None)
 
-    def __call__(self, records: Sequence[LogRecord]) -> Fates:
+    def __call__(self, records: Sequence[LogRecord]) -> WriteResults:
         """Make records durable, in the database or in the spool.
 
         What neither of them has room for gets an error for its fate; decisions give way to everything else.
@@ -180,13 +180,13 @@ class SpoolingCommit:
             return False
         return True
 
-    def _keep(self, records: Sequence[LogRecord]) -> Fates:
+    def _keep(self, records: Sequence[LogRecord]) -> WriteResults:
         payloads = {
             place: encoded(record)
             for place, record in enumerate(records)
             if not isinstance(record, SnapshotRecord)
         }
-        fates: dict[int, Fate] = dict.fromkeys(range(len(records)), "buffered")
+        fates: dict[int, WriteResult] = dict.fromkeys(range(len(records)), "buffered")
         refusal = self._spool(payloads.values())
         if refusal is not None:
             decisions = {place for place in payloads if isinstance(records[place], DecisionRecord)}

@@ -26,20 +26,20 @@ from banditroute.errors import (
     StoreUnavailableError,
 )
 from banditroute.store.base import Revise
-from banditroute.store.databases.base import Database, Raced
+from banditroute.store.databases.base import Database, WriteConflict
 from banditroute.store.schema import tables
-from banditroute.store.semantics.canonical import seal_of
+from banditroute.store.semantics.canonical import content_digest
 from banditroute.store.semantics.limits import Limits
 from banditroute.store.semantics.merge import (
     DAY_US,
     REPORTS_WAITING,
     TOO_MANY,
     WAITING_DAYS,
-    Held,
-    settled,
+    StoredRevision,
+    merge_feedback,
     to_held,
 )
-from banditroute.store.semantics.results import Fate, Fates, together
+from banditroute.store.semantics.results import WriteResult, WriteResults, combine
 from banditroute.store.sql.encode import (
     HELD_COLUMNS,
     ArmIds,
@@ -50,7 +50,7 @@ from banditroute.store.sql.encode import (
 )
 from banditroute.store.sql.read import arm_ids, limits_of, read_decision
 from banditroute.store.sql.rows import Rows
-from banditroute.store.sql.settings import write_standing
+from banditroute.store.sql.settings import write_settings
 
 REPORTS_AT_ONCE = 500
 
@@ -87,16 +87,16 @@ class _Stored:
 
     def __init__(self) -> None:
         self.decisions: set[bytes] = set()
-        self._held: dict[tuple[bytes, str], list[Held | FeedbackRecord]] = {}
+        self._held: dict[tuple[bytes, str], list[StoredRevision | FeedbackRecord]] = {}
 
-    def add(self, key: tuple[bytes, str], held: Held | FeedbackRecord) -> None:
+    def add(self, key: tuple[bytes, str], held: StoredRevision | FeedbackRecord) -> None:
         self._held.setdefault(key, []).append(held)
 
     def settle(self, record: FeedbackRecord) -> Sequence[FeedbackRecord]:
         """What of a record is new; from now on it counts as stored."""
         key = record.body, record.group
         held = [to_held(each) if isinstance(each, FeedbackRecord) else each for each in self._held.get(key, ())]
-        new = settled(held, record, seal_of(record) if held else b"")
+        new = merge_feedback(held, record, content_digest(record) if held else b"")
         for each in new:
             self.add(key, each)
         return new
@@ -120,18 +120,18 @@ class Appender:
         """Nothing that was read may be true any more: its transaction failed."""
         self._arms, self._limits = ArmIds({}), None
 
-    def append(self, connection: Connection, records: Sequence[LogRecord]) -> Fates:
+    def append(self, connection: Connection, records: Sequence[LogRecord]) -> WriteResults:
         """Insert the rows of the records, with what they refer to first.
 
         Raises:
             StoreError: for records that contradict the log: an unknown arm, features of another dimension.
-            Raced: if another worker stored the same meanwhile.
+            WriteConflict: if another worker stored the same meanwhile.
         """
         for record in records:
             if not isinstance(record, DecisionRecord | FeedbackRecord | ReportRecord):
-                write_standing(connection, self._router_id, record)
+                write_settings(connection, self._router_id, record)
                 self.forget()
-        fates: dict[int, Fate] = {}
+        fates: dict[int, WriteResult] = {}
         self._know(connection, records)
         asked = {record.body for record in records if isinstance(record, FeedbackRecord | ReportRecord)}
         stored = self._look_up(connection, asked)
@@ -165,8 +165,8 @@ class Appender:
         rows = connection.execute(_RESOLVABLE, {"router_id": self._router_id}).all()
         for row in rows:
             try:
-                fate: Fate = self._learn(connection, to_report(row))
-            except Raced:
+                fate: WriteResult = self._learn(connection, to_report(row))
+            except WriteConflict:
                 raise
             except StoreUnavailableError:
                 return
@@ -206,7 +206,7 @@ class Appender:
             self.expired += gone
             _log.warning("%d feedbacks were let go: their decisions did not come in %d days", gone, WAITING_DAYS)
 
-    def _report(self, connection: Connection, report: ReportRecord, *, known: bool) -> Fate:
+    def _report(self, connection: Connection, report: ReportRecord, *, known: bool) -> WriteResult:
         if known:
             return self._learn(connection, report)
         waiting = tables.report.c
@@ -218,7 +218,7 @@ class Appender:
         self._database.insert(connection, tables.report, [row])
         return "pending"
 
-    def _learn(self, connection: Connection, report: ReportRecord) -> Fate:
+    def _learn(self, connection: Connection, report: ReportRecord) -> WriteResult:
         found = read_decision(connection, self._router_id, report.body)
         if found is None:
             return DecisionExpiredError(
@@ -236,7 +236,7 @@ class Appender:
             return error
         # Without a worker, so that every one of them reads it, the reporter too.
         self._insert(connection, [record for new in settled_ones for record in new], None)
-        return together("recorded" if new else "duplicate" for new in settled_ones) if records else "duplicate"
+        return combine("recorded" if new else "duplicate" for new in settled_ones) if records else "duplicate"
 
     def _insert(
         self, connection: Connection, records: Sequence[DecisionRecord | FeedbackRecord], worker: str | None
@@ -258,7 +258,7 @@ class Appender:
             # In one order everywhere, so that two workers who store the same do not wait for each other.
             feedback.sort(key=_identity)
             if self._database.insert(connection, tables.feedback, feedback) < len(feedback):
-                raise Raced
+                raise WriteConflict
 
     def _look_up(self, connection: Connection, bodies: Collection[bytes]) -> _Stored:
         stored = _Stored()

@@ -23,8 +23,8 @@ from banditroute.core.objectives import Objective
 from banditroute.core.spec import RouterSpec
 from banditroute.errors import StoreError
 from banditroute.store.schema.tables import Row
-from banditroute.store.semantics.canonical import json_text, pack_integers, seal_of, unpack_integers
-from banditroute.store.semantics.merge import Held
+from banditroute.store.semantics.canonical import content_digest, json_text, pack_integers, unpack_integers
+from banditroute.store.semantics.merge import StoredRevision
 
 DEFAULT = "default"
 """The kind of feedback that nobody gave: its window was over."""
@@ -199,7 +199,7 @@ def feedback_row(record: FeedbackRecord, router_id: int, arms: ArmIds) -> Row:
         "grid_values": pack_integers(record.values),
         "grid_previous": pack_integers(record.previous),
         "outcomes": json_text(dict(record.outcomes)),
-        "payload": seal_of(record),
+        "payload": content_digest(record),
         "kind": _kind(record),
         "source": record.source,
         "received_us": record.received_us,
@@ -217,10 +217,12 @@ def _kind(record: FeedbackRecord) -> str:
 HELD_COLUMNS = ("body", "objective_group", "revision", "arm_id", "grid_values", "payload", "received_us", "kind")
 
 
-def row_to_held(row: Sequence[Any], arms: ArmIds) -> Held:
+def row_to_held(row: Sequence[Any], arms: ArmIds) -> StoredRevision:
     """The stored revision of a row of :data:`HELD_COLUMNS`."""
     _, _, revision, arm, values, seal, received_us, kind = row
-    return Held(revision, arms.names[arm], unpack_integers(values), seal, received_us, by_default=kind == DEFAULT)
+    return StoredRevision(
+        revision, arms.names[arm], unpack_integers(values), seal, received_us, by_default=kind == DEFAULT
+    )
 
 
 def report_row(record: ReportRecord, router_id: int) -> Row:

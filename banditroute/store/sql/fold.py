@@ -16,7 +16,7 @@ from banditroute.store.schema.tables import Row
 from banditroute.store.sql.base_sums import base_of
 from banditroute.store.sql.encode import HELD_COLUMNS, NOTHING_SAID, REFUSED
 from banditroute.store.sql.read import arm_ids, feedback_chunks, log_end, read_feedback_of, rows_of
-from banditroute.store.sql.rows import NOTHING, says_something, why
+from banditroute.store.sql.rows import NOTHING, readable, safe_reason
 
 LIMIT = 5_000
 """Rows to a fold: so long does one worker keep the others from folding."""
@@ -160,7 +160,7 @@ class Folder:
         chunks = feedback_chunks(
             connection, self._router_id, behind, up_to, lambda row, reason: refused.update({row.learned: reason})
         )
-        rows = [row for chunk in chunks for row in says_something(chunk)]
+        rows = [row for chunk in chunks for row in readable(chunk)]
         for number, reason in refused.items():
             self._refuse(connection, number, reason)
         return self._following(connection, rows)
@@ -179,7 +179,7 @@ class Folder:
         for row in rows:
             before = held.get((row.body, row.group, row.revision - 1))
             put_in = None if before is None else before.values
-            if before is not None and before.seal == NOTHING_SAID:
+            if before is not None and before.digest == NOTHING_SAID:
                 row = replace(row, previous=None)
             elif row.previous != put_in or (put_in is not None and before is not None and before.arm != row.arm):
                 self._refuse(connection, row.learned, "it does not take out what was put in before it")
@@ -254,7 +254,7 @@ class Folder:
             _log.error("the stored sums of %s were broken; they are made anew from the log", key)
             blob = base_of(connection, self._router_id, numbers[key.arm], key)
             for chunk in read_feedback_of(connection, self._router_id, numbers[key.arm], key, up_to):
-                blob = self._one_by_one(connection, blob, says_something(chunk))
+                blob = self._one_by_one(connection, blob, readable(chunk))
             moved.update(blob)
         return moved
 
@@ -272,7 +272,7 @@ class Folder:
             raise
         except Exception as error:  # noqa: BLE001  (as above)
             if len(rows) == 1:
-                self._refuse(connection, rows[0].learned, why(error))
+                self._refuse(connection, rows[0].learned, safe_reason(error))
                 return blob
         half = len(rows) // 2
         return self._one_by_one(connection, self._one_by_one(connection, blob, rows[:half]), rows[half:])

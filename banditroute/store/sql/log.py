@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from banditroute.core.log import LogRecord
 from banditroute.store.base import Fold, Revise
 from banditroute.store.databases.base import Database
-from banditroute.store.semantics.results import Fates
+from banditroute.store.semantics.results import WriteResults
 from banditroute.store.sql.append import Appender
 from banditroute.store.sql.fold import LIMIT, Folder
 
@@ -23,7 +23,7 @@ EXPIRE_EVERY_S = 3_600.0
 T = TypeVar("T")
 
 
-class Ledger:
+class RouterLog:
     """One worker's way to the log of its router; any thread may use it.
 
     Where one transaction writes at a time, a call appends and folds in one. Elsewhere it only appends, which is
@@ -51,7 +51,7 @@ class Ledger:
         self._drained_at = clock()
         self._expire_at = self._drained_at
 
-    def __call__(self, records: Sequence[LogRecord]) -> Fates:
+    def __call__(self, records: Sequence[LogRecord]) -> WriteResults:
         """Make the records durable, all or none, but those whose fate is an error.
 
         Raises:
@@ -59,7 +59,7 @@ class Ledger:
             StoreUnavailableError: when the database cannot take them now.
         """
 
-        def work(connection: Connection) -> Fates:
+        def work(connection: Connection) -> WriteResults:
             fates = self._appender.append(connection, records)
             if self._database.one_writer:
                 self._fold_all(connection)

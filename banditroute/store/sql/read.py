@@ -22,10 +22,10 @@ from banditroute.core.spec import StoredRouter
 from banditroute.store.databases.base import Database
 from banditroute.store.schema import tables
 from banditroute.store.semantics.limits import Limits
-from banditroute.store.semantics.order import as_lived
+from banditroute.store.semantics.order import merge_by_number
 from banditroute.store.sql.decode import DECISION_COLUMNS, FEEDBACK_COLUMNS
 from banditroute.store.sql.encode import REFUSED, ArmIds, to_arm, to_preferences, to_spec
-from banditroute.store.sql.rows import PassedOver, Rows, Told, says_something
+from banditroute.store.sql.rows import OnSkip, Rows, SkippedRows, readable
 
 T = TypeVar("T")
 
@@ -102,7 +102,7 @@ class LogReader:
         self._database = database
         self._router_id = router_id
         self._worker = worker
-        self.told = Told(_log.error)
+        self.told = SkippedRows(_log.error)
 
     def end(self) -> Position:
         """Where the journal ends now."""
@@ -118,7 +118,7 @@ class LogReader:
         )
         with self._database.read("reading the log") as connection:
             rows = rows_of(connection, self._router_id, self.told)
-        return as_lived(
+        return merge_by_number(
             self._records(decisions, "decided", after.decided, up_to.decided, rows, Rows.decisions),
             self._records(feedback, "learned", after.learned, up_to.learned, rows, Rows.feedback),
         )
@@ -128,7 +128,7 @@ class LogReader:
         with self._database.read("reading a decision") as connection:
             return read_decision(connection, self._router_id, body, self.told)
 
-    def awaiting(self, group: str, since_us: int) -> list[tuple[int, bytes]]:
+    def decisions_missing_outcome(self, group: str, since_us: int) -> list[tuple[int, bytes]]:
         """When and which: decisions without learned feedback of a group, oldest first."""
         decision, feedback = tables.decision.c, tables.feedback.c
         learned = exists().where(
@@ -146,7 +146,7 @@ class LogReader:
         with self._database.read("reading what is awaited") as connection:
             return [(row.created_us, row.body) for row in connection.execute(query)]
 
-    def told_by(self, source: str) -> list[bytes]:
+    def decisions_with_source(self, source: str) -> list[bytes]:
         """Decisions with feedback of a source."""
         feedback = tables.feedback.c
         query = (
@@ -187,7 +187,7 @@ class LogReader:
 
 
 def read_decision(
-    connection: Connection, router_id: int, body: bytes, passed_over: PassedOver | None = None
+    connection: Connection, router_id: int, body: bytes, on_skip: OnSkip | None = None
 ) -> tuple[DecisionRecord, tuple[FeedbackRecord, ...]] | None:
     """One decision with all its feedback, in the order of the journal; revisions of a group always in theirs.
 
@@ -198,16 +198,16 @@ def read_decision(
     if row is None:
         return None
     feedback = connection.execute(_FEEDBACK_ON, wanted).all()
-    rows = rows_of(connection, router_id, passed_over)
+    rows = rows_of(connection, router_id, on_skip)
     (decision,) = rows.decisions([row])
-    return (decision, tuple(says_something(rows.feedback(feedback)))) if decision.arms else None
+    return (decision, tuple(readable(rows.feedback(feedback)))) if decision.arms else None
 
 
 def decision_chunks(
-    connection: Connection, router_id: int, behind: int, up_to: int, passed_over: PassedOver
+    connection: Connection, router_id: int, behind: int, up_to: int, on_skip: OnSkip
 ) -> Iterator[Sequence[DecisionRecord]]:
     """The numbered decisions between two numbers, as many at a time as a query gives."""
-    rows = rows_of(connection, router_id, passed_over)
+    rows = rows_of(connection, router_id, on_skip)
     wanted = {"router_id": router_id, "up_to": up_to}
     while found := connection.execute(_DECISION_SLICE, {**wanted, "behind": behind}).all():
         yield rows.decisions(found)
@@ -215,10 +215,10 @@ def decision_chunks(
 
 
 def feedback_chunks(
-    connection: Connection, router_id: int, behind: int, up_to: int, passed_over: PassedOver | None = None
+    connection: Connection, router_id: int, behind: int, up_to: int, on_skip: OnSkip | None = None
 ) -> Iterator[Sequence[FeedbackRecord]]:
     """The numbered feedback between two numbers, as many at a time as a query gives."""
-    return _chunks(connection, _FEEDBACK_SLICE, {"router_id": router_id, "up_to": up_to}, behind, passed_over)
+    return _chunks(connection, _FEEDBACK_SLICE, {"router_id": router_id, "up_to": up_to}, behind, on_skip)
 
 
 def read_feedback_of(
@@ -240,17 +240,17 @@ def _chunks(
     query: Select[Any],
     wanted: Mapping[str, Any],
     behind: int,
-    passed_over: PassedOver | None = None,
+    on_skip: OnSkip | None = None,
 ) -> Iterator[Sequence[FeedbackRecord]]:
-    rows = rows_of(connection, wanted["router_id"], passed_over)
+    rows = rows_of(connection, wanted["router_id"], on_skip)
     while found := connection.execute(query, {**wanted, "behind": behind}).all():
         yield rows.feedback(found)
         behind = found[-1].learned
 
 
-def rows_of(connection: Connection, router_id: int, passed_over: PassedOver | None = None) -> Rows:
+def rows_of(connection: Connection, router_id: int, on_skip: OnSkip | None = None) -> Rows:
     """What makes records of the rows of a router."""
-    return Rows(*known(connection, router_id), passed_over)
+    return Rows(*known(connection, router_id), on_skip)
 
 
 def known(connection: Connection, router_id: int) -> tuple[ArmIds, Limits]:

@@ -15,14 +15,14 @@ import numpy as np
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.errors import BanditRouteError
 from banditroute.store.semantics.limits import Limits
-from banditroute.store.semantics.merge import Held
+from banditroute.store.semantics.merge import StoredRevision
 from banditroute.store.sql.decode import to_decisions, to_feedbacks
 from banditroute.store.sql.encode import NOTHING_SAID, REFUSED, ArmIds, row_to_held
 
-PassedOver: TypeAlias = Callable[[DecisionRecord | FeedbackRecord, str], None]
+OnSkip: TypeAlias = Callable[[DecisionRecord | FeedbackRecord, str], None]
 """Hears of each row that was passed over, as what it is read, and why; not of those that a fold refused before."""
 
-NOTHING = Held(0, "", None, NOTHING_SAID, 0)
+NOTHING = StoredRevision(0, "", None, NOTHING_SAID, 0)
 """What is held of a row that is passed over."""
 
 _NOTHING = np.zeros(0)
@@ -31,8 +31,8 @@ _NOTHING = np.zeros(0)
 class Rows:
     """Makes records of the rows of one router, in the order of their numbers."""
 
-    def __init__(self, arms: ArmIds, limits: Limits, passed_over: PassedOver | None = None) -> None:
-        self._passed_over = passed_over
+    def __init__(self, arms: ArmIds, limits: Limits, on_skip: OnSkip | None = None) -> None:
+        self._passed_over = on_skip
         self._lost: set[tuple[bytes, str, int]] = set()
         self.know(arms, limits)
 
@@ -92,7 +92,7 @@ class Rows:
             self._tell(blank, error)
             return blank
 
-    def held(self, row: Any) -> Held:
+    def held(self, row: Any) -> StoredRevision:
         """The stored revision of a row of :data:`~banditroute.store.sql.encode.HELD_COLUMNS`."""
         nothing = NOTHING._replace(revision=row.revision)
         try:
@@ -104,10 +104,10 @@ class Rows:
 
     def _tell(self, blank: DecisionRecord | FeedbackRecord, error: Exception) -> None:
         if self._passed_over is not None:
-            self._passed_over(blank, why(error))
+            self._passed_over(blank, safe_reason(error))
 
 
-class Told:
+class SkippedRows:
     """Remembers which rows were passed over, so that each is told once.
 
     Attributes:
@@ -143,12 +143,12 @@ def named(record: DecisionRecord | FeedbackRecord) -> str:
     return f"feedback number {record.learned}"
 
 
-def why(error: Exception) -> str:
+def safe_reason(error: Exception) -> str:
     """Why a row says nothing: in our own words, for those of others may repeat what it says."""
     return str(error) if isinstance(error, BanditRouteError) else f"it cannot be read ({type(error).__name__})"
 
 
-def says_something(records: Iterable[FeedbackRecord]) -> Sequence[FeedbackRecord]:
+def readable(records: Iterable[FeedbackRecord]) -> Sequence[FeedbackRecord]:
     """Those that were not passed over."""
     return [record for record in records if record.group]
 

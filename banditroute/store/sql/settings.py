@@ -5,7 +5,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from banditroute.core.log import ArmRecord, PreferencesRecord, SnapshotRecord, SpaceRecord
 from banditroute.errors import StoreError
 from banditroute.store.schema import tables
-from banditroute.store.semantics.merge import lasting
+from banditroute.store.semantics.merge import merge_arm
 from banditroute.store.sql.encode import arm_row, preference_row, snapshot_row
 from banditroute.store.sql.read import arm_records, compacted
 
@@ -14,7 +14,7 @@ SNAPSHOTS_KEPT = 10
 WEEK_US = 7 * 86_400_000_000
 
 
-def write_standing(
+def write_settings(
     connection: Connection, router_id: int, record: ArmRecord | PreferencesRecord | SpaceRecord | SnapshotRecord
 ) -> None:
     """Let a record stand.
@@ -28,7 +28,7 @@ def write_standing(
         case ArmRecord():
             _move(connection, router_id)
             stored = {known.arm.name: known for known in arm_records(connection, router_id)}
-            write_arm(connection, router_id, lasting(stored.get(record.arm.name), record))
+            write_arm(connection, router_id, merge_arm(stored.get(record.arm.name), record))
         case PreferencesRecord():
             _move(connection, router_id)
             _write_preferences(connection, router_id, record)

@@ -22,15 +22,15 @@ from banditroute.store.base import START, Fold, Revise
 from banditroute.store.databases.url import database_at
 from banditroute.store.schema import tables
 from banditroute.store.schema.version import check_version, create, found_version, store_id
-from banditroute.store.semantics.compatibility import fitted
+from banditroute.store.semantics.compatibility import reconcile_spec
 from banditroute.store.semantics.results import refused
 from banditroute.store.spool.directory import Spools
 from banditroute.store.sql.encode import REFUSED, preference_row, spec_json, to_spec
 from banditroute.store.sql.erase import erase
-from banditroute.store.sql.log import Ledger
+from banditroute.store.sql.log import RouterLog
 from banditroute.store.sql.read import read_router
 from banditroute.store.sql.settings import write_arm
-from banditroute.store.sql.worker import Entrance, Opened
+from banditroute.store.sql.worker import RouterLocation, StoreWorker
 
 _log = logging.getLogger("banditroute")
 
@@ -55,7 +55,7 @@ class SqlStore:
         worker: Gives this worker's name, at most 16 characters, another one for each call.
     """
 
-    ledger: type[Ledger] = Ledger
+    ledger: type[RouterLog] = RouterLog
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class SqlStore:
         self._database = database_at(url, patience=patience)
         self._spool = spool
         self._worker = worker
-        self._opened: Opened | None = None
+        self._opened: StoreWorker | None = None
         self._forked = False
         self._starting = threading.Lock()
 
@@ -92,7 +92,7 @@ class SqlStore:
         # Nothing that lives as long as the writer may hold on to the store, which closes when it is collected.
         database, kind, worker, directory = self._database, self.ledger, self._worker, self._spool
 
-        def find(connection: Connection) -> Entrance:
+        def find(connection: Connection) -> RouterLocation:
             database.lock_schema(connection)
             version = found_version(connection)
             if version is None:
@@ -100,13 +100,13 @@ class SqlStore:
             else:
                 check_version(version)
             router = _found_or_created(connection, spec, arms, preferences, secret)
-            return Entrance(store_id(connection), *router)
+            return RouterLocation(store_id(connection), *router)
 
         spools = None if directory is None else Spools(directory, tenant=spec.tenant, router=spec.name)
 
-        def begin() -> Opened:
+        def begin() -> StoreWorker:
             enter = partial(database.write, "store not opened", find)
-            return Opened(database, enter, kind, worker(), fold, revise, spools)
+            return StoreWorker(database, enter, kind, worker(), fold, revise, spools)
 
         self._begin = begin
         opened = begin()
@@ -116,7 +116,7 @@ class SqlStore:
             if spools is None or not spools.usable():
                 opened.close()
                 raise
-            opened.begin_away(error)
+            opened.start_spooling(error)
             _log.warning("router %r begins without its store, and reads it when it is there: %s", spec.name, error)
             stored = StoredRouter(spec, secret, tuple(arms), preferences, None, START, created=False, revision=-1)
         except BaseException:
@@ -125,7 +125,7 @@ class SqlStore:
         self._start(opened)
         return stored
 
-    def _stored(self, opened: Opened, spec: RouterSpec) -> StoredRouter:
+    def _stored(self, opened: StoreWorker, spec: RouterSpec) -> StoredRouter:
         at = opened.entrance
         if not at.created:
             opened.catch_up()
@@ -164,19 +164,19 @@ class SqlStore:
         return opened.reader.decision(body)
 
     @property
-    def near(self) -> bool:
+    def is_local(self) -> bool:
         """Whether the database is a file."""
         return self._database.one_writer
 
-    shared = True
+    is_shared = True
 
-    def awaiting(self, group: str, *, since_us: int) -> list[tuple[int, bytes]]:
-        """Decisions without learned feedback; see :meth:`banditroute.store.Store.awaiting`."""
-        return self._now_open().reader.awaiting(group, since_us)
+    def decisions_missing_outcome(self, group: str, *, since_us: int) -> list[tuple[int, bytes]]:
+        """Decisions without learned feedback; see :meth:`banditroute.store.Store.decisions_missing_outcome`."""
+        return self._now_open().reader.decisions_missing_outcome(group, since_us)
 
-    def told_by(self, source: str) -> list[bytes]:
+    def decisions_with_source(self, source: str) -> list[bytes]:
         """Decisions with feedback of a source."""
-        return self._now_open().reader.told_by(source)
+        return self._now_open().reader.decisions_with_source(source)
 
     def erase(self, bodies: Sequence[bytes]) -> None:
         """Blank what is personal; see :meth:`banditroute.store.Store.erase`."""
@@ -224,12 +224,12 @@ class SqlStore:
             self._starting = threading.Lock()
             self._forked = True
 
-    def _start(self, opened: Opened) -> None:
+    def _start(self, opened: StoreWorker) -> None:
         self._opened = opened
         self._finalizer = weakref.finalize(self, opened.close)
         forks.watch(self)
 
-    def _in_this_process(self) -> Opened | None:
+    def _in_this_process(self) -> StoreWorker | None:
         if self._forked:
             with self._starting:
                 if self._forked:
@@ -237,7 +237,7 @@ class SqlStore:
                     self._forked = False
         return self._opened
 
-    def _now_open(self) -> Opened:
+    def _now_open(self) -> StoreWorker:
         opened = self._in_this_process()
         if opened is None:
             raise StoreUnavailableError("the store is not open; call open() first", code="store.closed")
@@ -263,7 +263,7 @@ def _found_or_created(
         connection.execute(insert(tables.preference), preference_row(preferences, router_id))
         return router_id, True
     stored = to_spec(row.tenant, row.name, row.dimension, row.spec)
-    current = fitted(stored, spec)
+    current = reconcile_spec(stored, spec)
     changes: dict[str, Any] = {}
     if dict(current.policy) != dict(stored.policy):
         changes["spec"] = spec_json(current)

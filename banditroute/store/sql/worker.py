@@ -13,12 +13,12 @@ from banditroute.core.log import LogRecord
 from banditroute.errors import StoreError, StoreUnavailableError
 from banditroute.store.base import Fold, Revise
 from banditroute.store.databases.base import Database
-from banditroute.store.semantics.results import Commit, Fates
+from banditroute.store.semantics.results import Commit, WriteResults
 from banditroute.store.spool.commit import SpoolingCommit
 from banditroute.store.spool.directory import Spools
-from banditroute.store.sql.log import Ledger
+from banditroute.store.sql.log import RouterLog
 from banditroute.store.sql.read import LogReader
-from banditroute.store.sql.rows import why
+from banditroute.store.sql.rows import safe_reason
 from banditroute.store.sql.ticking import Tick, Ticker, around
 from banditroute.store.sql.writer import Writer
 
@@ -29,7 +29,7 @@ _log = logging.getLogger("banditroute")
 
 
 @dataclass(frozen=True, slots=True)
-class Entrance:
+class RouterLocation:
     """Where a router's log is: which store, which router of it, and whether it was created just now."""
 
     store_id: str
@@ -38,14 +38,14 @@ class Entrance:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entered:
-    entrance: Entrance
-    ledger: Ledger
-    folding: Ledger
+class _Session:
+    entrance: RouterLocation
+    ledger: RouterLog
+    folding: RouterLog
     reader: LogReader
 
 
-class Opened:
+class StoreWorker:
     """One worker of one router; the database may not be there yet, or not any more.
 
     Where a transaction that folds keeps none that appends from it, a thread of its own folds, over a connection of
@@ -63,20 +63,20 @@ class Opened:
     def __init__(
         self,
         database: Database,
-        enter: Callable[[], Entrance],
-        kind: type[Ledger],
+        enter: Callable[[], RouterLocation],
+        kind: type[RouterLog],
         worker: str,
         fold: Fold,
         revise: Revise,
         spools: Spools | None,
     ) -> None:
         self.database = database
-        self._enter = enter
+        self._connect = enter
         self._kind = kind
         self._worker = worker
         self._fold, self._revise = fold, revise
-        self._entering = threading.Lock()
-        self._entered: _Entered | None = None
+        self._connecting = threading.Lock()
+        self._current: _Session | None = None
         self._spooling = None if spools is None else SpoolingCommit(self._commit, spools)
         commit: Commit = self._commit if self._spooling is None else self._spooling
         spool_tick = None if self._spooling is None else Tick("the tick of the spool", self._spooling.tick)
@@ -87,38 +87,38 @@ class Opened:
             else Ticker("banditroute-folder", Tick("the fold", self._help), around(FOLD_S))
         )
 
-    def begin_away(self, error: StoreUnavailableError) -> None:
+    def start_spooling(self, error: StoreUnavailableError) -> None:
         """Let records wait in the spool, which there must be, since the database is away."""
         assert self._spooling is not None
         self._spooling.leave_alone(error)
 
     @property
-    def _is_away(self) -> bool:
+    def _is_offline(self) -> bool:
         return self._spooling is not None and self._spooling.state == "spooling"
 
     @property
-    def entrance(self) -> Entrance:
+    def entrance(self) -> RouterLocation:
         """Where the log is; raises StoreUnavailableError while the database is away."""
-        return self._met().entrance
+        return self._online_session().entrance
 
     @property
     def reader(self) -> LogReader:
         """The log; raises StoreUnavailableError while the database is away."""
-        return self._met().reader
+        return self._online_session().reader
 
     @property
-    def folding(self) -> Ledger:
+    def folding(self) -> RouterLog:
         """What folds; raises StoreUnavailableError while the database is away."""
-        return self._met().folding
+        return self._online_session().folding
 
     def catch_up(self) -> None:
         """Bring in what dead workers left behind; nothing that is wrong with it keeps a router from opening."""
         try:
             if self._spooling is not None:
                 self._spooling.replay()
-            self._inside().folding.fold()
+            self._session().folding.fold()
         except Exception as error:  # noqa: BLE001  (it is all the same what it is)
-            _log.error("what was left behind was not folded: %s", why(error))
+            _log.error("what was left behind was not folded: %s", safe_reason(error))
 
     def flush(self) -> None:
         """Wait until all that was appended is settled and, if the database is there, in the journal."""
@@ -130,8 +130,8 @@ class Opened:
     def health(self) -> dict[str, Any]:
         """What this worker saw of the database, and what waits for it."""
         facts: dict[str, Any] = {}
-        if self._entered is not None:
-            facts |= self._entered.folding.health()
+        if self._current is not None:
+            facts |= self._current.folding.health()
         if self._spooling is not None:
             facts |= {
                 "state": self._spooling.state,
@@ -161,7 +161,7 @@ class Opened:
             self._spooling.close()
         try:
             # Whoever never came in has nothing to fold, and may have been refused.
-            if self._entered is not None:
+            if self._current is not None:
                 with suppress(StoreError):
                     self._fold_rest()
         finally:
@@ -178,8 +178,8 @@ class Opened:
         if self._spooling is not None:
             self._spooling.abandon()
 
-    def _commit(self, records: Sequence[LogRecord]) -> Fates:
-        ledger = self._inside().ledger
+    def _commit(self, records: Sequence[LogRecord]) -> WriteResults:
+        ledger = self._session().ledger
         if not records:
             self.database.write("database not reached", _ask)
             return {}
@@ -187,29 +187,29 @@ class Opened:
 
     def _help(self) -> bool:
         """Fold some of what waits; while the database is away, only the writer asks whether it is back."""
-        return self._entered is not None and not self._is_away and self._entered.folding.help_folding()
+        return self._current is not None and not self._is_offline and self._current.folding.help_folding()
 
     def _fold_rest(self) -> None:
-        if not self.database.one_writer and not self._is_away:
-            self._inside().folding.fold()
+        if not self.database.one_writer and not self._is_offline:
+            self._session().folding.fold()
 
-    def _met(self) -> _Entered:
+    def _online_session(self) -> _Session:
         # While it was never there, only the writer tries, and everybody else is told at once.
-        if self._entered is None and self._spooling is not None and self._is_away:
+        if self._current is None and self._spooling is not None and self._is_offline:
             raise StoreUnavailableError(f"the database was not there yet; {self._spooling.last_error}")
-        return self._inside()
+        return self._session()
 
-    def _inside(self) -> _Entered:
-        with self._entering:
-            if self._entered is None:
-                at = self._enter()
-                ledger = self._ledger(at)
-                folding = ledger if self.database.one_writer else self._ledger(at)
+    def _session(self) -> _Session:
+        with self._connecting:
+            if self._current is None:
+                at = self._connect()
+                ledger = self._log_of(at)
+                folding = ledger if self.database.one_writer else self._log_of(at)
                 reader = LogReader(self.database, at.router_id, self._worker)
-                self._entered = _Entered(at, ledger, folding, reader)
-            return self._entered
+                self._current = _Session(at, ledger, folding, reader)
+            return self._current
 
-    def _ledger(self, at: Entrance) -> Ledger:
+    def _log_of(self, at: RouterLocation) -> RouterLog:
         return self._kind(self.database, at.store_id, at.router_id, self._worker, self._fold, self._revise)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from banditroute.core.log import LogRecord
 from banditroute.core.receipt import ReceiptStatus
 from banditroute.errors import StoreError, StoreUnavailableError
-from banditroute.store.semantics.results import Commit, Fate, Fates, refused, together
+from banditroute.store.semantics.results import Commit, WriteResult, WriteResults, combine, refused
 from banditroute.store.sql.ticking import Tick, around
 
 COMPANY_WAIT = 0.010
@@ -139,7 +139,7 @@ class Writer:
             _settle(batch.stored, _fate(outcome, places))
             first = places.stop
 
-    def _attempt(self, records: Sequence[LogRecord]) -> Fates | Exception:
+    def _attempt(self, records: Sequence[LogRecord]) -> WriteResults | Exception:
         try:
             return self._commit(records)
         except StoreError as error:
@@ -151,15 +151,15 @@ class Writer:
         return math.inf if self._tick is None else time.monotonic() + self._pause()
 
 
-def _fate(outcome: Fates | Exception, places: range) -> Fate:
+def _fate(outcome: WriteResults | Exception, places: range) -> WriteResult:
     if not outcome or not places:
         return "recorded"
     if isinstance(outcome, Exception):
         return outcome
-    return together(outcome.get(place, "recorded") for place in places)
+    return combine(outcome.get(place, "recorded") for place in places)
 
 
-def _settle(stored: "Future[ReceiptStatus]", fate: Fate) -> None:
+def _settle(stored: "Future[ReceiptStatus]", fate: WriteResult) -> None:
     if isinstance(fate, Exception):
         stored.set_exception(fate)
     else:

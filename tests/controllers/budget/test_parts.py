@@ -144,9 +144,11 @@ def test_an_arm_that_was_free_is_believed_to_cost_something_at_once() -> None:
 
 def test_arms_without_a_bill_cost_what_is_believed_or_what_the_others_do() -> None:
     forecast = Forecast()
-    forecast.learn("known", row(0.0), 4.0)
+    forecast.learn("baseline_mean", row(0.0), 4.0)
     believed = np.array([[np.nan], [7.0], [np.nan]])
-    found = expected([forecast], ["known", "declared", "new"], None, believed, np.array([[0.5], [0.5], [0.5]]))
+    found = expected(
+        [forecast], ["baseline_mean", "declared", "new"], None, believed, np.array([[0.5], [0.5], [0.5]])
+    )
     assert found[0, :, 0].tolist() == [2.0, 7.0, 4.5]
 
 

@@ -9,7 +9,7 @@ Leverages: TypeAlias = Callable[[Sequence[int] | None], FloatArray]
 """Numbers of some arms (None: all) → xᵀ P x of each, for one x; valid until the next row is learned."""
 
 
-class Form(Protocol):
+class InverseBackend(Protocol):
     """P and Theta of N arms.
 
     Every method that changes an arm computes from that arm's own numbers alone. Products over all arms at once
@@ -41,7 +41,7 @@ class Form(Protocol):
         """Learn a row; return the errors (Theta x - y) / √(1 + xᵀ P x) from before; valid until the next row."""
         ...
 
-    def refactor(self, arm: int, gram: FloatArray, n: int, /) -> None:
+    def refactorise(self, arm: int, gram: FloatArray, n: int, /) -> None:
         """Set P to (ridge I + G)⁻¹, where G sums n rows; raises LinAlgError if it is not positive definite."""
         ...
 

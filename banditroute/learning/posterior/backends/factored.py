@@ -14,8 +14,8 @@ from banditroute.learning.posterior.backends.triangle import Packing
 _FIRST_ROWS = 8
 
 
-class Factored:
-    """P as a factor until an arm has d/2 rows, then as a packed triangle; see :class:`Form`."""
+class LowRankBackend:
+    """P as a factor until an arm has d/2 rows, then as a packed triangle; see :class:`InverseBackend`."""
 
     def __init__(self, dimension: int, outcomes: int, ridge: float) -> None:
         (self._dger,) = routines("dger")
@@ -99,7 +99,7 @@ class Factored:
             self._inverses[arm] = _Dense(self._packing.pack(inverse.matrix()), self._d)
         return errors
 
-    def refactor(self, arm: int, gram: FloatArray, n: int, /) -> None:
+    def refactorise(self, arm: int, gram: FloatArray, n: int, /) -> None:
         """Set P from G: as a factor while its rank is low, else as a triangle."""
         most = self._d // 2 - 1
         factor = factor_of_difference(gram, self._ridge, most) if n <= most else None

@@ -10,7 +10,7 @@ from banditroute.core.arrays import FloatArray
 from banditroute.learning.posterior.backends.base import Leverages
 from banditroute.learning.posterior.backends.blas import routines
 from banditroute.learning.posterior.backends.cholesky import inverted
-from banditroute.learning.posterior.backends.stacked import Stacked
+from banditroute.learning.posterior.backends.stacked import DenseBackend
 from banditroute.learning.posterior.backends.triangle import Packing
 
 _CHUNK = 256
@@ -18,8 +18,10 @@ _CHUNK = 256
 _MANY = 0.2
 
 
-class Packed:
-    """P as packed triangles, Theta apart; see :class:`~banditroute.learning.posterior.backends.base.Form`."""
+class PackedBackend:
+    """P as packed triangles, Theta apart; see
+    :class:`~banditroute.learning.posterior.backends.base.InverseBackend`.
+    """
 
     def __init__(self, dimension: int, outcomes: int, ridge: float) -> None:
         self._dger, self._dspmv, self._dspr = routines("dger", "dspmv", "dspr")
@@ -49,7 +51,7 @@ class Packed:
         self._resize(arm + 1)
 
     @classmethod
-    def of(cls, stacked: Stacked) -> Self:
+    def of(cls, stacked: DenseBackend) -> Self:
         """Return the same arms, packed; exact, since both triangles of a P are equal bit for bit."""
         packed = cls(stacked.dimension, stacked.outcomes, stacked.ridge)
         for arm in range(stacked.arms):
@@ -94,7 +96,7 @@ class Packed:
         return means, leverages
 
     def observe(self, arm: int, x: FloatArray, y: FloatArray) -> FloatArray:
-        """Learn a row by a symmetric rank-one update, as :meth:`Stacked.observe` does."""
+        """Learn a row by a symmetric rank-one update, as :meth:`DenseBackend.observe` does."""
         triangle, theta = self._triangles[arm], self._thetas[arm]
         products = self._dspmv(self._d, 1.0, triangle, x)
         errors: FloatArray = theta.dot(x) - y
@@ -105,7 +107,7 @@ class Packed:
         self._dger(-1.0, products, errors, 1, 1, theta.T, 1, 1, 1)
         return errors
 
-    def refactor(self, arm: int, gram: FloatArray, _n: int, /) -> None:
+    def refactorise(self, arm: int, gram: FloatArray, _n: int, /) -> None:
         """Set P from G."""
         self._triangles[arm] = self._packing.pack(inverted(gram, self._ridge))
 

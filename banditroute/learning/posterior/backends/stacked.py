@@ -13,8 +13,10 @@ from banditroute.learning.posterior.backends.cholesky import inverted
 _CHUNK = 256
 
 
-class Stacked:
-    """P and Theta of all arms, stacked; see :class:`~banditroute.learning.posterior.backends.base.Form`."""
+class DenseBackend:
+    """P and Theta of all arms, stacked; see
+    :class:`~banditroute.learning.posterior.backends.base.InverseBackend`.
+    """
 
     def __init__(self, dimension: int, outcomes: int, ridge: float) -> None:
         self._dger, self._dscal = routines("dger", "dscal")
@@ -100,7 +102,7 @@ class Stacked:
         self._dger(-1.0, self._inverse_products, products, 1, 1, columns, 1, 1, 1)
         return self._theta_products
 
-    def refactor(self, arm: int, gram: FloatArray, _n: int, /) -> None:
+    def refactorise(self, arm: int, gram: FloatArray, _n: int, /) -> None:
         """Set P from G."""
         self._blocks[arm, : self.dimension] = inverted(gram, self.ridge)
 
