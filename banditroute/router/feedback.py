@@ -5,11 +5,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from banditroute.core.ids import key_created_us
 from banditroute.core.log import FeedbackRecord, Position, ReportRecord
 from banditroute.core.receipt import Receipt, ReceiptStatus
+from banditroute.core.revisions import retraction
 from banditroute.core.runtime.faults import FaultBarrier
 from banditroute.errors import DecisionExpiredError, StoreUnavailableError
 from banditroute.router.follower import LogFollower
@@ -182,20 +183,10 @@ class FeedbackHandler:
                 for before in list(entry.feedback.values()):
                     if before.values is None or (source is not None and before.source != source):
                         continue
-                    self._learn(entry, [self._retraction(before)])
+                    learned = self.state.position.learned + 1
+                    self._learn(entry, [retraction(before, learned=learned, received_us=self.now_us())])
                     forgotten += 1
         return forgotten
-
-    def _retraction(self, before: FeedbackRecord) -> FeedbackRecord:
-        return replace(
-            before,
-            learned=self.state.position.learned + 1,
-            revision=before.revision + 1,
-            values=None,
-            previous=before.values,
-            outcomes={},
-            received_us=self.now_us(),
-        )
 
     def _learn(self, entry: DecisionEntry, records: Sequence[FeedbackRecord]) -> "Future[ReceiptStatus]":
         for record in records:

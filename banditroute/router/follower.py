@@ -3,13 +3,13 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from itertools import islice
 from typing import TypeAlias
 
 import numpy as np
 
 from banditroute.core.log import DecisionRecord, FeedbackRecord, Position, SnapshotRecord
+from banditroute.core.revisions import follows, is_known, moves
 from banditroute.core.runtime.faults import FaultBarrier
 from banditroute.core.spec import StoredRouter
 from banditroute.router.open_windows import OpenWindows
@@ -138,10 +138,10 @@ class LogFollower:
             return
         self.alone = False
         before = None if entry is None else entry.feedback.get(event.group)
-        if before is not None and _is_known(before, event):
-            # This worker said so itself, or knows already what became of it.
+        if before is None or not is_known(before, event):
+            self._state.see(event)
+        elif event.revision < before.revision:
             return
-        self._state.see(event)
         if entry is not None and event.group:
             entry.feedback[event.group] = event
 
@@ -151,7 +151,9 @@ class LogFollower:
         if entry is None or not event.group:
             return False
         before = entry.feedback.get(event.group)
-        return not (before is not None and _is_known(before, event)) and not _follows(before, event)
+        if before is None:
+            return not follows(None, event)
+        return not (is_known(before, event) or (follows(before, event) and _same_row(before, event)))
 
     def _settle(self, event: FeedbackRecord) -> bool:
         """Move from what this worker learned of a decision to what the log says of it in the end.
@@ -172,21 +174,16 @@ class LogFollower:
                 entry.decision, feedback = found
                 final = ([record for record in feedback if record.group == event.group] or [event])[-1]
             entry.feedback[event.group] = final
-            if before is None or not _says_the_same(before, final):
-                for record in _moves(before, final):
-                    with self._barrier:
-                        self._state.see(record)
+            for record in moves(before, final):
+                with self._barrier:
+                    self._state.see(record)
             self.followed = _behind(self.followed, event)
         return True
 
 
-def _follows(before: FeedbackRecord | None, event: FeedbackRecord) -> bool:
-    """Whether the event takes out what was put in before."""
-    if before is None or before.values is None:
-        return event.previous is None
-    # What was erased is blank, and takes out nothing of what it was.
-    same_row = event.row is before.row or np.array_equal(event.row, before.row)
-    return event.previous == before.values and event.arm == before.arm and same_row
+def _same_row(one: FeedbackRecord, other: FeedbackRecord) -> bool:
+    """Whether both are about the same features: those of an erased decision are blank."""
+    return one.row is other.row or np.array_equal(one.row, other.row)
 
 
 def _behind(place: Position, event: Event) -> Position:
@@ -194,25 +191,6 @@ def _behind(place: Position, event: Event) -> Position:
     if isinstance(event, DecisionRecord):
         return Position(place.learned, event.decided)
     return Position(event.learned, place.decided)
-
-
-def _is_known(before: FeedbackRecord, event: FeedbackRecord) -> bool:
-    # An amendment may change nothing for those who learn: it came too late, or both values are beyond the bounds.
-    return event.revision < before.revision or (
-        event.revision == before.revision and _says_the_same(before, event)
-    )
-
-
-def _says_the_same(one: FeedbackRecord, other: FeedbackRecord) -> bool:
-    return one.values == other.values and (one.arm == other.arm or one.values is None)
-
-
-def _moves(before: FeedbackRecord | None, after: FeedbackRecord) -> Iterator[FeedbackRecord]:
-    """Take out what was learned, put in what should be."""
-    if before is not None and before.values is not None:
-        yield replace(after, arm=before.arm, row=before.row, values=None, previous=before.values)
-    if after.values is not None:
-        yield replace(after, previous=None)
 
 
 def _chunks(events: Iterable[Event]) -> Iterator[deque[Event]]:

@@ -2,13 +2,14 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from banditroute.core.arms import Price
 from banditroute.core.log import DecisionRecord, FeedbackRecord, ReportRecord
 from banditroute.core.objectives import Objectives
 from banditroute.core.outcomes import Outcome, outcomes_by_group
-from banditroute.errors import FeedbackConflictError, StoreUnavailableError
+from banditroute.core.revisions import transition
+from banditroute.errors import StoreUnavailableError
 from banditroute.router.state import ArmCatalogue, SourceCaps
 
 
@@ -52,11 +53,11 @@ class FeedbackResolver:
             factor = self.roster.price_factor(arm, decision.created_us)
             records: list[FeedbackRecord] = []
             for outcome in outcomes_by_group(self.objectives, report.outcomes, arm, price):
-                number, before = learned + len(records), known.get(outcome.group)
                 in_time = self._in_time(outcome.group, report.received_us - decision.created_us)
                 counts = in_time and self.sources.allows(report.source)
                 values = outcome.on_grid(self.objectives, price_factor=factor) if counts else None
-                records += _revisions(decision, before, outcome, values, arm, report, number)
+                record = _reported(decision, report, outcome, values, arm, learned=learned + len(records) + 1)
+                records += transition(known.get(outcome.group), record)
         return records
 
     def revise_stored(
@@ -137,21 +138,21 @@ class FeedbackResolver:
         outcomes_by_group(self.objectives, report.outcomes, "", Price(input=0.0, output=0.0))
 
 
-def _revisions(
+def _reported(
     decision: DecisionRecord,
-    before: FeedbackRecord | None,
+    report: ReportRecord,
     outcome: Outcome,
     values: tuple[int, ...] | None,
     arm: str,
-    report: ReportRecord,
+    *,
     learned: int,
-) -> list[FeedbackRecord]:
-    """Nothing, first values, an amendment, or a move to another arm; without ``values`` it is only recorded."""
-    first = FeedbackRecord(
+) -> FeedbackRecord:
+    """What a report says of one group, as first values; without ``values`` it is recorded and not learned."""
+    return FeedbackRecord(
         body=decision.body,
-        learned=learned + 1,
+        learned=learned,
         group=outcome.group,
-        revision=0 if before is None else before.revision + 1,
+        revision=0,
         arm=arm,
         row=decision.row,
         epoch=decision.epoch,
@@ -163,17 +164,3 @@ def _revisions(
         received_us=max(report.received_us, decision.created_us),
         amends=report.amend,
     )
-    if before is None or not (before.outcomes or before.values):
-        return [first]
-    if before.outcomes == outcome.reported and before.arm == arm and not before.by_default:
-        return []
-    if not (report.amend or before.by_default):
-        raise FeedbackConflictError(
-            "different feedback already recorded for this decision; pass amend=True to correct it"
-        )
-    if before.values is None:
-        return [first]
-    if before.arm == arm:
-        return [replace(first, previous=before.values)]
-    retraction = replace(first, arm=before.arm, values=None, previous=before.values, outcomes={})
-    return [retraction, replace(first, revision=first.revision + 1, learned=first.learned + 1)]

@@ -22,10 +22,10 @@ from banditroute.core.log import (
     SpaceRecord,
 )
 from banditroute.core.receipt import ReceiptStatus
+from banditroute.core.revisions import rebase
 from banditroute.core.spec import RouterSpec, StoredRouter
 from banditroute.errors import BanditRouteError, FeedbackConflictError, RouterMismatchError, StoreError
 from banditroute.store.base import START, Fold, Revise
-from banditroute.store.semantics.canonical import content_digest
 from banditroute.store.semantics.compatibility import reconcile_spec
 from banditroute.store.semantics.limits import Limits
 from banditroute.store.semantics.merge import (
@@ -34,8 +34,6 @@ from banditroute.store.semantics.merge import (
     TOO_MANY,
     WAITING_DAYS,
     merge_arm,
-    merge_feedback,
-    to_held,
 )
 from banditroute.store.semantics.order import merge_by_number
 from banditroute.store.semantics.results import WriteResult, combine, refused
@@ -224,11 +222,9 @@ class MemoryStore:
         if entry is None:
             self._waiting.setdefault(record.body, []).append(record)
             return "pending"
-        before = [held for held in entry.feedback if held.group == record.group]
+        stored = [each for each in entry.feedback if each.group == record.group]
         try:
-            new = merge_feedback(
-                [to_held(each) for each in before], record, content_digest(record) if before else b""
-            )
+            new = rebase(stored, record)
         except BanditRouteError as error:
             return error
         for each in new:
@@ -236,6 +232,8 @@ class MemoryStore:
             kept = each if each.learned == number else replace(each, learned=number)
             self._feedback.append(kept)
             entry.feedback.append(kept)
+            if each is not record:
+                self._reported.add(number)
         return "recorded" if new else "duplicate"
 
     def _report(self, report: ReportRecord) -> WriteResult:

@@ -292,15 +292,19 @@ class SharingLaws(OpenStore):
         said = feedback_of(one, 1)
         append(first, one, said)
         assert append(second, said) == "duplicate"
-        conflict = second.append([feedback_of(one, 1, values=(9,))]).exception(timeout=30)
+        better, worse = {"quality": 0.9}, {"quality": 0.8}
+        conflict = second.append([feedback_of(one, 1, values=(9,), outcomes=better)]).exception(timeout=30)
         assert isinstance(conflict, FeedbackConflictError)
-        append(second, feedback_of(one, 2, revision=1, values=(9,), previous=said.values))
-        append(first, feedback_of(one, 2, revision=1, values=(8,), previous=said.values))
+        change = {"revision": 1, "previous": said.values}
+        append(second, feedback_of(one, 2, values=(9,), outcomes=better, **change))
+        append(first, feedback_of(one, 2, values=(8,), outcomes=worse, **change))
         assert [(r.revision, r.values, r.previous) for r in _feedback(second.events())] == [
             (0, (1,), None),
             (1, (9,), (1,)),
             (2, (8,), (9,)),
         ]
+        # The last was rebased: it is not what its worker counted, so that worker has to read it as well.
+        assert [record.values for record in _feedback(first.events(others=True))] == [(9,), (8,)]
 
     def test_a_report_waits_for_another_worker(self, workers: tuple[Store, Store]) -> None:
         """Whose decision is still on its way."""

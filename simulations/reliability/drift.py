@@ -58,7 +58,7 @@ FAMILIES: Mapping[str, Family] = {
 
 
 @dataclass(frozen=True, slots=True)
-class StoredRevision:
+class Form:
     """One way of holding P, which follows from the number of arms and features, and for how many rows.
 
     Attributes:
@@ -75,9 +75,9 @@ class StoredRevision:
 
 
 FORMS = (
-    StoredRevision("stacked", 64, 1, 1.0),
-    StoredRevision("packed", 64, 64, 1.0),
-    StoredRevision("factored", 128, 1, 0.2),
+    Form("stacked", 64, 1, 1.0),
+    Form("packed", 64, 64, 1.0),
+    Form("factored", 128, 1, 0.2),
 )
 
 
@@ -136,7 +136,7 @@ class RankOne:
         return Finding(measured, holds, control, one_sided is not None and two_sided is None)
 
 
-def _carried(found: Drift, name: str, family: Family, forms: list[StoredRevision], steps: int) -> Iterator[None]:
+def _carried(found: Drift, name: str, family: Family, forms: list[Form], steps: int) -> Iterator[None]:
     """Carry all forms of one dimension along the same rows, and look at each checkpoint."""
     dimension, rng = forms[0].dimension, np.random.default_rng(1)
     reference = ExtendedGram(dimension, RIDGE)

@@ -74,6 +74,21 @@ def test_a_default_stands_in_and_gives_way() -> None:
         router.feedback(ids[2], quality=0.75)
 
 
+def test_a_default_can_be_forgotten(tmp_path: Path) -> None:
+    """A retraction of a default is no default itself, which the log would drop as one that is stored already."""
+    rules: dict[str, Any] = {"missing": "default", "default": 0.25}
+    router, clock = waiting(url(tmp_path / "w.db"), **rules)
+    ids = asked(router)
+    clock.now += HOUR
+    router.route(a_vector(9))
+    assert router.forget(decisions=[ids[1]]) == 1
+    assert router.digest() == plain({0: 0.25, 2: 0.25, 3: 0.25})
+    router.close()
+    again, _ = waiting(url(tmp_path / "w.db"), clock, first=100, **rules)
+    assert again.digest() == plain({0: 0.25, 2: 0.25, 3: 0.25})
+    again.close()
+
+
 def test_a_censored_outcome_is_recorded_but_not_learned() -> None:
     router, clock = waiting(missing="censor")
     ids = asked(router)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import (
     BindParameter,
@@ -18,6 +18,7 @@ from sqlalchemy import (
 )
 
 from banditroute.core.log import DecisionRecord, FeedbackRecord, LogRecord, ReportRecord
+from banditroute.core.revisions import Revision, rebase
 from banditroute.errors import (
     BanditRouteError,
     DecisionExpiredError,
@@ -28,20 +29,16 @@ from banditroute.errors import (
 from banditroute.store.base import Revise
 from banditroute.store.databases.base import Database, WriteConflict
 from banditroute.store.schema import tables
-from banditroute.store.semantics.canonical import content_digest
 from banditroute.store.semantics.limits import Limits
 from banditroute.store.semantics.merge import (
     DAY_US,
     REPORTS_WAITING,
     TOO_MANY,
     WAITING_DAYS,
-    StoredRevision,
-    merge_feedback,
-    to_held,
 )
 from banditroute.store.semantics.results import WriteResult, WriteResults, combine
 from banditroute.store.sql.encode import (
-    HELD_COLUMNS,
+    REVISION_COLUMNS,
     ArmIds,
     decision_row,
     feedback_row,
@@ -53,6 +50,9 @@ from banditroute.store.sql.rows import Rows
 from banditroute.store.sql.settings import write_settings
 
 REPORTS_AT_ONCE = 500
+
+_Appended: TypeAlias = tuple[DecisionRecord | FeedbackRecord, str | None]
+"""A record to insert, and the worker that counted it already; None where every worker is to read it."""
 
 _log = logging.getLogger("banditroute")
 
@@ -73,10 +73,10 @@ def _look_up(database: Database) -> CompoundSelect[Any]:
     decision, feedback = tables.decision.c, tables.feedback.c
     router_id: BindParameter[int] = bindparam("router_id")
     return union_all(
-        select(decision.body, *(null().label(name) for name in HELD_COLUMNS[1:])).where(
+        select(decision.body, *(null().label(name) for name in REVISION_COLUMNS[1:])).where(
             tables.of_router(tables.decision, router_id), database.among(decision.body, "bodies")
         ),
-        select(*(feedback[name] for name in HELD_COLUMNS)).where(
+        select(*(feedback[name] for name in REVISION_COLUMNS)).where(
             tables.of_router(tables.feedback, router_id), database.among(feedback.body, "bodies")
         ),
     )
@@ -87,16 +87,15 @@ class _Stored:
 
     def __init__(self) -> None:
         self.decisions: set[bytes] = set()
-        self._held: dict[tuple[bytes, str], list[StoredRevision | FeedbackRecord]] = {}
+        self._revisions: dict[tuple[bytes, str], list[Revision]] = {}
 
-    def add(self, key: tuple[bytes, str], held: StoredRevision | FeedbackRecord) -> None:
-        self._held.setdefault(key, []).append(held)
+    def add(self, key: tuple[bytes, str], revision: Revision) -> None:
+        self._revisions.setdefault(key, []).append(revision)
 
-    def settle(self, record: FeedbackRecord) -> Sequence[FeedbackRecord]:
+    def merge(self, record: FeedbackRecord) -> Sequence[FeedbackRecord]:
         """What of a record is new; from now on it counts as stored."""
         key = record.body, record.group
-        held = [to_held(each) if isinstance(each, FeedbackRecord) else each for each in self._held.get(key, ())]
-        new = merge_feedback(held, record, content_digest(record) if held else b"")
+        new = rebase(self._revisions.get(key, ()), record)
         for each in new:
             self.add(key, each)
         return new
@@ -135,23 +134,25 @@ class Appender:
         self._know(connection, records)
         asked = {record.body for record in records if isinstance(record, FeedbackRecord | ReportRecord)}
         stored = self._look_up(connection, asked)
-        new: list[DecisionRecord | FeedbackRecord] = []
+        new: list[_Appended] = []
         for place, record in enumerate(records):
             if isinstance(record, DecisionRecord):
                 stored.decisions.add(record.body)
-                new.append(record)
+                new.append((record, self._worker))
             elif isinstance(record, FeedbackRecord):
                 try:
-                    news = stored.settle(record)
+                    news = stored.merge(record)
                 except BanditRouteError as error:
                     fates[place] = error
                     continue
-                new += news
+                # What was rebased is no longer what its worker counted: the worker reads it as others do.
+                worker = self._worker if news == (record,) else None
+                new += [(each, worker) for each in news]
                 if not news:
                     fates[place] = "duplicate"
                 elif record.body not in stored.decisions:
                     fates[place] = "pending"
-        self._insert(connection, new, self._worker)
+        self._insert(connection, new)
         for place, record in enumerate(records):
             if isinstance(record, ReportRecord):
                 fates[place] = self._report(connection, record, known=record.body in stored.decisions)
@@ -229,22 +230,21 @@ class Appender:
             records = self._revise(*found, report)
             self._know(connection, records)
             stored = self._look_up(connection, {report.body})
-            settled_ones = [stored.settle(record) for record in records]
+            merged = [stored.merge(record) for record in records]
         except StoreUnavailableError:
             raise
         except BanditRouteError as error:
             return error
         # Without a worker, so that every one of them reads it, the reporter too.
-        self._insert(connection, [record for new in settled_ones for record in new], None)
-        return combine("recorded" if new else "duplicate" for new in settled_ones) if records else "duplicate"
+        self._insert(connection, [(record, None) for new in merged for record in new])
+        return combine("recorded" if new else "duplicate" for new in merged) if records else "duplicate"
 
-    def _insert(
-        self, connection: Connection, records: Sequence[DecisionRecord | FeedbackRecord], worker: str | None
-    ) -> None:
+    def _insert(self, connection: Connection, records: Sequence[_Appended]) -> None:
         if not records:
             return
         decisions, feedback = [], []
-        for arrival, record in zip(self._database.arrivals(connection, len(records)), records, strict=True):
+        arrivals = self._database.arrivals(connection, len(records))
+        for arrival, (record, worker) in zip(arrivals, records, strict=True):
             if isinstance(record, DecisionRecord):
                 row = decision_row(record, self._router_id, self._arms)
                 decisions.append(row)
@@ -270,7 +270,7 @@ class Appender:
         read = Rows(self._arms, self._known_limits(connection))
         # A revision that is no number, which SQLite would keep, is nobody's.
         for row in sorted((row for row in rows if isinstance(row.revision, int)), key=_revision):
-            stored.add((row.body, row.objective_group), read.held(row))
+            stored.add((row.body, row.objective_group), read.revision(row))
         stored.decisions.update(row.body for row in rows if row.revision is None)
         return stored
 

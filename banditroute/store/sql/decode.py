@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.errors import StoreError
-from banditroute.store.semantics.canonical import unpack_integers
-from banditroute.store.sql.encode import DEFAULT, REFUSED, ArmIds
+from banditroute.store.sql.encode import DEFAULT, REFUSED, ArmIds, unpack_integers
 
 _FLOAT, _INT = np.dtype("<f8"), np.dtype("<i4")
 

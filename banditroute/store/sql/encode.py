@@ -5,7 +5,7 @@ import json
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,17 +23,12 @@ from banditroute.core.objectives import Objective
 from banditroute.core.spec import RouterSpec
 from banditroute.errors import StoreError
 from banditroute.store.schema.tables import Row
-from banditroute.store.semantics.canonical import content_digest, json_text, pack_integers, unpack_integers
-from banditroute.store.semantics.merge import StoredRevision
 
 DEFAULT = "default"
 """The kind of feedback that nobody gave: its window was over."""
 
 REFUSED = "refused"
 """The kind of a row that the fold could not learn: it keeps its number, and is passed over for good."""
-
-NOTHING_SAID = b""
-"""The seal of a row that is passed over; nothing has the same."""
 
 _FLOAT, _INT = np.dtype("<f8"), np.dtype("<i4")
 
@@ -188,6 +183,13 @@ def decision_row(record: DecisionRecord, router_id: int, arms: ArmIds) -> Row:
     }
 
 
+def content_digest(record: FeedbackRecord) -> bytes:
+    """A 16-byte digest of a feedback's content: arm, outcomes as reported, values as learned."""
+    content = f"{record.arm}\n{json_text(dict(record.outcomes))}\n".encode()
+    content += pack_integers(record.values) or b"-"
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
 def feedback_row(record: FeedbackRecord, router_id: int, arms: ArmIds) -> Row:
     """The row of a feedback; its features and epoch stay with the decision, its number is given later."""
     return {
@@ -214,14 +216,34 @@ def _kind(record: FeedbackRecord) -> str:
     return "amend" if record.revision else "outcome"
 
 
-HELD_COLUMNS = ("body", "objective_group", "revision", "arm_id", "grid_values", "payload", "received_us", "kind")
+REVISION_COLUMNS = (
+    "body",
+    "objective_group",
+    "revision",
+    "arm_id",
+    "grid_values",
+    "outcomes",
+    "received_us",
+    "kind",
+)
 
 
-def row_to_held(row: Sequence[Any], arms: ArmIds) -> StoredRevision:
-    """The stored revision of a row of :data:`HELD_COLUMNS`."""
-    _, _, revision, arm, values, seal, received_us, kind = row
+class StoredRevision(NamedTuple):
+    """What a stored row of feedback says of its revision; see :class:`~banditroute.core.revisions.Revision`."""
+
+    revision: int
+    arm: str
+    values: tuple[int, ...] | None
+    outcomes: Mapping[str, float]
+    received_us: int
+    by_default: bool
+
+
+def to_revision(row: Sequence[Any], arms: ArmIds) -> StoredRevision:
+    """The revision of a row of :data:`REVISION_COLUMNS`."""
+    _, _, revision, arm, values, outcomes, received_us, kind = row
     return StoredRevision(
-        revision, arms.names[arm], unpack_integers(values), seal, received_us, by_default=kind == DEFAULT
+        revision, arms.names[arm], unpack_integers(values), json.loads(outcomes), received_us, kind == DEFAULT
     )
 
 
@@ -250,3 +272,30 @@ def _floats(array: FloatArray) -> bytes:
     if not np.isfinite(array).all():
         raise StoreError("a decision holds a number that is not finite")
     return array.astype(_FLOAT, copy=False).tobytes()
+
+
+_encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+
+
+def json_text(value: Any) -> str:
+    """A value as compact JSON; ``{}`` for anything empty.
+
+    Raises:
+        StoreError: if it is not JSON, or holds a number that is not finite.
+    """
+    if not value:
+        return "{}"
+    try:
+        return _encoder.encode(value)
+    except (ValueError, TypeError) as error:
+        raise StoreError(f"a record cannot be stored: {error}") from None
+
+
+def pack_integers(values: tuple[int, ...] | None) -> bytes | None:
+    """Values on their grid as little-endian int64."""
+    return None if values is None else struct.pack(f"<{len(values)}q", *values)
+
+
+def unpack_integers(blob: bytes | None) -> tuple[int, ...] | None:
+    """The values that :func:`pack_integers` wrote."""
+    return None if blob is None else struct.unpack(f"<{len(blob) // 8}q", blob)

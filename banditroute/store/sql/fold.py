@@ -8,13 +8,14 @@ from dataclasses import replace
 from sqlalchemy import Connection, bindparam, case, func, insert, literal, select, union_all, update
 
 from banditroute.core.log import FeedbackRecord, StateKey
+from banditroute.core.revisions import follows
 from banditroute.errors import SnapshotCorruptError
 from banditroute.store.base import Fold
 from banditroute.store.databases.base import Database
 from banditroute.store.schema import tables
 from banditroute.store.schema.tables import Row
 from banditroute.store.sql.base_sums import base_of
-from banditroute.store.sql.encode import HELD_COLUMNS, NOTHING_SAID, REFUSED
+from banditroute.store.sql.encode import REFUSED, REVISION_COLUMNS
 from banditroute.store.sql.read import arm_ids, feedback_chunks, log_end, read_feedback_of, rows_of
 from banditroute.store.sql.rows import NOTHING, readable, safe_reason
 
@@ -171,19 +172,19 @@ class Folder:
         if not later:
             return list(rows)
         mine = tables.of_router(tables.feedback, self._router_id) & self._database.among(_f.body, "bodies")
-        columns = (tables.feedback.c[name] for name in HELD_COLUMNS)
+        columns = (tables.feedback.c[name] for name in REVISION_COLUMNS)
         found = connection.execute(select(*columns).where(mine), {"bodies": list(later)}).all()
         read = rows_of(connection, self._router_id)
-        held = {(row.body, row.objective_group, row.revision): read.held(row) for row in found}
+        known = {(row.body, row.objective_group, row.revision): read.revision(row) for row in found}
         following = []
         for row in rows:
-            before = held.get((row.body, row.group, row.revision - 1))
-            put_in = None if before is None else before.values
-            if before is not None and before.digest == NOTHING_SAID:
+            before = known.get((row.body, row.group, row.revision - 1))
+            if before is not None and not before.arm:
+                # What an unreadable row added was never learned, so nothing is subtracted.
                 row = replace(row, previous=None)
-            elif row.previous != put_in or (put_in is not None and before is not None and before.arm != row.arm):
+            elif not follows(before, row):
                 self._refuse(connection, row.learned, "it does not take out what was put in before it")
-                held[row.body, row.group, row.revision] = NOTHING
+                known[row.body, row.group, row.revision] = NOTHING
                 continue
             following.append(row)
         return following

@@ -15,14 +15,13 @@ import numpy as np
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.errors import BanditRouteError
 from banditroute.store.semantics.limits import Limits
-from banditroute.store.semantics.merge import StoredRevision
 from banditroute.store.sql.decode import to_decisions, to_feedbacks
-from banditroute.store.sql.encode import NOTHING_SAID, REFUSED, ArmIds, row_to_held
+from banditroute.store.sql.encode import REFUSED, ArmIds, StoredRevision, to_revision
 
 OnSkip: TypeAlias = Callable[[DecisionRecord | FeedbackRecord, str], None]
 """Hears of each row that was passed over, as what it is read, and why; not of those that a fold refused before."""
 
-NOTHING = StoredRevision(0, "", None, NOTHING_SAID, 0)
+NOTHING = StoredRevision(0, "", None, {}, 0, by_default=False)
 """What is held of a row that is passed over."""
 
 _NOTHING = np.zeros(0)
@@ -92,15 +91,15 @@ class Rows:
             self._tell(blank, error)
             return blank
 
-    def held(self, row: Any) -> StoredRevision:
-        """The stored revision of a row of :data:`~banditroute.store.sql.encode.HELD_COLUMNS`."""
+    def revision(self, row: Any) -> StoredRevision:
+        """The stored revision of a row of :data:`~banditroute.store.sql.encode.REVISION_COLUMNS`."""
         nothing = NOTHING._replace(revision=row.revision)
         try:
-            held = row_to_held(row, self._arms)
-            self._limits.check_values(row.objective_group, held.values)
+            found = to_revision(row, self._arms)
+            self._limits.check_values(row.objective_group, found.values)
         except Exception:  # noqa: BLE001  (as above)
             return nothing
-        return nothing if row.kind == REFUSED else held
+        return nothing if row.kind == REFUSED else found
 
     def _tell(self, blank: DecisionRecord | FeedbackRecord, error: Exception) -> None:
         if self._passed_over is not None:

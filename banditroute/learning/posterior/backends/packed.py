@@ -19,9 +19,7 @@ _MANY = 0.2
 
 
 class PackedBackend:
-    """P as packed triangles, Theta apart; see
-    :class:`~banditroute.learning.posterior.backends.base.InverseBackend`.
-    """
+    """P as packed triangles, Theta apart; an :class:`~.base.InverseBackend`."""
 
     def __init__(self, dimension: int, outcomes: int, ridge: float) -> None:
         self._dger, self._dspmv, self._dspr = routines("dger", "dspmv", "dspr")

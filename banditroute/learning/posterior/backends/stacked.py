@@ -14,9 +14,7 @@ _CHUNK = 256
 
 
 class DenseBackend:
-    """P and Theta of all arms, stacked; see
-    :class:`~banditroute.learning.posterior.backends.base.InverseBackend`.
-    """
+    """P and Theta of all arms in one stacked matrix; an :class:`~.base.InverseBackend`."""
 
     def __init__(self, dimension: int, outcomes: int, ridge: float) -> None:
         self._dger, self._dscal = routines("dger", "dscal")
