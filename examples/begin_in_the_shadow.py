@@ -18,7 +18,7 @@ def serve(folder: str, controller: Controller, world: random.Random, requests: i
     served = []
     arms = [Arm(name) for name in QUALITY]
     with Router("careful start", arms=arms, store=f"sqlite:///{folder}/r.db", controllers=[controller]) as router:
-        known = router.health()["learned"]
+        known = router.health().n_feedback
         for number in range(requests):
             kind = world.randrange(2)
             decision = router.route([float(kind)], key=f"{controller.name} {number}")

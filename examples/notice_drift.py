@@ -31,7 +31,7 @@ def main() -> None:
     without, _ = served(None)
     drift = Drift()
     with_it, router = served(drift)
-    (alarm, *_) = router.health()["controllers"]["drift"]["last"]
+    (alarm, *_) = router.health().controllers["drift"]["last"]
     print(f"found: {alarm['objective']} of {alarm['arm']}, {'worse' if alarm['surprise'] < 0 else 'better'}")
     print(f"its past counts for 1/{2**drift.halvings} of what it did")
     print(f"quality after the change is better for it: {with_it > without + 0.02}")

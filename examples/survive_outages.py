@@ -53,7 +53,7 @@ def main() -> None:
             router.feedback(decision.id, available=1, quality=WORTH[decision.arm])
         print(f"down for {len(DOWN)} requests: {failed} failed calls")
         print(f"back after {back} requests")
-        (outage,) = router.health()["controllers"]["health"]["outages"]
+        (outage,) = router.health().controllers["health"]["outages"]
         print(f"outage of {outage['arm']}: {(outage['until_us'] - outage['since_us']) / 1e6:.0f} s")
 
 

@@ -28,7 +28,7 @@ def main() -> None:
         serve(400)
         router.add_arm(Arm("poor"))
         serve(400)
-        facts = router.health()["controllers"]["onboarding"]["poor"]
+        facts = router.health().controllers["onboarding"]["poor"]
         print(f"poor was ruled out: {facts['ruled_out']}, after {facts['pulls']} of 20 forced pulls")
 
         router.add_arm(Arm("v2"))

@@ -31,7 +31,7 @@ def _explanation(url: str, decision_id: str) -> Explanation:
     for router in routers(url):
         ids = DecisionIds([secret_of(url, router.name, tenant=router.tenant)], router.tenant, router.name)
         try:
-            body = ids.body(decision_id)
+            body = ids.key(decision_id)
         except InvalidDecisionIdError:
             continue
         found = find_decision(url, router.name, body, tenant=router.tenant)

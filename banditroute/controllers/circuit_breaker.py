@@ -121,7 +121,7 @@ class CircuitBreaker:
         circuit = self._circuits.get(record.arm)
         if circuit is not None and circuit.open_since_us is not None:
             again_us = record.created_us + circuit.cool_down_us
-            self._circuits[record.arm] = replace(circuit, probe=record.body.hex(), probe_from_us=again_us)
+            self._circuits[record.arm] = replace(circuit, probe=record.decision_key.hex(), probe_from_us=again_us)
 
     def learned(self, record: FeedbackRecord) -> None:
         """Open, close, or rest longer."""
@@ -131,7 +131,7 @@ class CircuitBreaker:
         up = record.outcomes[self.objective] >= _AVAILABLE_FROM
         if circuit.open_since_us is None:
             self._circuits[record.arm] = self._closed(record, circuit, up=up)
-        elif record.body.hex() == circuit.probe:
+        elif record.decision_key.hex() == circuit.probe:
             self._circuits[record.arm] = self._tried(record, circuit, up=up)
 
     def report(self) -> Mapping[str, Any]:

@@ -117,22 +117,22 @@ class Onboarding:
             return
         self._newcomers[record.arm] = replace(newcomer, pulls=newcomer.pulls + 1)
         if (awaited := _Awaited.of(record)) is not None:
-            self._awaited[record.body.hex()] = awaited
+            self._awaited[record.decision_key.hex()] = awaited
 
     def observe(self, record: FeedbackRecord, outlook: OutcomePrediction) -> Sequence[DiscountRequest]:
         """Compare what a new arm did with what was believed of the best other one."""
-        body = record.body.hex()
-        awaited = self._awaited.get(body)
+        decision_key = record.decision_key.hex()
+        awaited = self._awaited.get(decision_key)
         if awaited is None:
             return ()
         if record.arm != awaited.arm:
-            del self._awaited[body]
+            del self._awaited[decision_key]
             return ()
         awaited = awaited.with_part(record, outlook)
         if awaited.remaining:
-            self._awaited[body] = awaited
+            self._awaited[decision_key] = awaited
             return ()
-        del self._awaited[body]
+        del self._awaited[decision_key]
         newcomer = self._newcomers[record.arm]
         compared, total = newcomer.compared + 1, newcomer.total + awaited.gain / awaited.deviation
         bound = mixture_bound(compared, confidence=self.confidence, tuned_for=self.pulls)

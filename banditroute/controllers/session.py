@@ -173,7 +173,7 @@ class Session:
         if before is not None:
             self._names.pop(before.body, None)
         tokens = None if before is None else before.tokens
-        conversation = _Conversation(record.arm, record.created_us, record.body.hex(), tokens)
+        conversation = _Conversation(record.arm, record.created_us, record.decision_key.hex(), tokens)
         self._sessions[record.session] = conversation
         self._names[conversation.body] = record.session
         if len(self._sessions) > self.remembered:
@@ -182,7 +182,7 @@ class Session:
 
     def learned(self, record: FeedbackRecord) -> None:
         """Remember how much was said, and who really served."""
-        name = self._names.get(record.body.hex())
+        name = self._names.get(record.decision_key.hex())
         if name is None or record.values is None:
             return
         conversation = replace(self._sessions[name], arm=record.arm)

@@ -87,7 +87,7 @@ class Decision:
     @property
     def state_version(self) -> int:
         """How many feedbacks had been learned from."""
-        return self._evidence.learned
+        return self._evidence.n_feedback
 
     @property
     def created_at(self) -> datetime:

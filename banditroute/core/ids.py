@@ -18,18 +18,18 @@ from banditroute.errors import InvalidArgumentError, InvalidDecisionIdError
 
 IdSource: TypeAlias = Callable[[], bytes]
 
-BODY_BYTES = 16
+KEY_BYTES = 16
 TAG_BYTES = 12
 ID_CHARACTERS = 38
 
 
-def random_body() -> bytes:
+def random_key() -> bytes:
     """A time-ordered, unguessable body: 48 bits of milliseconds, 80 random bits."""
     return (time.time_ns() // 1_000_000).to_bytes(6, "big") + os.urandom(10)
 
 
 def key_created_us(body: bytes) -> int:
-    """When a body of :func:`random_body` was made, to the millisecond [us since the epoch]."""
+    """When a body of :func:`random_key` was made, to the millisecond [us since the epoch]."""
     return int.from_bytes(body[:6], "big") * 1_000
 
 
@@ -38,22 +38,32 @@ def new_secret() -> bytes:
     return os.urandom(32)
 
 
-class DecisionIds:
-    """Issues ids under the first secret, and accepts those of any: so a secret is changed without losing an id.
+def check_secrets(secret: bytes | Sequence[bytes]) -> Sequence[bytes]:
+    """Return one secret or several as a sequence.
 
     Raises:
         InvalidArgumentError: for no secret, or one of fewer than 32 bytes.
     """
+    secrets = [secret] if isinstance(secret, bytes) else list(secret)
+    if not secrets or not all(isinstance(each, bytes) and len(each) >= 32 for each in secrets):
+        raise InvalidArgumentError("secret must be at least 32 bytes, or several of that length")
+    return secrets
 
-    def __init__(self, secrets: Sequence[bytes], tenant: str, router: str) -> None:
-        if not secrets or not all(isinstance(secret, bytes) and len(secret) >= 32 for secret in secrets):
-            raise InvalidArgumentError("secret must be at least 32 bytes, or several of that length")
-        self._secrets = list(secrets)
+
+class DecisionIds:
+    """Issues ids under the first secret, and accepts those of any: so a secret is changed without losing an id.
+
+    Raises:
+        InvalidArgumentError: as :func:`check_secrets` does.
+    """
+
+    def __init__(self, secrets: bytes | Sequence[bytes], tenant: str, router: str) -> None:
+        self._secrets = list(check_secrets(secrets))
         self._scope = b"".join(len(part).to_bytes(4, "big") + part for part in (tenant.encode(), router.encode()))
-        self._keyed = [hmac.new(secret, self._scope, hashlib.sha256) for secret in secrets]
+        self._keyed = [hmac.new(secret, self._scope, hashlib.sha256) for secret in self._secrets]
 
     def accept(self, secret: bytes) -> None:
-        """Accept ids under another secret too: that of a store which was away when the router was opened."""
+        """Accept ids under another secret too, read from a store that was unavailable at the opening."""
         if secret not in self._secrets:
             self._secrets.append(secret)
             self._keyed.append(hmac.new(secret, self._scope, hashlib.sha256))
@@ -62,7 +72,7 @@ class DecisionIds:
         """The public id of ``body`` (16 bytes)."""
         return _text(body, _tag(self._keyed[0], body))
 
-    def body(self, decision_id: str) -> bytes:
+    def key(self, decision_id: str) -> bytes:
         """The body of an id that was issued by this router.
 
         Raises:
@@ -73,7 +83,7 @@ class DecisionIds:
                 raw = base64.b64decode(decision_id + "==", altchars=b"-_", validate=True)
             except binascii.Error:
                 raw = b""
-            body, tag = raw[:BODY_BYTES], raw[BODY_BYTES:]
+            body, tag = raw[:KEY_BYTES], raw[KEY_BYTES:]
             tags = [_tag(keyed, body) for keyed in self._keyed]
             # All of them are compared, so that the time tells nobody which one it was.
             if sum([hmac.compare_digest(tag, each) for each in tags]) and _text(body, tag) == decision_id:

@@ -1,6 +1,6 @@
 """What the log holds: one record for each thing that happened, in the form in which it is stored.
 
-Bodies are the 16 bytes inside a decision id. Features are rows on the grid of 2⁻¹⁵ and outcomes are scaled
+A decision key is the 16 bytes inside a decision id. Features are rows on the grid of 2⁻¹⁵ and outcomes are scaled
 values on the grid of 2⁻¹⁶ (see :mod:`banditroute.core.arrays`), so that what is replayed is bit for bit what was
 learned. Times are int64 microseconds, UTC.
 """
@@ -24,8 +24,8 @@ def _record(kind: type[T]) -> type[T]:
 class Position(NamedTuple):
     """A place in the log: how many feedbacks were learned, and how many decisions were made, before it."""
 
-    learned: int = 0
-    decided: int = 0
+    n_feedback: int = 0
+    n_decisions: int = 0
 
 
 class StateKey(NamedTuple):
@@ -41,8 +41,9 @@ class DecisionRecord:
     """One decision.
 
     Attributes:
-        body: 16 bytes, unique.
-        decided: Number of this decision in its router, from 1; ``learned`` is how many feedbacks came before.
+        decision_key: 16 bytes, unique; the decision id without its tag.
+        number: Sequence number of this decision in its router, from 1.
+        n_feedback: How many feedbacks came before it.
         arm: The chosen arm.
         row: The context on the grid, with its intercept; shape (d,).
         arms: All arms of the router at that time; the arrays below follow their order. None at all says that
@@ -57,15 +58,15 @@ class DecisionRecord:
         excluded: Arm → the rule that made it ineligible.
         epoch: The bucket of sums into which its feedback goes.
         mode, cause: As in :class:`~banditroute.core.decision.Decision`.
-        key: What took the body's place in the draw, if the caller gave a key.
+        draw_key: What replaces the decision key in the draw, if the caller gave a key.
         effects: What each controller did, by its name; plain values.
         created_us: By the router's clock.
         session, cohort: As in :class:`~banditroute.core.request.Request`.
     """
 
-    body: bytes
-    decided: int
-    learned: int
+    decision_key: bytes
+    number: int
+    n_feedback: int
     arm: str
     row: RowArray
     arms: tuple[str, ...]
@@ -78,7 +79,7 @@ class DecisionRecord:
     epoch: int
     mode: str
     cause: str
-    key: str | None
+    draw_key: str | None
     effects: Mapping[str, Any]
     created_us: int
     session: str | None = None
@@ -90,8 +91,8 @@ class FeedbackRecord:
     """One group of outcomes of one decision, as it was learned.
 
     Attributes:
-        body: The decision's.
-        learned: Number of this feedback in its router, from 1, without gaps.
+        decision_key: That of the decision.
+        number: Sequence number of this feedback in its router, from 1, without gaps.
         group: The objective group; empty where the stored row is garbage, and has only its place in the log.
         revision: 0, or how often these values were amended before.
         arm: The arm that served, hence the one that is trained.
@@ -106,8 +107,8 @@ class FeedbackRecord:
         amends: Whether it replaces whatever the log turns out to hold. Not stored: the log shows what it did.
     """
 
-    body: bytes
-    learned: int
+    decision_key: bytes
+    number: int
     group: str
     revision: int
     arm: str
@@ -127,13 +128,13 @@ class ReportRecord:
     """Outcomes of a decision that this process does not know: what they mean is worked out where it is stored.
 
     Attributes:
-        body: The decision's.
+        decision_key: That of the decision.
         outcomes: As they were reported, in their own units.
         served_arm, source, amend: As in ``Router.feedback``.
         received_us: By the router's clock.
     """
 
-    body: bytes
+    decision_key: bytes
     outcomes: Mapping[str, float]
     served_arm: str | None
     source: str | None

@@ -35,6 +35,20 @@ class Outcome:
         return tuple(values)
 
 
+def merged(outcomes: object, more: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return outcomes that were given as a mapping and as keywords.
+
+    Raises:
+        InvalidOutcomeError: if ``outcomes`` is no mapping, or an objective is given twice.
+    """
+    if not isinstance(outcomes, Mapping):
+        raise InvalidOutcomeError(f"outcomes must map objectives to values, got {type(outcomes).__name__}")
+    twice = sorted(str(name) for name in outcomes.keys() & more.keys())
+    if twice:
+        raise InvalidOutcomeError(f"outcomes are given twice: {', '.join(twice)}")
+    return {**outcomes, **more}
+
+
 def outcomes_by_group(
     objectives: Objectives, reported: Mapping[str, Any], arm: str, price: Price | None
 ) -> tuple[Outcome, ...]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from banditroute.core.arrays import FloatArray
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+# Not frozen, which would treble the time to make one.
+@dataclass(slots=True, eq=False)
 class Request:
     """The terms of one request, checked.
 
@@ -16,7 +17,7 @@ class Request:
         excluded: Arm → the rule that keeps it out, before its cost is known.
         prompt_tokens: Length of the prompt, if known [tokens].
         max_cost_usd: What it may cost, if limited [USD].
-        key: Takes the id's place in the draw.
+        draw_key: Replaces the decision key in the draw.
         now_us: When it came, by the router's clock.
         session: The conversation that it belongs to, if any.
         incumbent: The arm that served this session last, if the caller knows.
@@ -28,7 +29,7 @@ class Request:
     excluded: Mapping[str, str]
     prompt_tokens: float | None
     max_cost_usd: float | None
-    key: str | None
+    draw_key: str | None
     now_us: int
     session: str | None = None
     incumbent: str | None = None

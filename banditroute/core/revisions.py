@@ -87,7 +87,7 @@ def transition(last: Revision | None, report: FeedbackRecord) -> Sequence[Feedba
     if report.arm == last.arm or is_blank(report):
         return (replace(report, arm=last.arm, revision=revision, previous=last.values),)
     retraction = replace(report, arm=last.arm, revision=revision, values=None, previous=last.values, outcomes={})
-    moved = replace(report, revision=revision + 1, previous=None, learned=report.learned + 1)
+    moved = replace(report, revision=revision + 1, previous=None, number=report.number + 1)
     return (retraction, moved)
 
 
@@ -116,11 +116,11 @@ def rebase(stored: Sequence[Revision], record: FeedbackRecord) -> Sequence[Feedb
     return transition(last, record)
 
 
-def retraction(last: FeedbackRecord, *, learned: int, received_us: int) -> FeedbackRecord:
-    """Return the revision that subtracts what ``last`` added and holds nothing, with number ``learned``."""
+def retraction(last: FeedbackRecord, *, number: int, received_us: int) -> FeedbackRecord:
+    """Return the revision that subtracts what ``last`` added and holds no values, as feedback ``number``."""
     return replace(
         last,
-        learned=learned,
+        number=number,
         revision=last.revision + 1,
         values=None,
         previous=last.values,

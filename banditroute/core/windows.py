@@ -51,3 +51,9 @@ class OutcomeWindow:
     def learns_on_close(self) -> bool:
         """Whether something may have to be learned when it is over."""
         return self.missing == "default" or self.learn == "after_window"
+
+    def learns_at(self, age_us: int) -> bool:
+        """Whether an outcome that is reported so long after its decision is learned at once [us]."""
+        if age_us < self.microseconds:
+            return self.learn == "on_arrival"
+        return self.missing != "censor"

@@ -23,6 +23,7 @@ q       ()                  leverage xᵀ V⁻¹ x: the squared width of a predi
 ======  ==================  ========================================================================
 """
 
+from banditroute.learning.base import EPOCH_REQUESTS, ArmStart, Example, Model
 from banditroute.learning.posterior.model import OutcomeModel
 from banditroute.learning.posterior.ridge import RidgePosterior
 from banditroute.learning.sums.codec import decode, encode
@@ -30,4 +31,17 @@ from banditroute.learning.sums.exact import ExactSums
 from banditroute.learning.sums.fold import folder
 from banditroute.learning.sums.table import BASE_EPOCH, SumsTable
 
-__all__ = ["BASE_EPOCH", "ExactSums", "OutcomeModel", "RidgePosterior", "SumsTable", "decode", "encode", "folder"]
+__all__ = [
+    "BASE_EPOCH",
+    "EPOCH_REQUESTS",
+    "ArmStart",
+    "ExactSums",
+    "Example",
+    "Model",
+    "OutcomeModel",
+    "RidgePosterior",
+    "SumsTable",
+    "decode",
+    "encode",
+    "folder",
+]

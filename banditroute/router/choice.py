@@ -1,139 +1,195 @@
-"""One choice: policy, draw, evidence, and the barrier behind which no fault reaches the caller."""
+"""One choice: prediction, policy, one draw; and the default arm where any of them fails."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from banditroute.controllers import controlled
 from banditroute.core.arrays import FloatArray, RowArray
-from banditroute.core.ids import BODY_BYTES, IdSource, random_body, uniform
+from banditroute.core.ids import KEY_BYTES, IdSource, random_key, uniform
 from banditroute.core.log import DecisionRecord
 from banditroute.core.prediction import Prediction
 from banditroute.core.request import Request
-from banditroute.core.runtime.faults import FaultBarrier
 from banditroute.core.situation import Situation
 from banditroute.errors import InvalidArgumentError
-from banditroute.policies import Policy
-from banditroute.router.state import State, cost_ceilings
+from banditroute.router.engine import Engine
+from banditroute.router.state.cost_bounds import cost_ceilings
+from banditroute.router.state.state import State
 
-EPOCH_REQUESTS = 65_536
 _ROUNDING = 1e-9
 
 
+# Not frozen, which would treble the time to make one.
+@dataclass(slots=True, eq=False)
+class Choice:
+    """What was chosen for one request, before it is counted and recorded.
+
+    Attributes:
+        arm: Index of the chosen arm.
+        decision_key: 16 bytes that identify the decision.
+        probabilities: Shape (arms,).
+        prediction: What was expected of the arms; None after a fault.
+        excluded: Arm → the rule that made it ineligible.
+        mode, cause: As in :class:`~banditroute.Decision`.
+        effects: What each controller did, by its name.
+    """
+
+    arm: int
+    decision_key: bytes
+    row: RowArray
+    request: Request
+    probabilities: FloatArray
+    prediction: Prediction | None
+    excluded: Mapping[str, str]
+    mode: str
+    cause: str
+    effects: Mapping[str, Any]
+
+    def record(self, state: State) -> DecisionRecord:
+        """The record of this choice as the next decision of the log; call it before anything else is learned."""
+        names, request, prediction = state.arms.names, self.request, self.prediction
+        return DecisionRecord(
+            decision_key=self.decision_key,
+            number=state.position.n_decisions + 1,
+            n_feedback=state.position.n_feedback,
+            arm=names[self.arm],
+            row=self.row,
+            arms=names,
+            probabilities=self.probabilities,
+            mean=np.zeros((len(names), 0)) if prediction is None else prediction.mean,
+            width=np.zeros((len(names), 0)) if prediction is None else prediction.width_bound,
+            preferences=request.preferences,
+            weights=request.weights,
+            excluded=self.excluded,
+            epoch=state.next_epoch(),
+            mode=self.mode,
+            cause=self.cause,
+            draw_key=request.draw_key,
+            effects=self.effects,
+            created_us=request.now_us,
+            session=request.session,
+            cohort=request.cohort,
+        )
+
+
 class Chooser:
-    """Makes the choices of one router."""
+    """Makes the choices of one engine.
+
+    Args:
+        engine: Whose choices.
+        default_arm: Where to go when deciding fails; by default the first arm.
+        seed: That of all draws.
+        ids: Gives decision keys.
+
+    Raises:
+        UnknownArmError: if there is no such default arm.
+    """
 
     def __init__(
-        self, policy: Policy, state: State, barrier: FaultBarrier, *, default_arm: str, seed: int, ids: IdSource
+        self, engine: Engine, *, default_arm: str | None = None, seed: int = 0, ids: IdSource = random_key
     ) -> None:
-        self._policy = policy
-        self._choice = controlled(policy.probabilities, state.controllers)
-        self._state = state
-        self._default_arm = default_arm
+        self._policy = engine.policy
+        self._state = engine.state
+        self._faults = engine.faults
+        self._probabilities = controlled(engine.policy.probabilities, engine.state.controllers)
+        self._default_arm = 0 if default_arm is None else engine.state.arms.position(default_arm)
         self._seed = seed
         self._ids = ids
-        self._barrier = barrier
 
-    def choose(
-        self, row: RowArray, request: Request, predict: Callable[[], Prediction], *, ahead: int = 0
-    ) -> DecisionRecord:
-        """Choose an arm, ``ahead`` places behind the last recorded decision; whatever breaks, the answer comes."""
-        with self._barrier:
-            prediction = predict()
-            excluded = dict(request.excluded)
-            if request.max_cost_usd is not None:
-                excluded |= self._too_dear(request.max_cost_usd, request, prediction)
-            situation = self._situation(row, excluded, request, prediction)
-            probabilities = self._probabilities(situation)
-            effects = {c.name: c.effects(situation) for c in self._state.controllers}
-            modes = (effect["mode"] for effect in effects.values() if "mode" in effect)
-            body = _checked(self._ids())
-            draw = uniform(self._seed, body if request.key is None else request.key.encode())
-            chosen = _drawn(probabilities, draw)
+    def choose(self, row: RowArray, request: Request) -> Choice:
+        """Choose an arm; whatever fails inside, an answer comes."""
+        with self._faults:
+            return self._choose(row, request, self._state.predict(row, request.now_us))
+        return self._fallback(row, request)
+
+    def choose_many(self, rows: RowArray, request: Request) -> list[Choice]:
+        """Choose an arm for each row, all with what is known now; the predictions are one matrix product."""
+        choices: list[Choice] = []
+        with self._faults:
+            means, widths = self._state.predict_many(rows, request.now_us)
+            for row, mean, width in zip(rows, means, widths, strict=True):
+                with self._faults:
+                    choices.append(self._choose(row, request, Prediction.exact(mean, width)))
+                    continue
+                choices.append(self._fallback(row, request))
+        return choices + [self._fallback(row, request) for row in rows[len(choices) :]]
+
+    def _choose(self, row: RowArray, request: Request, prediction: Prediction) -> Choice:
+        state, excluded = self._state, request.excluded
+        if request.max_cost_usd is not None:
+            excluded = {**excluded, **self._over_cost_limit(request.max_cost_usd, request, prediction)}
+        situation = Situation(
+            arms=state.arms.names,
+            eligible=state.arms.eligible(excluded),
+            prediction=prediction,
+            weights=request.weights,
+            plays=state.plays,
+            objectives=state.objectives,
+            request=request,
+            price_factors=state.arms.price_factors(request.now_us),
+            row=row,
+        )
+        probabilities = self._probabilities(situation)
+        self._check(probabilities, situation, excluded)
+        effects: dict[str, Mapping[str, Any]] = {}
+        mode = "live"
+        if state.controllers:
+            effects = {controller.name: controller.effects(situation) for controller in state.controllers}
+            mode = next((effect["mode"] for effect in effects.values() if "mode" in effect), mode)
+        key = _checked(self._ids())
+        draw = uniform(self._seed, key if request.draw_key is None else request.draw_key.encode())
+        chosen = _drawn(probabilities, draw)
+        if not prediction.is_exact:
             prediction.compute_widths([chosen])
-            cause = "only" if len(excluded) == len(probabilities) - 1 else "policy"
-            return DecisionRecord(
-                **self._terms(row, request, ahead),
-                body=body,
-                arm=situation.arms[chosen],
-                probabilities=probabilities,
-                mean=prediction.mean,
-                width=prediction.width_bound,
-                excluded=excluded,
-                mode=next(modes, "live"),
-                cause=cause,
-                effects=effects,
-            )
-        return self._fallback(row, request, ahead)
+        return Choice(
+            arm=chosen,
+            decision_key=key,
+            row=row,
+            request=request,
+            probabilities=probabilities,
+            prediction=prediction,
+            excluded=excluded,
+            mode=mode,
+            cause="only" if len(excluded) == len(probabilities) - 1 else "policy",
+            effects=effects,
+        )
 
-    def _fallback(self, row: RowArray, request: Request, ahead: int) -> DecisionRecord:
+    def _fallback(self, row: RowArray, request: Request) -> Choice:
         """The default arm, or the first that may serve, for certain."""
-        names = self._state.roster.names
-        arm = next(name for name in (self._default_arm, *names) if name not in request.excluded)
-        nothing = np.zeros((len(names), 0))
-        return DecisionRecord(
-            **self._terms(row, request, ahead),
-            body=random_body(),
+        names = self._state.arms.names
+        order = (self._default_arm, *range(len(names)))
+        arm = next(index for index in order if names[index] not in request.excluded)
+        probabilities = np.zeros(len(names))
+        probabilities[arm] = 1.0
+        return Choice(
             arm=arm,
-            probabilities=np.array([float(name == arm) for name in names]),
-            mean=nothing,
-            width=nothing,
-            excluded=dict(request.excluded),
+            decision_key=random_key(),
+            row=row,
+            request=request,
+            probabilities=probabilities,
+            prediction=None,
+            excluded=request.excluded,
             mode="fallback",
             cause="fallback",
             effects={},
         )
 
-    def _terms(self, row: RowArray, request: Request, ahead: int) -> dict[str, Any]:
-        """What is on the record of every decision, however it fell."""
-        position = self._state.position
-        return {
-            "decided": position.decided + ahead + 1,
-            "learned": position.learned,
-            "row": row,
-            "arms": self._state.roster.names,
-            "preferences": request.preferences,
-            "weights": request.weights,
-            "epoch": self._state.epoch_of_next(ahead, length=EPOCH_REQUESTS),
-            "key": request.key,
-            "created_us": request.now_us,
-            "session": request.session,
-            "cohort": request.cohort,
-        }
-
-    def _situation(
-        self, row: RowArray, excluded: Mapping[str, str], request: Request, prediction: Prediction
-    ) -> Situation:
-        roster = self._state.roster
-        return Situation(
-            arms=roster.names,
-            eligible=roster.eligible(excluded),
-            prediction=prediction,
-            weights=request.weights,
-            plays=self._state.plays,
-            objectives=self._state.objectives,
-            request=request,
-            price_factors=roster.price_factors(request.now_us),
-            row=row,
-        )
-
-    def _probabilities(self, situation: Situation) -> FloatArray:
-        probabilities = self._choice(situation)
+    def _check(self, probabilities: FloatArray, situation: Situation, excluded: Mapping[str, str]) -> None:
         # Written so that NaN, which compares false with everything, is refused too.
         if not (probabilities.shape == situation.eligible.shape and probabilities.min() >= 0.0):
             raise ValueError(f"policy {self._policy!r} gave no probabilities: {probabilities!r}")
-        if probabilities[~situation.eligible].any():
-            raise ValueError(f"policy {self._policy!r} gave arms a chance that are not eligible")
-        return probabilities
+        if excluded and probabilities[~situation.eligible].any():
+            raise ValueError(f"policy {self._policy!r} gave a probability to arms that are not eligible")
 
-    def _too_dear(self, limit: float, request: Request, prediction: Prediction) -> Mapping[str, str]:
+    def _over_cost_limit(self, limit: float, request: Request, prediction: Prediction) -> Mapping[str, str]:
         ceilings = cost_ceilings(
             self._state, prediction, prompt_tokens=request.prompt_tokens, now_us=request.now_us
         )
         return {
             name: f"may cost {ceiling:.2g} USD" if np.isfinite(ceiling) else "its cost is not known"
-            for name, ceiling in zip(self._state.roster.names, ceilings.tolist(), strict=True)
+            for name, ceiling in zip(self._state.arms.names, ceilings.tolist(), strict=True)
             if not ceiling <= limit and name not in request.excluded
         }
 
@@ -146,7 +202,7 @@ def _drawn(probabilities: FloatArray, draw: float) -> int:
     return int(cumulative.searchsorted(draw * total, side="right"))
 
 
-def _checked(body: bytes) -> bytes:
-    if not (isinstance(body, bytes) and len(body) == BODY_BYTES):
-        raise InvalidArgumentError(f"ids must give {BODY_BYTES} bytes, got {body!r:.60}")
-    return body
+def _checked(key: bytes) -> bytes:
+    if not (isinstance(key, bytes) and len(key) == KEY_BYTES):
+        raise InvalidArgumentError(f"ids must give {KEY_BYTES} bytes, got {key!r:.60}")
+    return key

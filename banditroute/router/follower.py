@@ -1,8 +1,8 @@
-"""Keeping a router's state abreast of a log that other workers write too."""
+"""Applies records that other workers wrote to this router's state, and settings that they changed."""
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TypeAlias
 
@@ -10,175 +10,178 @@ import numpy as np
 
 from banditroute.core.log import DecisionRecord, FeedbackRecord, Position, SnapshotRecord
 from banditroute.core.revisions import follows, is_known, moves
-from banditroute.core.runtime.faults import FaultBarrier
 from banditroute.core.spec import StoredRouter
-from banditroute.router.open_windows import OpenWindows
-from banditroute.router.state import DecisionEntry, RecentDecisions, State
-from banditroute.store import Store
+from banditroute.router.engine import Engine
+from banditroute.router.state.recent import DecisionEntry
+from banditroute.router.worker_log import WorkerLog
 
 CHUNK = 64
 """Events to one turn of the lock, so that requests pass in between."""
 
 Event: TypeAlias = DecisionRecord | FeedbackRecord
-Adopt: TypeAlias = Callable[[StoredRouter], bool]
-"""Takes over changed settings; False if it cannot now, then it is asked again."""
 
 
 class LogFollower:
-    """Follows the log of one router behind what this worker knows.
+    """Reads the log behind what this worker knows.
 
-    A worker counts its own records at once and reads those of others as soon as they are numbered. Sums are
-    exact, so all workers that have read the same log believe the same, whatever each of them saw first.
+    A worker counts its own records at once and reads those of others as soon as they are numbered. The three
+    positions are: what the state has counted (``state.position``, its own records included), what was read
+    (``followed``), and where the log ends. Sums are exact, so all workers that have read the same log have the
+    same sums, whatever each of them counted first.
+
+    Where this worker counted something else for a decision than what an event goes on from, the store is asked for
+    the outcome of that decision, and the sums move there (:func:`~banditroute.core.revisions.moves`).
 
     Attributes:
         followed: How far the log was read.
-        alone: Whether no other worker was ever seen, so that this worker's order is that of the log.
+        is_only_worker: Whether no other worker was ever seen, so that this worker's order is that of the log.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        state: State,
-        recent: RecentDecisions,
-        lock: threading.RLock,
-        barrier: FaultBarrier,
-        *,
-        revision: int,
-        followed: Position,
-        awaited: OpenWindows,
-    ) -> None:
-        self._store = store
-        self._state = state
-        self._recent = recent
-        self._lock = lock
-        self._barrier = barrier
-        self._revision = revision
-        self._awaited = awaited
-        self._candidate: SnapshotRecord | None = None
-        self.followed = followed
-        self.alone = True
-        self.begin()
+    def __init__(self, engine: Engine, log: WorkerLog) -> None:
+        self._engine = engine
+        self._log = log
+        self._revision = log.stored.revision
+        self._snapshot: SnapshotRecord | None = None
+        self.followed = log.stored.end
+        self.is_only_worker = True
+        self.reset_lock()
 
-    def propose(self, snapshot: SnapshotRecord) -> None:
-        """A snapshot of this worker's state, to be stored as soon as the log shows that it is one of the log."""
-        self._candidate = snapshot
-
-    def withdraw(self) -> None:
-        """Do without what was proposed: it may hold a part of what is about to be erased from the log."""
-        with self._lock:
-            self._candidate = None
-
-    def follow(self, adopt: Adopt) -> SnapshotRecord | None:
-        """Read what is new, and hand changed settings to ``adopt``; returns a snapshot that may be stored now.
-
-        Raises:
-            StoreError: if the log cannot be read now; the next call begins where this one stopped.
-        """
-        with self._following:
-            return self._follow(adopt)
-
-    def begin(self) -> None:
-        """Nobody follows yet; in a forked child, a thread of the parent may have."""
+    def reset_lock(self) -> None:
+        """Forget who follows now; in a forked child, a thread of the parent may have."""
         self._following = threading.Lock()
 
-    def _follow(self, adopt: Adopt) -> SnapshotRecord | None:
-        # The end first: whatever the events before it name was stored before them, so the settings know it.
-        end = self._store.end()
-        stored = self._store.changed(self._revision)
-        if stored is not None:
-            if not adopt(stored):
-                return None
-            self._revision = stored.revision
-        if end != self.followed:
-            for events in _chunks(self._store.events(self.followed, up_to=end, others=True)):
-                while events:
-                    parting = self._see_some(events)
-                    if parting is not None and self._settle(parting):
-                        events.popleft()
-            self.followed = end
-        return self._proven(end)
+    def offer_snapshot(self, snapshot: SnapshotRecord) -> None:
+        """Keep a snapshot of this worker's state until the log shows that it is a state of the log."""
+        self._snapshot = snapshot
 
-    def _proven(self, end: Position) -> SnapshotRecord | None:
-        """The candidate, once everything before it is in the log and all of it is this worker's."""
-        with self._lock:
-            snapshot = self._candidate
-            if (
-                snapshot is None
-                or snapshot.position.learned > end.learned
-                or snapshot.position.decided > end.decided
-            ):
-                return None
-            self._candidate = None
-            return snapshot if self.alone else None
+    def drop_snapshot(self) -> None:
+        """Store no snapshot of before: it may hold a part of what is about to be erased from the log."""
+        with self._engine.lock:
+            self._snapshot = None
 
-    def _see_some(self, events: deque[Event]) -> FeedbackRecord | None:
-        """See what comes first of them, up to one, which is returned, that is no news to what is known here."""
-        with self._lock:
+    def follow(self) -> None:
+        """Apply what is new in the log, and store a snapshot if one is due.
+
+        Raises:
+            StoreError: if the log cannot be read now; the next call continues where this one stopped.
+        """
+        with self._following:
+            version = self._log.changes.version()
+            # The end first: whatever the events before it name was stored before them, so the settings know it.
+            end = self._log.store.end()
+            stored = self._log.store.changed(self._revision)
+            if stored is not None:
+                if not self._apply_settings(stored, version):
+                    return
+                self._revision = stored.revision
+            if end != self.followed:
+                self._apply_events(end)
+                self.followed = end
+            snapshot = self._proven_snapshot(end)
+        if snapshot is not None:
+            self._log.put([snapshot])
+
+    def _apply_settings(self, stored: StoredRouter, version: int | None) -> bool:
+        """Take over settings, unless a change of this worker since ``version`` would be undone."""
+        engine, log = self._engine, self._log
+        with engine.lock:
+            if version is None or version != log.changes.version():
+                return False
+            if log.keeps_secret:
+                log.ids.accept(stored.secret)
+            engine.state.arms.adopt(stored)
+            log.resolver.ready.set()
+            log.recent.set_horizon(stored.horizon_us)
+            if stored.preferences.version > engine.requests.current.version:
+                engine.requests.set_preferences(stored.preferences)
+            if engine.spec.dimension is None and stored.spec.dimension is not None:
+                engine.set_spec(stored.spec)
+            return True
+
+    def _apply_events(self, end: Position) -> None:
+        for events in _chunks(self._log.store.events(self.followed, up_to=end, others=True)):
+            while events:
+                diverging = self._apply_some(events)
+                if diverging is not None and self._reconcile(diverging):
+                    events.popleft()
+
+    def _apply_some(self, events: deque[Event]) -> FeedbackRecord | None:
+        """Apply the first of them, up to one, which is returned, that does not go on from what is known here."""
+        with self._engine.lock:
             while events:
                 event = events[0]
-                if isinstance(event, FeedbackRecord) and self._parts_ways(event):
+                if isinstance(event, FeedbackRecord) and self._diverges(event):
                     return event
                 events.popleft()
-                # One that a controller fails at is not looked at for ever.
-                with self._barrier:
-                    self._see(event)
-                self.followed = _behind(self.followed, event)
+                # An event at which a controller fails is not tried again.
+                with self._engine.faults:
+                    self._apply(event)
+                self.followed = _after(self.followed, event)
         return None
 
-    def _see(self, event: Event) -> None:
-        entry = self._recent.get(event.body)
+    def _apply(self, event: Event) -> None:
+        entry = self._log.recent.get(event.decision_key)
         if isinstance(event, DecisionRecord):
             # It may be known already: read together with its feedback, or inherited through a fork.
             if entry is None:
-                self.alone = False
-                self._state.see(event)
+                self.is_only_worker = False
+                self._engine.state.apply(event)
                 if event.arms:
-                    self._recent.add(DecisionEntry(event))
-                    self._awaited.decided(event.created_us, event.body)
+                    self._log.recent.add(DecisionEntry(event))
+                    self._log.windows.add_decision(event.created_us, event.decision_key, of_peer=True)
             return
-        self.alone = False
-        before = None if entry is None else entry.feedback.get(event.group)
-        if before is None or not is_known(before, event):
-            self._state.see(event)
-        elif event.revision < before.revision:
+        self.is_only_worker = False
+        last = None if entry is None else entry.feedback.get(event.group)
+        if last is None or not is_known(last, event):
+            self._engine.state.apply(event)
+        elif event.revision < last.revision:
             return
         if entry is not None and event.group:
             entry.feedback[event.group] = event
 
-    def _parts_ways(self, event: FeedbackRecord) -> bool:
-        """Whether this worker learned something else of the decision than what the event goes on from."""
-        entry = self._recent.get(event.body)
+    def _diverges(self, event: FeedbackRecord) -> bool:
+        """Whether this worker counted something else for the decision than what the event goes on from."""
+        entry = self._log.recent.get(event.decision_key)
         if entry is None or not event.group:
             return False
-        before = entry.feedback.get(event.group)
-        if before is None:
+        last = entry.feedback.get(event.group)
+        if last is None:
             return not follows(None, event)
-        return not (is_known(before, event) or (follows(before, event) and _same_row(before, event)))
+        return not (is_known(last, event) or (follows(last, event) and _same_row(last, event)))
 
-    def _settle(self, event: FeedbackRecord) -> bool:
-        """Move from what this worker learned of a decision to what the log says of it in the end.
+    def _reconcile(self, event: FeedbackRecord) -> bool:
+        """Move from what this worker counted for a decision to what the log says of it in the end.
 
-        The two go apart when workers are told different things of one decision before they know of each other, and
-        when what was learned is erased from the log. False if something was said of it meanwhile: then look again.
+        The two differ when workers get different reports on one decision before they know of each other, and when
+        what was learned is erased from the log. False if another report came meanwhile: then look again.
         """
-        with self._lock:
-            entry = self._recent.get(event.body)
-            before = None if entry is None else entry.feedback.get(event.group)
-        # Not under the lock: the store waits for its writer, and its writer for the roster.
-        found = self._store.decision(event.body)
-        with self._lock:
-            if entry is None or entry.feedback.get(event.group) is not before:
+        with self._engine.lock:
+            entry = self._log.recent.get(event.decision_key)
+            last = None if entry is None else entry.feedback.get(event.group)
+        # Not under the lock: the store waits for its writer, and its writer for the lock.
+        found = self._log.store.decision(event.decision_key)
+        with self._engine.lock:
+            if entry is None or entry.feedback.get(event.group) is not last:
                 return False
-            self.alone, final = False, event
+            self.is_only_worker, final = False, event
             if found is not None:
                 entry.decision, feedback = found
                 final = ([record for record in feedback if record.group == event.group] or [event])[-1]
             entry.feedback[event.group] = final
-            for record in moves(before, final):
-                with self._barrier:
-                    self._state.see(record)
-            self.followed = _behind(self.followed, event)
+            for record in moves(last, final):
+                with self._engine.faults:
+                    self._engine.state.apply(record)
+            self.followed = _after(self.followed, event)
         return True
+
+    def _proven_snapshot(self, end: Position) -> SnapshotRecord | None:
+        """The snapshot, once everything before it is in the log and all of it is this worker's."""
+        with self._engine.lock:
+            snapshot = self._snapshot
+            if snapshot is None or any(a > b for a, b in zip(snapshot.position, end, strict=True)):
+                return None
+            self._snapshot = None
+            return snapshot if self.is_only_worker else None
 
 
 def _same_row(one: FeedbackRecord, other: FeedbackRecord) -> bool:
@@ -186,11 +189,11 @@ def _same_row(one: FeedbackRecord, other: FeedbackRecord) -> bool:
     return one.row is other.row or np.array_equal(one.row, other.row)
 
 
-def _behind(place: Position, event: Event) -> Position:
-    """The place in the log after the event; numbers grow from event to event."""
+def _after(position: Position, event: Event) -> Position:
+    """The position in the log after the event; numbers grow from event to event."""
     if isinstance(event, DecisionRecord):
-        return Position(place.learned, event.decided)
-    return Position(event.learned, place.decided)
+        return position._replace(n_decisions=event.number)
+    return position._replace(n_feedback=event.number)
 
 
 def _chunks(events: Iterable[Event]) -> Iterator[deque[Event]]:

@@ -7,23 +7,23 @@ from banditroute.core.receipt import ReceiptStatus
 
 
 class PendingChanges:
-    """Tells whether what was read from the store may be older than what this worker changed since."""
+    """Tells whether settings that were read from the store may be older than this worker's own changes."""
 
     def __init__(self) -> None:
-        self._count = 0
-        self._on_their_way: deque[Future[ReceiptStatus]] = deque()
+        self._version = 0
+        self._pending: deque[Future[ReceiptStatus]] = deque()
 
     def add(self, stored: "Future[ReceiptStatus]") -> None:
-        """A change was appended."""
-        self._count += 1
-        self._on_their_way.append(stored)
-        self._forget_stored()
+        """Note that a change was appended."""
+        self._version += 1
+        self._pending.append(stored)
+        self._drop_stored()
 
-    def mark(self) -> int | None:
-        """A mark to compare after reading; None while a change is on its way, when reading is in vain."""
-        self._forget_stored()
-        return None if self._on_their_way else self._count
+    def version(self) -> int | None:
+        """The number of changes, to compare after reading; None while one is not stored yet."""
+        self._drop_stored()
+        return None if self._pending else self._version
 
-    def _forget_stored(self) -> None:
-        while self._on_their_way and self._on_their_way[0].done():
-            self._on_their_way.popleft()
+    def _drop_stored(self) -> None:
+        while self._pending and self._pending[0].done():
+            self._pending.popleft()

@@ -1,4 +1,4 @@
-"""The terms on which a request is served: the router's standing preferences, and what the caller asks for."""
+"""From what a caller asks for, and the router's current preferences, to a checked request."""
 
 from collections.abc import Collection
 
@@ -7,7 +7,7 @@ from banditroute.core.log import PreferencesRecord
 from banditroute.core.objectives import Objectives, Preferences
 from banditroute.core.request import Request
 from banditroute.errors import InvalidArgumentError
-from banditroute.router.state import ArmCatalogue
+from banditroute.router.state.arms import ArmCatalogue
 
 MAX_TEXT = 1000
 
@@ -16,58 +16,55 @@ class RequestBuilder:
     """Turns what a caller asks for into a checked request.
 
     Attributes:
-        standing: The preferences of all requests that bring none of their own.
+        current: The preferences of all requests that bring none of their own.
     """
 
-    def __init__(self, objectives: Objectives, roster: ArmCatalogue, standing: PreferencesRecord) -> None:
+    def __init__(self, objectives: Objectives, arms: ArmCatalogue) -> None:
         self._objectives = objectives
-        self._roster = roster
-        self.stand(standing)
+        self._arms = arms
+        self.set_preferences(PreferencesRecord(0, {objectives.names[0]: 1.0}, 0))
 
-    def stand(self, record: PreferencesRecord) -> None:
-        """Change the standing preferences."""
+    def set_preferences(self, record: PreferencesRecord) -> None:
+        """Change the current preferences."""
         self._weights = self._objectives.weights(record.preferences)
-        self.standing = record
+        self.current = record
 
-    def changed(self, preferences: Preferences, *, now_us: int) -> PreferencesRecord:
-        """The record of a change of the standing preferences; raises as :meth:`Objectives.weights` does."""
-        return PreferencesRecord(self.standing.version + 1, self._objectives.plain(preferences), now_us)
-
-    def request(
+    def build(
         self,
-        allowed: Collection[str] | None,
-        preferences: Preferences | None,
-        prompt_tokens: float | None,
-        max_cost_usd: float | None,
-        key: str | None,
         *,
+        now_us: int,
+        allowed: Collection[str] | None = None,
+        preferences: Preferences | None = None,
+        prompt_tokens: float | None = None,
+        max_cost_usd: float | None = None,
+        key: str | None = None,
         session: str | None = None,
         incumbent: str | None = None,
         cohort: str | None = None,
-        now_us: int,
     ) -> Request:
-        """Check everything, and that an arm is left.
+        """Check everything, and that an arm is left; arguments are those of ``Router.route``.
 
         Raises:
-            InvalidArgumentError: for a term that breaks its rule.
-            UnknownArmError: if ``allowed`` names one.
+            InvalidArgumentError: for a value that breaks its rule.
+            UnknownArmError: if ``allowed`` or ``incumbent`` names one.
             NoEligibleArmError: if no arm is left.
         """
         _check_limit("prompt_tokens", prompt_tokens)
         _check_limit("max_cost_usd", max_cost_usd)
-        for name, text in {"key": key, "session": session, "cohort": cohort}.items():
-            check_text(name, text)
+        check_text("key", key)
+        check_text("session", session)
+        check_text("cohort", cohort)
         if incumbent is not None:
-            self._roster.position(incumbent)
-        excluded = self._roster.excluded(allowed)
-        self._roster.eligible(excluded)
+            self._arms.position(incumbent)
+        excluded = self._arms.excluded(allowed)
+        self._arms.eligible(excluded)
         return Request(
-            preferences=self.standing.preferences if preferences is None else self._objectives.plain(preferences),
+            preferences=self.current.preferences if preferences is None else self._objectives.plain(preferences),
             weights=self._weights if preferences is None else self._objectives.weights(preferences),
             excluded=excluded,
             prompt_tokens=prompt_tokens,
             max_cost_usd=max_cost_usd,
-            key=key,
+            draw_key=key,
             now_us=now_us,
             session=session,
             incumbent=incumbent,
@@ -82,7 +79,7 @@ def check_text(name: str, text: object, *, longest: int = MAX_TEXT) -> None:
         InvalidArgumentError: then.
     """
     if text is not None and not (isinstance(text, str) and text.isprintable() and len(text) <= longest):
-        # Any of them may have been made of a prompt or a person: it is not repeated.
+        # It may have been made of a prompt or a person, so it is not repeated.
         raise InvalidArgumentError(f"{name} must be a string of at most {longest} printable characters")
 
 

@@ -10,36 +10,37 @@ from banditroute.core.objectives import Objectives
 from banditroute.core.outcomes import Outcome, outcomes_by_group
 from banditroute.core.revisions import transition
 from banditroute.errors import StoreUnavailableError
-from banditroute.router.state import ArmCatalogue, SourceCaps
+from banditroute.router.state.arms import ArmCatalogue
+from banditroute.router.state.sources import SourceCaps
 
 
 @dataclass(frozen=True, slots=True)
 class FeedbackResolver:
-    """Turns reports into what is to be learned, in the router or, for decisions it does not know, in its store.
+    """Turns reports into what is to be learned: in the router, or in the store for decisions the router lacks.
 
     Attributes:
-        objectives: Of the router.
-        roster: Its arms and what they cost when.
+        objectives: Those of the router.
+        arms: Its arms, and what they cost when.
         sources: Whose feedback is learned.
-        lock: Held while roster and sources are read.
-        ready: Set as soon as roster and sources are those of the log; until then the store keeps its reports.
+        lock: Held while arms and sources are read.
+        ready: Set as soon as arms and sources are those of the log; until then the store keeps its reports.
     """
 
     objectives: Objectives
-    roster: ArmCatalogue
+    arms: ArmCatalogue
     sources: SourceCaps
     lock: threading.RLock
     ready: threading.Event = field(default_factory=threading.Event)
 
-    def revise(
+    def resolve(
         self,
         decision: DecisionRecord,
         known: Mapping[str, FeedbackRecord],
         report: ReportRecord,
         *,
-        learned: int = 0,
+        n_feedback: int = 0,
     ) -> list[FeedbackRecord]:
-        """What is to be learned, numbered from ``learned`` + 1 on; ``known`` is the latest feedback by group.
+        """What is to be learned, numbered from ``n_feedback`` + 1; ``known`` is the latest feedback by group.
 
         Raises:
             InvalidOutcomeError: for values that are refused.
@@ -49,18 +50,20 @@ class FeedbackResolver:
         with self.lock:
             arm = decision.arm if report.served_arm is None else report.served_arm
             # What a request cost is what its arm cost when it was decided, whenever the feedback comes.
-            price = self.roster.price(arm, decision.created_us)
-            factor = self.roster.price_factor(arm, decision.created_us)
+            price = self.arms.price(arm, decision.created_us)
+            factor = self.arms.price_factor(arm, decision.created_us)
             records: list[FeedbackRecord] = []
             for outcome in outcomes_by_group(self.objectives, report.outcomes, arm, price):
-                in_time = self._in_time(outcome.group, report.received_us - decision.created_us)
+                window = self.objectives.windows[outcome.group]
+                in_time = window is None or window.learns_at(report.received_us - decision.created_us)
                 counts = in_time and self.sources.allows(report.source)
                 values = outcome.on_grid(self.objectives, price_factor=factor) if counts else None
-                record = _reported(decision, report, outcome, values, arm, learned=learned + len(records) + 1)
+                number = n_feedback + len(records) + 1
+                record = _reported(decision, report, outcome, values, arm, number)
                 records += transition(known.get(outcome.group), record)
         return records
 
-    def revise_stored(
+    def resolve_stored(
         self, decision: DecisionRecord, feedback: Sequence[FeedbackRecord], report: ReportRecord
     ) -> list[FeedbackRecord]:
         """The same for a store, which gives all feedback so far, each group's latest last.
@@ -72,48 +75,39 @@ class FeedbackResolver:
             raise StoreUnavailableError(
                 "the router is still reading its log; feedback waits", code="store.starting"
             )
-        return self.revise(decision, {record.group: record for record in feedback}, report)
+        return self.resolve(decision, {record.group: record for record in feedback}, report)
 
-    def _in_time(self, group: str, age_us: int) -> bool:
-        """Whether what is reported at that age is learned now."""
-        window = self.objectives.windows[group]
-        if window is None:
-            return True
-        late = age_us >= window.microseconds
-        return window.missing != "censor" if late else window.learn == "on_arrival"
-
-    def after_window(
-        self, decision: DecisionRecord, before: FeedbackRecord | None, group: str, now_us: int, *, learned: int
+    def close(
+        self, decision: DecisionRecord, last: FeedbackRecord | None, group: str, now_us: int, *, n_feedback: int
     ) -> list[FeedbackRecord]:
-        """What is to be learned of a group when its window is over: what was held back, or the default."""
+        """What is to be learned of a group when its window closes: what was held back, or the default."""
         window = self.objectives.windows[group]
         assert window is not None
-        if before is None:
+        if last is None:
             if window.missing != "default":
                 return []
-            defaults = self._defaults(group)
-            arm, outcome = decision.arm, Outcome(group, defaults)
-        elif before.values is None and before.outcomes and window.learn == "after_window":
-            arm, outcome = before.arm, Outcome(group, before.outcomes)
+            arm, outcome = decision.arm, Outcome(group, self._defaults(group))
+        elif last.values is None and last.outcomes and window.learn == "after_window":
+            arm, outcome = last.arm, Outcome(group, last.outcomes)
         else:
             return []
         with self.lock:
-            factor = self.roster.price_factor(arm, decision.created_us)
+            factor = self.arms.price_factor(arm, decision.created_us)
         return [
             FeedbackRecord(
-                body=decision.body,
-                learned=learned + 1,
+                decision_key=decision.decision_key,
+                number=n_feedback + 1,
                 group=group,
-                revision=0 if before is None else before.revision + 1,
+                revision=0 if last is None else last.revision + 1,
                 arm=arm,
                 row=decision.row,
                 epoch=decision.epoch,
                 values=outcome.on_grid(self.objectives, price_factor=factor),
                 previous=None,
                 outcomes=outcome.reported,
-                source=None if before is None else before.source,
+                source=None if last is None else last.source,
                 received_us=now_us,
-                by_default=before is None,
+                by_default=last is None,
             )
         ]
 
@@ -134,7 +128,7 @@ class FeedbackResolver:
         """
         with self.lock:
             if report.served_arm is not None:
-                self.roster.position(report.served_arm)
+                self.arms.position(report.served_arm)
         outcomes_by_group(self.objectives, report.outcomes, "", Price(input=0.0, output=0.0))
 
 
@@ -144,13 +138,12 @@ def _reported(
     outcome: Outcome,
     values: tuple[int, ...] | None,
     arm: str,
-    *,
-    learned: int,
+    number: int,
 ) -> FeedbackRecord:
     """What a report says of one group, as first values; without ``values`` it is recorded and not learned."""
     return FeedbackRecord(
-        body=decision.body,
-        learned=learned,
+        decision_key=decision.decision_key,
+        number=number,
         group=outcome.group,
         revision=0,
         arm=arm,

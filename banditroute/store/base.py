@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
+from banditroute.core.health import StoreHealth
 from banditroute.core.log import (
     ArmRecord,
     DecisionRecord,
@@ -156,13 +157,8 @@ class Store(Protocol):
         """
         ...
 
-    def health(self) -> dict[str, Any]:
-        """How the store does, in plain values and without secrets; never raises for the database's sake.
-
-        ``"pending"`` rows wait for the fold, ``"orphans"`` and ``"reports"`` for their decision; ``"expired"``
-        ones waited too long. ``"quarantined"`` ones were garbage when they came, ``"unreadable"`` ones became it
-        since, as far as this worker has read: both are passed over, and ``banditroute db verify`` names them.
-        """
+    def health(self) -> StoreHealth:
+        """How the store does; never raises for the database's sake."""
         ...
 
     def close(self) -> None:

@@ -4,12 +4,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
 from banditroute.core.arms import Price
 from banditroute.core.arrays import RowArray
+from banditroute.core.health import StoreHealth
 from banditroute.core.log import (
     ArmRecord,
     DecisionRecord,
@@ -119,10 +119,10 @@ class MemoryStore:
     ) -> Iterator[DecisionRecord | FeedbackRecord]:
         """Replay what is behind ``after``; of others there is only what came from reports."""
         end = self.end() if up_to is None else up_to
-        feedback = self._feedback[after.learned : end.learned]
+        feedback = self._feedback[after.n_feedback : end.n_feedback]
         if others:
-            return iter([record for record in feedback if record.learned in self._reported])
-        return merge_by_number(self._decisions[after.decided : end.decided], feedback)
+            return iter([record for record in feedback if record.number in self._reported])
+        return merge_by_number(self._decisions[after.n_decisions : end.n_decisions], feedback)
 
     def changed(self, revision: int) -> StoredRouter | None:
         """What stands now, if anything was changed since."""
@@ -159,18 +159,24 @@ class MemoryStore:
         """Blank what is personal in these decisions, and drop the snapshot."""
         with self._lock:
             for entry in (self._entries[body] for body in bodies if body in self._entries):
-                entry.decision = self._decisions[entry.decision.decided - 1] = _blank(entry.decision)
+                entry.decision = self._decisions[entry.decision.number - 1] = _blank(entry.decision)
                 row = entry.decision.row
                 entry.feedback = [_said_nothing(each, row) for each in entry.feedback]
                 for each in entry.feedback:
-                    self._feedback[each.learned - 1] = each
+                    self._feedback[each.number - 1] = each
             assert self._router is not None
             self._router = replace(self._router, snapshot=None)
 
-    def health(self) -> dict[str, Any]:
+    def health(self) -> StoreHealth:
         """How much waits for its decision."""
         waiting = sum(map(len, self._waiting.values()))
-        return {"database": "memory", "pending": 0, "lag_s": 0.0, "reports": waiting, "expired": self._expired}
+        return StoreHealth(
+            database="memory",
+            state="healthy" if self._open else "closed",
+            available=self._open,
+            reports=waiting,
+            expired=self._expired,
+        )
 
     def close(self) -> None:
         """Refuse further records."""
@@ -197,15 +203,15 @@ class MemoryStore:
                 return self._stand(record)
 
     def _decide(self, record: DecisionRecord) -> WriteResult:
-        if record.body in self._entries:
+        if record.decision_key in self._entries:
             return "recorded"
-        decided, learned = len(self._decisions) + 1, len(self._feedback)
-        if (record.decided, record.learned) != (decided, learned):
-            record = replace(record, decided=decided, learned=learned)
+        number, n_feedback = len(self._decisions) + 1, len(self._feedback)
+        if (record.number, record.n_feedback) != (number, n_feedback):
+            record = replace(record, number=number, n_feedback=n_feedback)
         self._decisions.append(record)
-        self._entries[record.body] = _Entry(record)
+        self._entries[record.decision_key] = _Entry(record)
         self._expire(record.created_us - WAITING_DAYS * DAY_US)
-        for waiting in self._waiting.pop(record.body, ()):
+        for waiting in self._waiting.pop(record.decision_key, ()):
             self._learn(waiting) if isinstance(waiting, FeedbackRecord) else self._report(waiting)
         return "recorded"
 
@@ -218,9 +224,9 @@ class MemoryStore:
             self._expired += len(self._waiting.pop(body))
 
     def _learn(self, record: FeedbackRecord) -> WriteResult:
-        entry = self._entries.get(record.body)
+        entry = self._entries.get(record.decision_key)
         if entry is None:
-            self._waiting.setdefault(record.body, []).append(record)
+            self._waiting.setdefault(record.decision_key, []).append(record)
             return "pending"
         stored = [each for each in entry.feedback if each.group == record.group]
         try:
@@ -229,7 +235,7 @@ class MemoryStore:
             return error
         for each in new:
             number = len(self._feedback) + 1
-            kept = each if each.learned == number else replace(each, learned=number)
+            kept = each if each.number == number else replace(each, number=number)
             self._feedback.append(kept)
             entry.feedback.append(kept)
             if each is not record:
@@ -237,9 +243,9 @@ class MemoryStore:
         return "recorded" if new else "duplicate"
 
     def _report(self, report: ReportRecord) -> WriteResult:
-        entry = self._entries.get(report.body)
+        entry = self._entries.get(report.decision_key)
         if entry is None:
-            waiting = self._waiting.setdefault(report.body, [])
+            waiting = self._waiting.setdefault(report.decision_key, [])
             if not any(_say_the_same(report, other) for other in waiting):
                 if len(waiting) >= REPORTS_WAITING:
                     return FeedbackConflictError(TOO_MANY, code="feedback.waiting")
@@ -294,7 +300,13 @@ def _say_the_same(report: ReportRecord, other: object) -> bool:
 def _blank(decision: DecisionRecord) -> DecisionRecord:
     nothing = np.zeros((len(decision.arms), 0))
     return replace(
-        decision, row=np.zeros_like(decision.row), mean=nothing, width=nothing, key=None, session=None, cohort=None
+        decision,
+        row=np.zeros_like(decision.row),
+        mean=nothing,
+        width=nothing,
+        draw_key=None,
+        session=None,
+        cohort=None,
     )
 
 

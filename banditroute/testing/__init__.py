@@ -25,6 +25,14 @@ and for a controller::
 """
 
 from banditroute.testing.controllers import ControllerLaws
+from banditroute.testing.inside import (
+    chooser_of,
+    engine_of,
+    feedback_handler_of,
+    log_of,
+    ridge_model_of,
+    upkeep_of,
+)
 from banditroute.testing.policies import PolicyLaws, situation
 from banditroute.testing.records import (
     ARMS,
@@ -54,11 +62,17 @@ __all__ = [
     "a_decision",
     "a_report",
     "append",
+    "chooser_of",
+    "engine_of",
+    "feedback_handler_of",
     "feedback_of",
     "journal",
+    "log_of",
     "open_router",
     "plain",
     "reporting",
+    "ridge_model_of",
     "situation",
     "summing",
+    "upkeep_of",
 ]

@@ -301,9 +301,9 @@ def _decision(given: Situation, number: int, *, fallback: bool) -> DecisionRecor
     probabilities = greedy(given) if fallback else softmax(given)
     nothing = np.zeros((len(given.arms), 0))
     return DecisionRecord(
-        body=number.to_bytes(16, "big"),
-        decided=number + 1,
-        learned=number // 3,
+        decision_key=number.to_bytes(16, "big"),
+        number=number + 1,
+        n_feedback=number // 3,
         arm=given.arms[int(rng.choice(len(given.arms), p=probabilities))],
         row=_row(number),
         arms=given.arms,
@@ -319,7 +319,7 @@ def _decision(given: Situation, number: int, *, fallback: bool) -> DecisionRecor
         epoch=0,
         mode="fallback" if fallback else "live",
         cause="fallback" if fallback else "policy",
-        key=None,
+        draw_key=None,
         effects={},
         created_us=_time_us(number),
     )
@@ -329,8 +329,8 @@ def _feedback(decision: DecisionRecord, number: int) -> FeedbackRecord:
     # Low for half a life, then high, in outcomes that a controller of availability or of drift can make sense of.
     values = ((7919 * number) % 2**15 + 2**15 * (number // 30 % 2), 7)
     return FeedbackRecord(
-        body=decision.body,
-        learned=number // 3 + 1,
+        decision_key=decision.decision_key,
+        number=number // 3 + 1,
         group="response",
         revision=0,
         arm=decision.arm,

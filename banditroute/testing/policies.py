@@ -12,7 +12,7 @@ from banditroute.core.objectives import Objective, Objectives
 from banditroute.core.prediction import LazyPrediction, Prediction
 from banditroute.core.request import Request
 from banditroute.core.situation import Situation
-from banditroute.policies import Policy
+from banditroute.policies.base import DEFAULT_RIDGE, Policy
 
 SUM_ROUNDING = 1e-12
 
@@ -83,9 +83,9 @@ class PolicyLaws:
         """Ordinary situations, of one to twelve arms."""
         return [self.prepared(situation(seed, 1 + seed % 12, 1 + seed % 4)) for seed in range(36)]
 
-    def test_the_ridge_is_a_finite_number_above_zero(self) -> None:
+    def test_a_declared_ridge_is_a_finite_number_above_zero(self) -> None:
         """Or there is no posterior."""
-        assert 0 < self.policy.ridge < np.inf
+        assert 0 < getattr(self.policy, "ridge", DEFAULT_RIDGE) < np.inf
 
     def test_probabilities_are_a_distribution_over_the_eligible_arms(self) -> None:
         """Wherever it is asked."""

@@ -81,27 +81,27 @@ def reporting(
     return [record]
 
 
-def a_decision(decided: int, learned: int = 0, **changes: Any) -> DecisionRecord:
+def a_decision(number: int, n_feedback: int = 0, **changes: Any) -> DecisionRecord:
     """A decision record whose every field differs from that of the next one."""
     record = DecisionRecord(
-        body=decided.to_bytes(16, "big"),
-        decided=decided,
-        learned=learned,
-        arm=ARMS[decided % 2].arm.name,
-        row=np.array([decided % 65_536, -decided % 65_536, 5, 1 << 15], dtype=np.int32),
+        decision_key=number.to_bytes(16, "big"),
+        number=number,
+        n_feedback=n_feedback,
+        arm=ARMS[number % 2].arm.name,
+        row=np.array([number % 65_536, -number % 65_536, 5, 1 << 15], dtype=np.int32),
         arms=tuple(record.arm.name for record in ARMS),
         probabilities=np.array([0.25, 0.75]),
-        mean=np.arange(6.0).reshape(2, 3) / decided,
-        width=np.full((2, 3), 1 / (decided + 1)),
-        preferences={"quality": 1.0, "cost_usd": 0.1 * decided},
-        weights=np.array([1.0, -0.1 * decided, 0.0]),
+        mean=np.arange(6.0).reshape(2, 3) / number,
+        width=np.full((2, 3), 1 / (number + 1)),
+        preferences={"quality": 1.0, "cost_usd": 0.1 * number},
+        weights=np.array([1.0, -0.1 * number, 0.0]),
         excluded={},
-        epoch=decided // 100,
+        epoch=number // 100,
         mode="live",
         cause="policy",
-        key=None,
-        effects={"cache": {"resident": ["small"], "epoch": decided}},
-        created_us=1_700_000_000_000_000 + decided,
+        draw_key=None,
+        effects={"cache": {"resident": ["small"], "epoch": number}},
+        created_us=1_700_000_000_000_000 + number,
     )
     return replace(record, **changes)
 
@@ -109,8 +109,8 @@ def a_decision(decided: int, learned: int = 0, **changes: Any) -> DecisionRecord
 def feedback_of(decision: DecisionRecord, learned: int, group: str = "quality", **changes: Any) -> FeedbackRecord:
     """First feedback on ``decision``, with as many values as its group has objectives."""
     record = FeedbackRecord(
-        body=decision.body,
-        learned=learned,
+        decision_key=decision.decision_key,
+        number=learned,
         group=group,
         revision=0,
         arm=decision.arm,
@@ -127,7 +127,7 @@ def feedback_of(decision: DecisionRecord, learned: int, group: str = "quality", 
 
 def a_report(decision: DecisionRecord, quality: float, **changes: Any) -> ReportRecord:
     """The same said by somebody who does not know the decision."""
-    report = ReportRecord(decision.body, {"quality": quality}, None, None, False, 1_700_000_000_000_000)
+    report = ReportRecord(decision.decision_key, {"quality": quality}, None, None, False, 1_700_000_000_000_000)
     return replace(report, **changes)
 
 

@@ -68,16 +68,16 @@ class OpenStore:
 class SharingLaws(OpenStore):
     """What is delivered twice, what contradicts, what waits, and what other workers see of it."""
 
-    def test_the_journal_counts_anew(self, store: Store) -> None:
-        """Whatever a worker thought its numbers were: without gaps, in the order in which it appended."""
+    def test_the_log_numbers_its_records_itself(self, store: Store) -> None:
+        """Whatever numbers a worker gives: without gaps, in the order of its appends."""
         one, two = a_decision(1), a_decision(2)
         said = feedback_of(one, 9)
-        append(store, replace(one, decided=7, learned=3), said, replace(two, decided=3))
-        assert journal(store) == plain([one, replace(said, learned=1), replace(two, learned=1)])
+        append(store, replace(one, number=7, n_feedback=3), said, replace(two, number=3))
+        assert journal(store) == plain([one, replace(said, number=1), replace(two, n_feedback=1)])
 
     def test_what_is_delivered_twice_counts_once(self, store: Store) -> None:
         """In one append or in two, alone or with others."""
-        one, two = a_decision(1), a_decision(2, learned=1)
+        one, two = a_decision(1), a_decision(2, n_feedback=1)
         said = feedback_of(one, 1)
         assert append(store, one, said) == "recorded"
         assert append(store, one, said) == "duplicate"
@@ -87,7 +87,7 @@ class SharingLaws(OpenStore):
 
     def test_other_first_values_conflict(self, store: Store) -> None:
         """They are left out, and what came with them is kept."""
-        one, two = a_decision(1), a_decision(2, learned=1)
+        one, two = a_decision(1), a_decision(2, n_feedback=1)
         said = feedback_of(one, 1)
         append(store, one, said)
         other = store.append([feedback_of(one, 2, values=(7,)), two]).exception(timeout=30)
@@ -126,11 +126,11 @@ class SharingLaws(OpenStore):
             [
                 one,
                 said,
-                replace(moved, learned=2, arm="small", **retracted),
-                replace(moved, learned=3, revision=2, previous=None),
-                replace(late, learned=4, revision=3, arm="large", previous=(5,), **retracted),
-                replace(late, learned=5, revision=4, previous=None),
-                replace(gone, learned=6, revision=5, previous=(6,)),
+                replace(moved, number=2, arm="small", **retracted),
+                replace(moved, number=3, revision=2, previous=None),
+                replace(late, number=4, revision=3, arm="large", previous=(5,), **retracted),
+                replace(late, number=5, revision=4, previous=None),
+                replace(gone, number=6, revision=5, previous=(6,)),
             ]
         )
 
@@ -141,10 +141,10 @@ class SharingLaws(OpenStore):
         assert append(store, *early) == "pending"
         append(store, one)
         assert journal(store) == plain([one])
-        assert store.health()["pending"] == 0
+        assert store.health().pending == 0
         append(store, feedback_of(one, 3), two)
         assert journal(store) == plain(
-            [one, replace(feedback_of(one, 3), learned=1), replace(two, learned=1), *_from(2, early)]
+            [one, replace(feedback_of(one, 3), number=1), replace(two, n_feedback=1), *_from(2, early)]
         )
 
     # ------------------------------------------------------------------------------------------------- reports
@@ -157,7 +157,7 @@ class SharingLaws(OpenStore):
         assert append(store, a_report(one, 0.5)) == "duplicate"
         assert append(store, a_report(one, 0.25, amend=True, served_arm=one.arm)) == "recorded"
         learned = list(store.events(others=True))
-        assert [(r.learned, r.revision, r.values, r.previous, r.source) for r in _feedback(learned)] == [
+        assert [(r.number, r.revision, r.values, r.previous, r.source) for r in _feedback(learned)] == [
             (1, 0, (512,), None, "judge"),
             (2, 1, (256,), (512,), None),
         ]
@@ -178,10 +178,10 @@ class SharingLaws(OpenStore):
         one, two = a_decision(1), a_decision(2)
         assert append(store, a_report(one, -1.0), a_report(two, 0.5)) == "pending"
         assert append(store, a_report(two, 0.5, received_us=9)) == "pending"
-        assert store.health()["reports"] == 2
+        assert store.health().reports == 2
         append(store, one, two)
         assert [record.values for record in _feedback(store.events())] == [(512,)]
-        assert store.health()["reports"] == 0
+        assert store.health().reports == 0
 
     def test_few_reports_wait_for_one_decision(self, store: Store) -> None:
         """Whoever has an id, and no end of things to say, fills no disk; the same again is one."""
@@ -193,7 +193,7 @@ class SharingLaws(OpenStore):
         ] * 8
         assert append(store, a_report(one, 0.0)) == "pending"
         append(store, one)
-        assert store.health()["reports"] == 0
+        assert store.health().reports == 0
 
     @pytest.mark.parametrize(("days", "left"), [(29, 2), (31, 0)])
     def test_nothing_waits_for_ever(self, store: Store, tmp_path: Path, days: int, left: int) -> None:
@@ -204,7 +204,7 @@ class SharingLaws(OpenStore):
         append(store, later)
         store, _ = self.again(store, tmp_path)
         health = store.health()
-        assert (health["reports"] + health.get("orphans", 0), health["expired"]) == (left, 2 - left)
+        assert (health.reports + health.orphans, health.expired) == (left, 2 - left)
         append(store, lost, early)
         assert len(_feedback(store.events())) == left
         store.close()
@@ -274,10 +274,10 @@ class SharingLaws(OpenStore):
         first, second = workers
         one, two = a_decision(1), a_decision(2)
         append(first, one)
-        append(second, replace(two, decided=1), feedback_of(two, 1))
+        append(second, replace(two, number=1), feedback_of(two, 1))
         last = feedback_of(one, 1)
         append(first, last)
-        everything = plain([one, two, feedback_of(two, 1), replace(last, learned=2)])
+        everything = plain([one, two, feedback_of(two, 1), replace(last, number=2)])
         for store in workers:
             assert journal(store) == everything
             assert journal(store, Position(1, 1)) == (everything[1], everything[3])
@@ -295,7 +295,7 @@ class SharingLaws(OpenStore):
         better, worse = {"quality": 0.9}, {"quality": 0.8}
         conflict = second.append([feedback_of(one, 1, values=(9,), outcomes=better)]).exception(timeout=30)
         assert isinstance(conflict, FeedbackConflictError)
-        change = {"revision": 1, "previous": said.values}
+        change: dict[str, Any] = {"revision": 1, "previous": said.values}
         append(second, feedback_of(one, 2, values=(9,), outcomes=better, **change))
         append(first, feedback_of(one, 2, values=(8,), outcomes=worse, **change))
         assert [(r.revision, r.values, r.previous) for r in _feedback(second.events())] == [
@@ -355,14 +355,16 @@ class SharingLaws(OpenStore):
         assert journal(workers[1]) == plain(events)
         decisions = [record for record in events if isinstance(record, DecisionRecord)]
         feedback = _feedback(events)
-        assert [record.decided for record in decisions] == list(range(1, 301))
-        assert [record.learned for record in feedback] == list(range(1, len(feedback) + 1))
-        place = {record.body: position for position, record in enumerate(events) if record in decisions}
+        assert [record.number for record in decisions] == list(range(1, 301))
+        assert [record.number for record in feedback] == list(range(1, len(feedback) + 1))
+        place = {record.decision_key: position for position, record in enumerate(events) if record in decisions}
         assert all(
-            place[r.body] < position for position, r in enumerate(events) if not isinstance(r, DecisionRecord)
+            place[r.decision_key] < position
+            for position, r in enumerate(events)
+            if not isinstance(r, DecisionRecord)
         )
         for first in (1, 1_001):
-            mine = [int.from_bytes(r.body, "big") for r in decisions]
+            mine = [int.from_bytes(r.decision_key, "big") for r in decisions]
             assert [n for n in mine if first <= n < first + 150] == list(range(first, first + 150))
 
 
@@ -371,4 +373,4 @@ def _feedback(events: Iterable[DecisionRecord | FeedbackRecord]) -> list[Feedbac
 
 
 def _from(first: int, records: Sequence[FeedbackRecord]) -> list[FeedbackRecord]:
-    return [replace(record, learned=number) for number, record in enumerate(records, first)]
+    return [replace(record, number=number) for number, record in enumerate(records, first)]

@@ -54,7 +54,7 @@ class StoreLaws(SharingLaws):
 
     def test_what_is_appended_comes_back_equal_and_as_it_was_lived(self, store: Store, tmp_path: Path) -> None:
         """Feedback in its order, each decision after the feedback that it knew of; also after reopening."""
-        first, second, third = a_decision(1), a_decision(2), a_decision(3, learned=2)
+        first, second, third = a_decision(1), a_decision(2), a_decision(3, n_feedback=2)
         lived: list[DecisionRecord | FeedbackRecord] = [
             first,
             second,
@@ -81,7 +81,7 @@ class StoreLaws(SharingLaws):
         store.flush()
         events = store.events()
         append(store, a_decision(6))
-        assert [record.decided for record in events if isinstance(record, DecisionRecord)] == [1, 2, 3, 4, 5]
+        assert [record.number for record in events if isinstance(record, DecisionRecord)] == [1, 2, 3, 4, 5]
         assert all(future.done() for future in futures)
 
     def test_threads_keep_their_order(self, store: Store) -> None:
@@ -92,7 +92,7 @@ class StoreLaws(SharingLaws):
             for _ in range(100):
                 with lock:
                     decision = a_decision(next(number))
-                    futures.append(store.append([decision, feedback_of(decision, decision.decided)]))
+                    futures.append(store.append([decision, feedback_of(decision, decision.number)]))
 
         threads = [threading.Thread(target=work) for _ in range(4)]
         for thread in threads:
@@ -102,8 +102,8 @@ class StoreLaws(SharingLaws):
         futures[-1].result(timeout=30)
         store.flush()
         assert all(future.done() and future.exception() is None for future in futures)
-        learned = [record.learned for record in store.events() if isinstance(record, FeedbackRecord)]
-        assert learned == list(range(1, 401))
+        numbers = [record.number for record in store.events() if isinstance(record, FeedbackRecord)]
+        assert numbers == list(range(1, 401))
 
     def test_reopening_goes_on_where_it_stopped(self, store: Store, tmp_path: Path) -> None:
         """The latest of everything, arms in the order in which they first came."""
@@ -200,7 +200,7 @@ class StoreLaws(SharingLaws):
         one, two = a_decision(1), a_decision(2)
         mine = [feedback_of(one, 1, "response"), feedback_of(one, 3)]
         append(store, one, two, mine[0], feedback_of(two, 2), mine[1])
-        found = store.decision(one.body)
+        found = store.decision(one.decision_key)
         assert plain(found) == plain((one, tuple(mine)))
         assert store.decision(b"?" * 16) is None
 
@@ -212,13 +212,15 @@ class StoreLaws(SharingLaws):
         append(store, feedback_of(one, 1, "response"), feedback_of(two, 2, values=None), feedback_of(three, 3))
         append(store, feedback_of(five, 4, source="judge"))
         assert list(store.decisions_missing_outcome("quality", since_us=1_000_010)) == [
-            (1_000_010, two.body),
-            (1_000_030, one.body),
+            (1_000_010, two.decision_key),
+            (1_000_030, one.decision_key),
         ]
-        assert list(store.decisions_missing_outcome("quality", since_us=1_000_011)) == [(1_000_030, one.body)]
+        assert list(store.decisions_missing_outcome("quality", since_us=1_000_011)) == [
+            (1_000_030, one.decision_key)
+        ]
         assert len(store.decisions_missing_outcome("response", since_us=0)) == 4
         assert (list(store.decisions_with_source("judge")), list(store.decisions_with_source("nobody"))) == (
-            [five.body],
+            [five.decision_key],
             [],
         )
 
@@ -226,9 +228,9 @@ class StoreLaws(SharingLaws):
         """And nothing else is."""
         one = a_decision(1)
         append(store, one, feedback_of(one, 1))
-        before = plain(store.decision(one.body))
+        before = plain(store.decision(one.decision_key))
         store.erase([b"?" * 16])
-        assert plain(store.decision(one.body)) == before
+        assert plain(store.decision(one.decision_key)) == before
 
     def test_preferences_that_are_said_again_are_no_new_version(self, store: Store, tmp_path: Path) -> None:
         """By two workers who were told the same, or by one who was not sure."""
@@ -273,7 +275,10 @@ class StoreLaws(SharingLaws):
                 "feedback of group 'response' has 3 values, its objectives are 2",
             ),
             (feedback_of(_TWO, 1, "nobody"), "feedback is of group 'nobody', this router has: quality, response"),
-            (replace(_TWO, key="a\0b"), "key holds NUL or a lone surrogate, which no database is sure to keep"),
+            (
+                replace(_TWO, draw_key="a\0b"),
+                "key holds NUL or a lone surrogate, which no database is sure to keep",
+            ),
             (
                 replace(_TWO, session="\ud83d"),
                 "session holds NUL or a lone surrogate, which no database is sure to keep",
@@ -302,7 +307,7 @@ class StoreLaws(SharingLaws):
         assert str(refusal) == sentence
         assert before.result(timeout=30) == after.result(timeout=30) == "recorded"
         store.flush()
-        assert [record.body[-1] for record in store.events()] == [1, 4]
+        assert [record.decision_key[-1] for record in store.events()] == [1, 4]
 
     def test_awkward_values_come_back(self, tmp_path: Path) -> None:
         """Names in any script, quotes and semicolons, numbers at the edges of their types."""
@@ -320,7 +325,7 @@ class StoreLaws(SharingLaws):
             preferences={},
             excluded={names[0]: "it's \N{SNOWMAN}\x00"},
             epoch=2**40,
-            key="ключ'\"",
+            draw_key="ключ'\"",
             session="👩\u200d🚀\r\n\t\x7f\x01\ufeff\uffff",
             cohort="e\u0301 é \U0010ffff",
             created_us=-(2**62),
@@ -346,5 +351,5 @@ class StoreLaws(SharingLaws):
 
 def _is_behind(record: DecisionRecord | FeedbackRecord, after: Position) -> bool:
     if isinstance(record, DecisionRecord):
-        return record.decided > after.decided
-    return record.learned > after.learned
+        return record.number > after.n_decisions
+    return record.number > after.n_feedback

@@ -176,7 +176,7 @@ def play(
                 decision.id, quality=float(stream.quality[t, place]), cost_usd=float(stream.usd[t, place])
             )
             arm[t], propensity[t] = place, decision.propensity
-        faults = router.health()["faults"]
+        faults = router.health().faults
         router.close()
     if faults:
         raise RuntimeError(f"{faults} faults inside the router")

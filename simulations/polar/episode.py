@@ -16,6 +16,7 @@ from banditroute.core.request import Request
 from banditroute.core.situation import Situation
 from banditroute.learning.posterior.group import GroupPosterior
 from banditroute.policies import Policy
+from banditroute.policies.base import DEFAULT_RIDGE
 
 OBJECTIVES = Objectives([Objective("utility")])
 WEIGHTS = OBJECTIVES.weights({"utility": 1.0})
@@ -87,7 +88,9 @@ def play(scene: Scene, controller: PricedCache, policy: Policy, seed: int) -> Ep
     names, count = scene.names, len(scene.names)
     place = {name: i for i, name in enumerate(names)}
     rows = feature_row(scene.X, intercept=True)
-    belief = GroupPosterior("utility", [0], rows.shape[1], intercept=True, ridge=policy.ridge)
+    belief = GroupPosterior(
+        "utility", [0], rows.shape[1], intercept=True, ridge=getattr(policy, "ridge", DEFAULT_RIDGE)
+    )
     for _ in names:
         belief.add_arm({})
     values = np.rint(scene.outcomes(seed) / OUTCOME_UNIT).astype(np.int64)
@@ -109,7 +112,7 @@ def play(scene: Scene, controller: PricedCache, policy: Policy, seed: int) -> Ep
         plays[arm] += 1
         controller.decided(_record(names, arm, t, rows[t], probabilities), predict)
         value = int(values[t, arm])
-        belief.observe(arm, rows[t], (value,))
+        belief.observe(arm, from_feature_row(rows[t]), rows[t], (value,))
         missed = names[arm] not in held
         waited[t] = scene.miss[arm] if missed else 0.0
         loaded[t] = missed
@@ -137,11 +140,11 @@ _REQUEST = Request(
     excluded={},
     prompt_tokens=None,
     max_cost_usd=None,
-    key=None,
+    draw_key=None,
     now_us=0,
 )
 _UNUSED: Mapping[str, Any] = {
-    "learned": 0,
+    "n_feedback": 0,
     "mean": np.zeros((0, 1)),
     "width": np.zeros((0, 1)),
     "preferences": {"utility": 1.0},
@@ -150,7 +153,7 @@ _UNUSED: Mapping[str, Any] = {
     "epoch": 0,
     "mode": "live",
     "cause": "policy",
-    "key": None,
+    "draw_key": None,
     "effects": {},
     "created_us": 0,
 }
@@ -160,8 +163,8 @@ def _record(
     names: tuple[str, ...], arm: int, number: int, row: RowArray, probabilities: FloatArray
 ) -> DecisionRecord:
     return DecisionRecord(
-        body=b"",
-        decided=number + 1,
+        decision_key=b"",
+        number=number + 1,
         arm=names[arm],
         row=row,
         arms=names,

@@ -131,7 +131,7 @@ def _spooling(disk: Path, say: Say) -> None:
         live(router, range(50, 51), say)
         with closing(locked(disk)):
             live(router, range(51, 55), say)
-            assert router.health()["spooled"] > 0
+            assert router.health().spooled > 0
         live(router, range(55, 57), say)
 
 
@@ -171,7 +171,7 @@ def _has_snapshot(disk: Path) -> bool:
 
 
 def _is_compacted(disk: Path) -> bool:
-    return verify(url(disk / DATABASE), fold_of)[0].compacted.decided > 0
+    return verify(url(disk / DATABASE), fold_of)[0].compacted.n_decisions > 0
 
 
 def _is_upgraded(disk: Path) -> bool:

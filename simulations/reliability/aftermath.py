@@ -97,7 +97,7 @@ def _looked_at(disk: Path, activity: Activity, acknowledged: Sequence[int], dige
     waits = [*(disk / SPOOL).glob("*.spool"), *(disk / SPOOL).glob("*.damaged")]
     (verdict,) = verify(url(disk / DATABASE), fold_of)
     gone = verdict.compacted
-    if not gone.decided:
+    if not gone.n_decisions:
         _drop_snapshots(disk)
     store = SqlStore(url(disk / DATABASE))
     with a_router(store) as router:
@@ -106,7 +106,7 @@ def _looked_at(disk: Path, activity: Activity, acknowledged: Sequence[int], dige
     said = Counter([*_said(events), *_refused(disk)])
     # What was compacted is in the sums alone, and they are compared.
     told = [number for number in acknowledged if number != DONE]
-    said.update(number for number in told[: gone.learned] if not said[number])
+    said.update(number for number in told[: gone.n_feedback] if not said[number])
     found.lost = unsettled + len(set(told) - said.keys())
     found.doubled = sum(count > 1 for number, count in said.items() if number < OTHERWISE)
     wrong += [*verdict.findings, *_corruption(disk)]
@@ -143,12 +143,16 @@ def _said(records: Sequence[LogRecord]) -> Iterator[int]:
     """The numbers of the feedbacks that are as they were told."""
     for record in records:
         if isinstance(record, FeedbackRecord):
-            body, kind = int.from_bytes(record.body, "big"), _GROUPS.index(record.group)
-            told = {"quality": quality(body)} if kind == 0 else {"cost_usd": 0.01, "latency_s": float(body % 4)}
+            decision_key, kind = int.from_bytes(record.decision_key, "big"), _GROUPS.index(record.group)
+            told = (
+                {"quality": quality(decision_key)}
+                if kind == 0
+                else {"cost_usd": 0.01, "latency_s": float(decision_key % 4)}
+            )
             if dict(record.outcomes) == told:
-                yield 2 * body + kind
+                yield 2 * decision_key + kind
             elif kind == 0:
-                yield OTHERWISE + 2 * body
+                yield OTHERWISE + 2 * decision_key
 
 
 def _refused(disk: Path) -> Iterator[int]:

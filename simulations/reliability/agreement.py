@@ -16,7 +16,6 @@ from sqlalchemy import false
 
 from banditroute.core.log import DecisionRecord, FeedbackRecord, Position, PreferencesRecord, SnapshotRecord
 from banditroute.learning.posterior import model
-from banditroute.router import choice
 from banditroute.store.semantics.order import merge_by_number
 from banditroute.store.sql import read, rows
 from banditroute.store.sql.decode import to_feedbacks
@@ -44,7 +43,7 @@ def _oldest(*_: Any) -> PreferencesRecord:
 def _behind(*arguments: Any) -> SnapshotRecord | None:
     """The snapshot is said to be of one decision earlier."""
     found = _newest_snapshot(*arguments)
-    return found and replace(found, position=Position(found.position.learned, found.position.decided - 1))
+    return found and replace(found, position=Position(found.position.n_feedback, found.position.n_decisions - 1))
 
 
 def _mixed(
@@ -72,7 +71,7 @@ def _short() -> Iterator[None]:
     """Let few rows go by between snapshots, and few decisions to an epoch."""
     with (
         mock.patch.object(model, "REFRESH_EVERY", REFRESH_EVERY),
-        mock.patch.object(choice, "EPOCH_REQUESTS", EPOCH_REQUESTS),
+        mock.patch.object(model, "EPOCH_REQUESTS", EPOCH_REQUESTS),
     ):
         yield
 

@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from banditroute.learning import ExactSums, encode
+from banditroute.testing import ridge_model_of
 from simulations.reliability.orders import BATCHES, OUTCOMES, grid_rows
 from simulations.reliability.row import Finding, Tick
 from simulations.reliability.world import World, url
@@ -109,9 +110,8 @@ class Stops:
         world = World()
         router = world.open()
         for number in range(self.steps):
-            belief = router._state.belief
-            if number in stops and belief is not None:
-                belief._refresh()
+            if number in stops:
+                ridge_model_of(router)._refresh()
             world.step(router, number)
         return world, router.digest()
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from banditroute import Router
 from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.testing import log_of
 from simulations.reliability.row import Finding, Tick
 from simulations.reliability.world import EVENTS, NEW_PRICE, World, url
 
@@ -40,7 +41,7 @@ class Clocks:
             router.close()
             router = world.open(target)
             differing += _order(router) != expected
-            events = list(router._store.events())
+            events = list(log_of(router).store.events())
             negative += _negative_ages(events)
             displaced += _displaced(events)
             router.close()
@@ -62,15 +63,17 @@ def _order(router: Router) -> object:
     """All that may not hang on the time."""
     router.flush()
     events = [
-        (type(event).__name__, event.body, event.learned, event.epoch, event.arm)
-        for event in router._store.events()
+        (type(event).__name__, event.decision_key, event.number, event.epoch, event.arm)
+        for event in log_of(router).store.events()
     ]
     return router.digest(), events, router.arms, router.preferences
 
 
 def _negative_ages(events: list[DecisionRecord | FeedbackRecord]) -> int:
-    decided = {event.body: event.created_us for event in events if isinstance(event, DecisionRecord)}
-    return sum(isinstance(event, FeedbackRecord) and event.received_us < decided[event.body] for event in events)
+    decided = {event.decision_key: event.created_us for event in events if isinstance(event, DecisionRecord)}
+    return sum(
+        isinstance(event, FeedbackRecord) and event.received_us < decided[event.decision_key] for event in events
+    )
 
 
 def _displaced(events: list[DecisionRecord | FeedbackRecord]) -> int:

@@ -50,7 +50,7 @@ def journal(url: str) -> LogFollower:
     opened(store)
     store.flush()
     feedback = [record for record in store.events() if isinstance(record, FeedbackRecord)]
-    with store._database.read("looking") as connection:
+    with store.database.read("looking") as connection:
         names = arm_ids(connection, 1).names
         state, fold = tables.state.c, tables.fold.c
         rows = connection.execute(
@@ -58,14 +58,14 @@ def journal(url: str) -> LogFollower:
         ).all()
         folds = connection.execute(select(fold.first_seq, fold.last_seq).order_by(fold.fold_no)).all()
     store.close()
-    learned = [record.learned for record in feedback]
+    learned = [record.number for record in feedback]
     folded = [number for first, last in folds for number in range(first, last + 1)]
     whole = range(1, len(feedback) + 1)
     holes = sum(a != b for a, b in zip(learned, whole, strict=True)) + abs(len(folded) - len(learned))
     holes += sum(a != b for a, b in zip(folded, whole, strict=False))
     sums = {StateKey(names[row[0]], row[1], row[2]): row[3] for row in rows}
     differs = sums != FOLD({}, feedback) or any(hashlib.sha256(row[3]).digest() != row[4] for row in rows)
-    return LogFollower(tuple(int.from_bytes(record.body, "big") for record in feedback), holes, differs)
+    return LogFollower(tuple(int.from_bytes(record.decision_key, "big") for record in feedback), holes, differs)
 
 
 @dataclass(frozen=True, slots=True)

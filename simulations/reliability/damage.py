@@ -64,17 +64,17 @@ def _looked_at(path: Path, acknowledged: set[int]) -> Damage:
     events = list(store.events())
     store.close()
     feedback = [record for record in events if isinstance(record, FeedbackRecord)]
-    learned = [record.learned for record in feedback]
-    decided = [record.decided for record in events if isinstance(record, DecisionRecord)]
+    learned = [record.number for record in feedback]
+    decided = [record.number for record in events if isinstance(record, DecisionRecord)]
     found = Damage(len(acknowledged), lost=len(acknowledged - set(learned)))
-    whole = range(1, end.learned + 1)
+    whole = range(1, end.n_feedback + 1)
     found.holes = (
         len(set(whole) ^ set(learned)) + len(learned) - len(set(learned)) + len(set(decided) ^ set(learned))
     )
     database = sqlite3.connect(path)
     try:
         found.corrupt = int(database.execute("PRAGMA integrity_check").fetchone() != ("ok",))
-        found.differing = int(any(_differences(database, feedback, end.learned)))
+        found.differing = int(any(_differences(database, feedback, end.n_feedback)))
     finally:
         database.close()
     return found

@@ -13,6 +13,7 @@ from banditroute.core.arrays import FloatArray
 from banditroute.core.situation import Situation
 from banditroute.store.databases.sqlite import Sqlite
 from banditroute.store.sql.store import SqlStore
+from banditroute.testing import chooser_of, log_of
 from simulations.reliability.world import a_router, a_vector, bodies, url
 
 PASSWORD = "canary-pa55word"  # noqa: S105  (a canary)
@@ -117,7 +118,7 @@ def _callers(place: Path) -> Iterator[Path_]:
         yield f"feedback: {name}", partial(_reported, router, first, source=SOURCE, **report)
     yield "feedback: conflict", lambda: router.feedback(told, source=SOURCE, quality=0.25)
     yield "feedback: forged", lambda: router.feedback(first[::-1], source=SOURCE, quality=0.25)
-    unknown = router._ids.issue(bytes(16))
+    unknown = log_of(router).ids.issue(bytes(16))
     yield "feedback: of nobody's decision", lambda: router.feedback(unknown, source=SOURCE, quality=25)
     for name, source in {"line break": SOURCE + "\n", "bytes": SOURCE.encode(), "length": SOURCE * 50}.items():
         yield f"feedback: source, {name}", partial(_reported, router, first, source=source, quality=0.5)
@@ -205,7 +206,7 @@ def _wounded(path: Path, wound: str) -> object:
 
 def _everything(router: Router, ids: list[str]) -> list[str]:
     """Try whatever touches the database, all of it with canaries; what failed, in words."""
-    router._recent._entries.clear()
+    log_of(router).recent._entries.clear()
     said = []
     tries: tuple[Callable[[], object], ...] = (
         lambda: router.route(a_vector(5), key=KEY),
@@ -221,12 +222,12 @@ def _everything(router: Router, ids: list[str]) -> list[str]:
         except Exception as error:  # noqa: BLE001  (whatever it is, it is looked at)
             said.append(f"{type(error).__name__}: {error}")
     health = router.health()
-    return [*said, str(health["last_error"])] if said or health["lost"] or health.get("spooled") else []
+    return [*said, str(health.last_error)] if said or health.lost or health.spooled else []
 
 
 def _reopened(path: Path) -> object:
     with a_router(url(path), secret=SECRET, preferences=None) as router:
-        ids = [router.route(a_vector(7), key=KEY).id, router._ids.issue((1).to_bytes(16, "big"))]
+        ids = [router.route(a_vector(7), key=KEY).id, log_of(router).ids.issue((1).to_bytes(16, "big"))]
         return _everything(router, ids[::-1]) or "whole again"
 
 
@@ -246,10 +247,10 @@ def _full(path: Path) -> object:
     router = a_router(url(path), secret=SECRET, objectives=(Objective("quality"),), preferences=None)
     try:
         ids = _lived(router)
-        store = router._store
+        store = log_of(router).store
         assert isinstance(store, SqlStore)
-        assert isinstance(store._database, Sqlite)
-        connection = store._database.writing.raw_connection()
+        assert isinstance(store.database, Sqlite)
+        connection = store.database.writing.raw_connection()
         connection.cursor().execute("PRAGMA max_page_count = 1")
         connection.close()
         for number in range(300):
@@ -274,7 +275,7 @@ def _twice(path: Path) -> object:
     router = a_router(url(path), secret=SECRET)
     try:
         ids = _lived(router)
-        router._chooser._ids = bodies(1)
+        chooser_of(router)._ids = bodies(1)
         return _everything(router, ids)
     finally:
         router.close()

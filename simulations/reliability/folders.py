@@ -62,14 +62,14 @@ class UnlockedStore(SqlStore):
     ledger = Unlocked
 
 
-def fold_for_ever(acks: int, kind: type[SqlStore], url: str) -> None:
+def fold_until_killed(acks: int, kind: type[SqlStore], url: str) -> None:
     """Fold whatever is appended; a number goes to ``acks`` before the first fold, and in the middle of each."""
     Hesitating.told = acks
     store = kind(url)
     opened(store)
     assert store._opened is not None
     assert store._opened.folder is not None
-    store._opened.folder.close()
+    store._opened.folder.stop()
     os.write(acks, ACK.pack(0))
     while True:
         _log_of(store).help_folding()
@@ -85,7 +85,7 @@ def _in_the_middle(children: list[Child]) -> Child:
     """The one that folds."""
     ready = wait([child.acks for child in children], PATIENCE)
     if not ready:
-        raise TimeoutError("nobody folds")
+        raise TimeoutError("no worker folds")
     return next(child for child in children if child.acks in ready)
 
 
@@ -97,7 +97,7 @@ class Appending:
         opened(self._store)
         assert self._store._opened is not None
         assert self._store._opened.folder is not None
-        self._store._opened.folder.close()
+        self._store._opened.folder.stop()
         self.count = 0
 
     def append(self) -> None:
@@ -109,21 +109,21 @@ class Appending:
     @property
     def is_folded(self) -> bool:
         """Whether all of it is."""
-        return self._store.end().learned == self.count
+        return self._store.end().n_feedback == self.count
 
     def until_folded(self) -> float:
         """Wait until all of it is folded; how long that took [s]."""
         began = time.monotonic()
         while not self.is_folded:
             if time.monotonic() > began + PATIENCE:
-                raise TimeoutError("nobody folds")
+                raise TimeoutError("no worker folds")
             time.sleep(0.002)
         return time.monotonic() - began
 
 
 def _folder(kind: type[SqlStore], url: str) -> Child:
     """A process that folds, as soon as it is ready to."""
-    child = Child.start(fold_for_ever, kind, url)
+    child = Child.start(fold_until_killed, kind, url)
     if not child.acks.poll(PATIENCE):
         raise TimeoutError("a folder does not start")
     _hear(child)

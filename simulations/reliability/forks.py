@@ -20,12 +20,13 @@ import numpy as np
 from sqlalchemy import text
 
 from banditroute import Router
-from banditroute.core.ids import IdSource, random_body
+from banditroute.core.ids import IdSource, random_key
 from banditroute.core.log import FeedbackRecord
 from banditroute.core.receipt import Receipt
 from banditroute.store.databases.base import Database
 from banditroute.store.databases.postgres import Postgres
 from banditroute.store.sql.store import SqlStore
+from banditroute.testing import log_of
 from simulations.reliability.child import PATIENCE, Child
 from simulations.reliability.quiet import quiet
 from simulations.reliability.row import Finding, Tick
@@ -51,7 +52,7 @@ class SkippedRows:
         return sum(count - 1 for count in Counter(self.ids).values())
 
 
-def _router(url: str, ids: IdSource = random_body) -> Router:
+def _router(url: str, ids: IdSource = random_key) -> Router:
     return a_router(SqlStore(url), ids=ids, clock=time.time)
 
 
@@ -69,9 +70,9 @@ def _served(router: Router, requests: int) -> list[str]:
 def _missing(url: str, told: SkippedRows) -> int:
     """How many acknowledged feedbacks are not in the journal exactly once."""
     with _router(url) as router:
-        feedback = [record for record in router._store.events() if isinstance(record, FeedbackRecord)]
-        stored = Counter(record.body for record in feedback)
-        return sum(stored[router._ids.body(identity)] != 1 for identity in told.ids)
+        feedback = [record for record in log_of(router).store.events() if isinstance(record, FeedbackRecord)]
+        stored = Counter(record.decision_key for record in feedback)
+        return sum(stored[log_of(router).ids.key(identity)] != 1 for identity in told.ids)
 
 
 # ------------------------------------------------------------------------------------------------------- processes
@@ -82,7 +83,7 @@ def fork_often(acks: int, url: str, place: Path, forks: int, requests: int, care
 
     A careless one carries its connections and the generator of its ids into its children.
     """
-    ids = np.random.default_rng(1).bytes if careless else lambda _: random_body()
+    ids = np.random.default_rng(1).bytes if careless else lambda _: random_key()
     router = _router(url, lambda: ids(16))
     if careless:
         Postgres.after_fork = lambda *_, **__: None  # type: ignore[method-assign]
@@ -130,8 +131,9 @@ def _fork(number: int, work: Callable[[], None], *, patience: int) -> None:
 def _work(router: Router, place: Path, requests: int) -> None:
     """Serve, and write down what for and with which connections: a file for each process."""
     ids = _served(router, requests)
-    assert isinstance(router._store, SqlStore)
-    _note(place, ids, _backends(router._store._database))
+    store = log_of(router).store
+    assert isinstance(store, SqlStore)
+    _note(place, ids, _backends(store.database))
 
 
 def _backends(database: Database) -> list[int]:

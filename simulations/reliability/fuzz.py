@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from banditroute import Arm, Objective, Price, Router
+from banditroute.core.health import StoreHealth
 from banditroute.core.log import DecisionRecord, FeedbackRecord, LogRecord, Position
 from banditroute.core.receipt import ReceiptStatus
 from banditroute.core.spec import StoredRouter
 from banditroute.errors import BanditRouteError, InvalidOutcomeError
 from banditroute.store import START, MemoryStore, Store
 from banditroute.store.sql.store import SqlStore
+from banditroute.testing import engine_of
 from simulations.reliability import awkward
 from simulations.reliability.awkward import Dice
 from simulations.reliability.row import Finding, Tick
@@ -85,7 +87,7 @@ class Counting:
         """As the other one."""
         self._store.erase(bodies)
 
-    def health(self) -> dict[str, Any]:
+    def health(self) -> StoreHealth:
         """That of the other one."""
         return self._store.health()
 
@@ -201,14 +203,14 @@ class Calls:
             tick(number + 1, calls)
         digest = router.digest()
         router.close()
-        found.unstored = router.health()["lost"]
+        found.unstored = router.health().lost
         found.escaped, found.changed, found.messages = (+found.escaped, +found.changed, +found.messages)
         return found, digest
 
 
 def _fingerprint(router: Router, store: Counting) -> tuple[str, int, tuple[int, ...], Any, Any]:
     # Not of health(), which asks the database.
-    position, faults = router._state.position, router._barrier.faults
+    position, faults = engine_of(router).state.position, engine_of(router).faults.faults
     return router.digest(), store.records, (*position, faults), router.arms, router.preferences
 
 

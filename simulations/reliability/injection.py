@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from banditroute import Arm, Fixed, Objective
 from banditroute.errors import BanditRouteError
+from banditroute.testing import engine_of
 from simulations.reliability.row import Finding, Tick
 from simulations.reliability.world import OBJECTIVES, a_router, a_vector, bodies, url
 
@@ -107,13 +108,13 @@ def _journey(target: str, text: str, number: int) -> Iterator[tuple[object, obje
     with a_router(target, preferences=None, **given) as router:
         yield names, list(router.arms)
         told = router.why(decision.id)
-        yield text, told.decision.key
+        yield text, told.decision.draw_key
         yield text, told.decision.arm
         yield text, told.feedback[0].source
         yield text, told.feedback[0].group
         yield text, router.spec.name
         yield text, router.spec.tenant
-        yield text, router._state.roster.record(f"{text} 2").successor
+        yield text, engine_of(router).state.arms.record(f"{text} 2").successor
 
 
 def _named(text: str) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import ClassVar, TypeAlias
 import numpy as np
 
 from banditroute import Arm, LinUCB, Objective, Router
-from banditroute.core.arrays import FloatArray
+from banditroute.core.arrays import FloatArray, feature_row
+from banditroute.testing import ridge_model_of
 from simulations.reliability.row import Finding, Tick
 from simulations.reliability.world import SECRET, bodies
 
@@ -86,10 +87,9 @@ class Late:
     def _learned(self, order: Order, values: FloatArray, there: np.ndarray) -> tuple[str, bytes]:
         """Digest, and what is expected once the factors were made anew from the sums."""
         router = self._fed(order, values, there)
-        belief = router._state.belief
-        assert belief is not None
-        belief._refresh()
-        expected = belief.predict(np.array([0.5, -0.25, 1.0]))
+        model = ridge_model_of(router)
+        model._refresh()
+        expected = model.predict(feature_row(np.array([0.5, -0.25]), intercept=True))
         return router.digest(), expected.mean.tobytes() + expected.width.tobytes()
 
     def _fed(self, order: Order, values: FloatArray, there: np.ndarray) -> Router:
@@ -113,7 +113,5 @@ class Late:
 
 def _mean(router: Router) -> float:
     """The mean of all that was told, from the sums alone."""
-    belief = router._state.belief
-    assert belief is not None
-    pooled = belief.table.pooled("gain")
+    pooled = ridge_model_of(router).table.pooled("gain")
     return LO + (HI - LO) * float(pooled.cross_matrix()[0, -1]) / pooled.n

@@ -14,6 +14,7 @@ from banditroute.router.log_check import agrees, fold_of
 from banditroute.store import MemoryStore, Store
 from banditroute.store.maintenance.compact import compact
 from banditroute.store.sql.store import SqlStore
+from banditroute.testing import engine_of, log_of, upkeep_of
 from simulations.reliability.world import FEATURES, Clock, a_router, bodies
 
 PATIENCE = 30.0
@@ -52,9 +53,9 @@ class Life:
         # A new id is for both, and the stored preferences win over those of the constructor.
         changes: dict[str, Any] = {"preferences": None} if self._ids else {}
         router = a_router(store, clock=self._clock, ids=lambda: self._body, **changes)
-        if router._pulse is not None:
+        if upkeep_of(router) is not None:
             # News come when they are asked for, so that a life is a function of its seed.
-            router._pulse.stop()
+            upkeep_of(router).stop()
         return router
 
     def step(self) -> None:
@@ -112,7 +113,7 @@ class Life:
             wishes["key"] = f"key {self._random.randrange(5)}"
         made = self.both(f"route {wishes}", lambda router: router.route(x, **wishes).id)
         if isinstance(made, str):
-            self._ids.append((made, self._memory._now_us()))
+            self._ids.append((made, engine_of(self._memory).now_us()))
             self._agree("why", lambda router: router.why(made).to_dict(), self._last_teller(made))
 
     def _last_teller(self, made: str) -> Router:
@@ -211,7 +212,7 @@ class Life:
         compact(self._url, fold_of, agrees, older_than_days=1, now_us=int(self._clock.now * 1e6))
         for worker in self._workers:
             worker.sync()
-        self._horizon_us = self._workers[0]._recent.horizon_us
+        self._horizon_us = log_of(self._workers[0]).recent.horizon_us
 
 
 _EVENTS: Mapping[Callable[[Life], None], float] = {
@@ -240,21 +241,21 @@ def _told(router: Router, identity: str, **said: Any) -> str:
 
 
 def _remembers(worker: Router, identity: str) -> bool:
-    return worker._recent.get(worker._ids.body(identity)) is not None
+    return log_of(worker).recent.get(log_of(worker).ids.key(identity)) is not None
 
 
 def _state(router: Router) -> object:
     """All that two routers must agree on."""
-    state = router._state
+    state = engine_of(router).state
     return router.digest(), state.position, state.plays.tolist(), router.arms, router.preferences
 
 
 def _die(worker: Router) -> None:
     """End as a process does that is killed: nothing is said to the database."""
-    store = worker._store
+    store = log_of(worker).store
     assert isinstance(store, SqlStore)
     assert store._opened is not None
     with suppress(BanditRouteError):
         store._opened.stop()
     store._finalizer.detach()
-    store._database.dispose()
+    store.database.dispose()

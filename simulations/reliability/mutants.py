@@ -18,15 +18,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from banditroute import LinUCB
 from banditroute.core.ids import DecisionIds
 from banditroute.core.log import Position, SnapshotRecord, StateKey
 from banditroute.errors import BanditRouteError, InvalidDecisionIdError, SnapshotCorruptError, SpoolCorruptError
 from banditroute.learning import SumsTable, decode
-from banditroute.router.state import State
 from banditroute.router.state.snapshot import encode
+from banditroute.router.state.state import State
 from banditroute.store.spool.codec import decoded, encoded
 from banditroute.store.spool.file import Spool
-from banditroute.testing import a_decision, feedback_of
+from banditroute.testing import a_decision, engine_of, feedback_of, ridge_model_of
 from simulations.reliability.quiet import quiet
 from simulations.reliability.row import Finding, Tick
 from simulations.reliability.world import SECRET, World
@@ -66,14 +67,14 @@ def targets(place: Path) -> tuple[Target, ...]:
     router = world.open()
     for number in range(200):
         world.step(router, number)
-    state = router._state
+    state, model = engine_of(router).state, ridge_model_of(router)
     ids = DecisionIds([SECRET], "", "world")
-    sums = next(iter(state.belief.table.blobs().values())) if state.belief else b""
+    sums = next(iter(model.table.blobs().values()))
 
     def restored(blob: bytes) -> None:
-        fresh = State(router.objectives, ridge=3.0)
+        fresh = State(router.objectives, LinUCB(ridge=3.0))
         for name in router.arms:
-            fresh.roster.put(state.roster.record(name))
+            fresh.arms.put(state.arms.record(name))
         fresh.fix_dimension(router.spec)
         fresh.restore(SnapshotRecord(Position(*state.position), blob, 0))
 
@@ -81,13 +82,13 @@ def targets(place: Path) -> tuple[Target, ...]:
         Target(
             "decision id",
             world.ids[7].encode(),
-            lambda text: ids.body(text.decode("latin-1")),
+            lambda text: ids.key(text.decode("latin-1")),
             refuses=InvalidDecisionIdError,
             sealed=0.0,
             weight=5,
         ),
         Target("sums", sums, decode),
-        Target("table", state.belief.encode() if state.belief else b"", SumsTable.decode),
+        Target("table", model.table.encode(), SumsTable.decode),
         Target("snapshot", state.snapshot(now_us=0).blob, restored, crafted=tuple(_impossible(state)), weight=3),
         *_of_a_spool(place),
     )
@@ -118,7 +119,7 @@ def _of_a_spool(place: Path) -> Iterator[Target]:
 
 def _impossible(state: State) -> Iterator[bytes]:
     """Snapshots whose checksum is right."""
-    sums = b"" if state.belief is None else state.belief.encode()
+    sums = b"" if state.model is None else state.model.state()[1]
     plays: Any
     for plays in (None, 7, ["a"], [None], [-1], [2**70], [[1]], [1.5], [True], [{}], [1] * 10_000):
         yield encode({"plays": plays, "controllers": {}}, sums)
@@ -143,10 +144,10 @@ def _impossible(state: State) -> Iterator[bytes]:
 
 
 def _of_no_rows(state: State) -> Iterator[bytes]:
-    """Encoded table that say what no rows can have."""
-    assert state.belief is not None
+    """Encoded tables that say what no rows can have."""
+    assert state.model is not None
     for part in ("n", "gram", "cross", "squares"):
-        table = SumsTable.decode(state.belief.encode())
+        table = SumsTable.decode(state.model.state()[1])
         key = table.keys[0]
         wrong = table.totals(key.arm, key.group)
         setattr(wrong, part, getattr(wrong, part) * -(2**20))

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from banditroute import Arm, Price, Router
 from banditroute.store.sql.store import SqlStore
+from banditroute.testing import engine_of, upkeep_of
 from simulations.reliability.row import Finding, Tick
 from simulations.reliability.server import own_server
 from simulations.reliability.world import ARMS, FEATURES, OBJECTIVES, a_vector
@@ -48,7 +49,7 @@ def _retire(router: Router, number: int) -> None:
 NEWS: Mapping[str, News] = {
     "feedback": News(_give_feedback, lambda router: router.digest()),
     "preferences": News(_prefer, lambda router: router.preferences),
-    "price": News(_price, lambda router: router._state.roster.record(PRICED).arm.price),
+    "price": News(_price, lambda router: engine_of(router).state.arms.record(PRICED).arm.price),
     "new arm": News(_arm, lambda router: router.arms),
     "retired arm": News(_retire, lambda router: router.arms),
 }
@@ -113,8 +114,8 @@ class Spreading:
 
     def _unheard(self, teller: Router, deaf: Router) -> int:
         """How much one does not know in time that does not follow."""
-        assert deaf._pulse is not None
-        deaf._pulse.stop()
+        assert upkeep_of(deaf) is not None
+        upkeep_of(deaf).stop()
         return sum(
             until_known(news, teller, [deaf], self.rounds, self.control_s) >= self.control_s
             for news in NEWS.values()

@@ -17,6 +17,7 @@ from banditroute.core.log import FeedbackRecord
 from banditroute.core.receipt import Receipt
 from banditroute.errors import BanditRouteError
 from banditroute.store.sql.store import SqlStore
+from banditroute.testing import log_of
 from simulations.reliability.child import Child
 from simulations.reliability.row import Finding, Tick
 from simulations.reliability.server import own_server
@@ -78,7 +79,7 @@ def serve(
         waiting = list(_not_yet(acks, waiting))
         time.sleep(0.05)
     # The spool goes back by itself; only then may the process end.
-    while router.health().get("spooled", 0) and time.monotonic() < deadline:
+    while router.health().spooled and time.monotonic() < deadline:
         time.sleep(0.05)
     router.close()
 
@@ -108,12 +109,12 @@ def routes(told: Path) -> list[tuple[int, float]]:
 def stored(url: str) -> list[int]:
     """The numbers of all feedback that is in the journal."""
     router = a_worker(url)
-    store = router._store
+    store = log_of(router).store
     assert isinstance(store, SqlStore)
     router.flush()
     feedback = [event for event in store.events(others=True) if isinstance(event, FeedbackRecord)]
     router.close()
-    return [int.from_bytes(record.body, "big") for record in feedback]
+    return [int.from_bytes(record.decision_key, "big") for record in feedback]
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ _REGIONS = table("br_decision", column("body"), column("region"))
 class _NextAppender(Appender):
     def append(self, connection: Connection, records: Sequence[LogRecord]) -> WriteResults:
         fates = super().append(connection, records)
-        bodies = [record.body for record in records if isinstance(record, DecisionRecord)]
+        bodies = [record.decision_key for record in records if isinstance(record, DecisionRecord)]
         connection.execute(update(_REGIONS).where(_REGIONS.c.body.in_(bodies)).values(region="here"))
         return fates
 

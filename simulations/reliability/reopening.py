@@ -15,6 +15,7 @@ import numpy as np
 
 from banditroute import Arm, LinUCB, Router
 from banditroute.learning import OutcomeModel
+from banditroute.testing import engine_of
 from simulations.reliability.row import Finding, Tick
 from simulations.reliability.world import SECRET, bodies
 
@@ -56,7 +57,7 @@ class StoreWorker:
         began, worked = time.perf_counter(), time.process_time()
         router = _router(url)
         wall, processor = time.perf_counter() - began, time.process_time() - worked
-        position = router._state.position
+        position = engine_of(router).state.position
         with router:
             return cls(wall, processor, sum(position), router.digest())
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 from banditroute.errors import SchemaVersionError
 from banditroute.store.maintenance.upgrade import upgrade
 from banditroute.store.schema.version import SCHEMA_VERSION
+from banditroute.testing import log_of
 from simulations.reliability import fixture
 from simulations.reliability.row import Finding, Tick
 from simulations.reliability.world import START, Clock, World, a_router, bodies, url
@@ -72,12 +73,12 @@ class Schemas:
         router = a_router(url(copy), preferences=None, clock=world.clock, ids=bodies(lived + 1))
         if router.digest() != expected["digest"]:
             yield "another digest"
-        world.ids = [router._ids.issue(number.to_bytes(16, "big")) for number in range(1, lived + 1)]
+        world.ids = [log_of(router).ids.issue(number.to_bytes(16, "big")) for number in range(1, lived + 1)]
         for number in range(lived, lived + self.steps):
             world.step(router, number)
         digest, health = router.digest(), router.health()
         router.close()
-        if health["lost"] or health["faults"]:
+        if health.lost or health.faults:
             yield "faults, or records that were not stored"
         if _digest(copy) != digest:
             yield "another digest after going on and replaying"

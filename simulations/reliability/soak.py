@@ -81,7 +81,7 @@ def _sample(router: Router, url: str, at: float) -> Sample:
         sum(1 for _ in Path("/proc/self/fd").iterdir()),
         threading.active_count(),
         wal.stat().st_size if wal.exists() else 0,
-        router.health()["lag_s"],
+        router.health().lag_s,
     )
 
 

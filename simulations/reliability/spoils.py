@@ -94,9 +94,9 @@ class Spools:
             store = SqlStore(f"sqlite:///{place}/routing.db", spool=place / "spool")
             opened(store)
             store.flush()
-            feedback = [record.body for record in store.events() if isinstance(record, FeedbackRecord)]
+            feedback = [record.decision_key for record in store.events() if isinstance(record, FeedbackRecord)]
             store.close()
-        bodies = [a_decision(number).body for number in range(1, self.records + 1)]
+        bodies = [a_decision(number).decision_key for number in range(1, self.records + 1)]
         return abs(len(feedback) - len(set(feedback))) + len(set(feedback) ^ set(bodies))
 
     def _shared(self, path: Path) -> int:

@@ -22,7 +22,15 @@ CODEC = (
     "banditroute/learning/sums/codec.py",
     "banditroute/learning/sums/table.py",
     "banditroute/router/state/snapshot.py",
-    *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("banditroute/records/[a-z]*.py")),
+    "banditroute/core/decision.py",
+    "banditroute/core/explanation.py",
+    "banditroute/core/log.py",
+    "banditroute/core/prediction.py",
+    "banditroute/core/receipt.py",
+    "banditroute/core/request.py",
+    "banditroute/core/revisions.py",
+    "banditroute/core/situation.py",
+    "banditroute/core/spec.py",
 )
 VALIDATION = (
     "banditroute/core/arms.py",
@@ -47,6 +55,7 @@ PARTS: Mapping[str, Sequence[str]] = {"store": STORE, "validation": VALIDATION, 
 
 TESTS = (
     "tests/store",
+    "tests/core",
     "tests/learning/test_codec.py",
     "tests/learning/test_fold.py",
     "tests/learning/test_group.py",

@@ -12,7 +12,7 @@ from unittest import mock
 from sqlalchemy import Engine, event
 
 from banditroute import Router
-from banditroute.core.ids import BODY_BYTES, TAG_BYTES, DecisionIds, random_body
+from banditroute.core.ids import KEY_BYTES, TAG_BYTES, DecisionIds, random_key
 from banditroute.errors import BanditRouteError, InvalidDecisionIdError
 from simulations.reliability.row import Finding, Tick
 from simulations.reliability.world import a_router, a_vector, url
@@ -64,7 +64,7 @@ class Tenants:
     def measure(self, place: Path, tick: Tick) -> Finding:
         """Try with our tags, then with blind ones."""
         ours = self._tries(place / "ours.db", tick)
-        with mock.patch("banditroute.router.router.DecisionIds", TenantBlind):
+        with mock.patch("banditroute.router.opening.DecisionIds", TenantBlind):
             blind = self._tries(place / "blind.db", lambda *_: None)
         measured: dict[str, float | str] = {
             "tries": self.tries,
@@ -80,13 +80,13 @@ class Tenants:
 
     def _tries(self, path: Path, tick: Tick) -> Tries:
         found = Tries()
-        with a_router(url(path), tenant="ann", ids=random_body) as ann, a_router(url(path), tenant="bob") as bob:
+        with a_router(url(path), tenant="ann", ids=random_key) as ann, a_router(url(path), tenant="bob") as bob:
             bob.feedback(bob.route(a_vector(0)).id, quality=0.5)
             bob.flush()
             before = bob.digest(), bob.health()
             foreign = [ann.route(a_vector(number % 50)).id for number in range(self.tries)]
-            malformed = [DecisionIds([bytes(32)], "", "").issue(random_body()) for _ in foreign]
-            assert len(foreign[0]) == len(malformed[0]) > BODY_BYTES + TAG_BYTES
+            malformed = [DecisionIds([bytes(32)], "", "").issue(random_key()) for _ in foreign]
+            assert len(foreign[0]) == len(malformed[0]) > KEY_BYTES + TAG_BYTES
             ann.flush()
             with _queries(found):
                 found.seconds = _in_turns(bob, foreign, malformed, found, tick)

@@ -121,7 +121,7 @@ class OffStore(SqlStore):
 def append_for_ever(acks: int, url: str, kind: type[SqlStore] = SqlStore, appends: int | None = None) -> None:
     """Write the number of each durable feedback to the pipe ``acks``; stop after ``appends``, without closing."""
     store = kind(url)
-    number = opened(store).end.learned
+    number = opened(store).end.n_feedback
     waiting: deque[Future[ReceiptStatus]] = deque()
     while appends is None or number < appends:
         number += 1

@@ -39,7 +39,7 @@ class Waiting:
                 done, blocked = asyncio.run(self._served(router))
             tick(1, 2)
             # What is spooled at once keeps nobody waiting; the control is for the moment when the server stops.
-            while router.health()["state"] != "healthy":
+            while router.health().state != "healthy":
                 time.sleep(0.05)
             with server.hanging():
                 _, control = asyncio.run(self._blocking(router))

@@ -116,7 +116,7 @@ class World:
         self.ids.append(decision.id)
         evidence = router.why(decision.id).decision
         predictions = evidence.mean.tobytes(), evidence.width.tobytes()
-        self.chosen.append((decision.arm, decision.propensity, *predictions, evidence.learned))
+        self.chosen.append((decision.arm, decision.propensity, *predictions, evidence.n_feedback))
         rng = np.random.default_rng([7, number])
         if number % 10 != 3:
             served = "small" if number % 17 == 0 else None

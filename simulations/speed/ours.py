@@ -9,7 +9,7 @@ from banditroute.core.arrays import OUTCOME_BITS, BoolArray, FloatArray, IntArra
 from banditroute.core.log import StateKey
 from banditroute.core.request import Request
 from banditroute.core.situation import Situation
-from banditroute.learning import OutcomeModel
+from banditroute.learning import ArmStart, Example, OutcomeModel
 from banditroute.policies import Exploration, LinUCB
 from simulations.speed.stream import OBJECTIVES, Stream
 
@@ -25,10 +25,10 @@ class Ours:
     """
 
     def __init__(self, stream: Stream, alpha: float) -> None:
-        self._belief = OutcomeModel(OBJECTIVES, stream.dimension - 1, intercept=True, ridge=1.0)
+        self._model = OutcomeModel(OBJECTIVES, stream.dimension - 1, intercept=True, ridge=1.0)
         self._names = tuple(f"arm-{i}" for i in range(stream.arms))
         for name in self._names:
-            self._belief.add_arm(name, {})
+            self._model.add_arm(name, ArmStart())
         (self._group,) = OBJECTIVES.groups
         self._keys = [StateKey(name, self._group, 0) for name in self._names]
         self._policy = LinUCB(alpha=alpha, ridge=1.0, exploration=Exploration(floor=0.02, burn_in=0))
@@ -53,7 +53,7 @@ class Ours:
 
     def decide(self, x: Prepared) -> int:
         """Mean and width of arms and objectives, as far as the policy asks; its scores, the best arm."""
-        prediction = self._belief.predict(x[1])
+        prediction = self._model.predict(x[0])
         situation = Situation(
             self._names, self._eligible, prediction, self._weights, self._plays, OBJECTIVES, self._request
         )
@@ -61,17 +61,17 @@ class Ours:
 
     def learn(self, arm: int, x: Prepared, outcome: tuple[int, ...]) -> None:
         """The exact sums, and the posterior."""
-        self._belief.learn(self._keys[arm], x[0], outcome, None)
+        self._model.learn(Example(self._keys[arm], x[0], outcome))
 
     def centre(self) -> FloatArray:
         """The model that is common to all arms, about which each of them is shrunk."""
-        # Nobody but this check wants to see it, so it has no public name.
-        common = self._belief._groups[self._group]._common
+        # Only this check reads it, so it has no public name.
+        common = self._model._groups[self._group]._common
         return np.asarray(self._weights @ common)
 
     def bonus(self, leverage: FloatArray) -> FloatArray:
         """α Σ|w_j| σ̂_j times the root of the leverage."""
-        scale = self._belief.noise() @ np.abs(self._weights)
+        scale = self._model.noise() @ np.abs(self._weights)
         return np.asarray(self._policy.alpha * scale * np.sqrt(leverage))
 
 

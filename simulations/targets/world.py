@@ -139,7 +139,7 @@ def live(
                 }
                 if not any(math.isnan(value) for value in told.values()):
                     router.feedback(decision.id, **told)
-        if router.health()["faults"]:
+        if router.health().faults:
             raise RuntimeError(f"the router failed: {router.health()}")
         digest = router.digest()
         router.close()

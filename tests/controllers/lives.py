@@ -72,9 +72,9 @@ class Life:
         effects = self.controller.effects(given)
         drawn = given.arms[int(self.rng.choice(len(given.arms), p=probabilities))] if arm is None else arm
         record = DecisionRecord(
-            body=len(self.decisions).to_bytes(16, "big"),
-            decided=len(self.decisions) + 1,
-            learned=self.learned,
+            decision_key=len(self.decisions).to_bytes(16, "big"),
+            number=len(self.decisions) + 1,
+            n_feedback=self.learned,
             arm=drawn,
             row=np.array([2**15], dtype=np.int32),
             arms=given.arms,
@@ -87,7 +87,7 @@ class Life:
             epoch=0,
             mode="live",
             cause="policy",
-            key=None,
+            draw_key=None,
             effects={self.controller.name: effects},
             created_us=0,
             session=given.request.session,
@@ -101,8 +101,8 @@ class Life:
         """Feedback; without outcomes the values are taken back."""
         self.learned += 1
         feedback = FeedbackRecord(
-            body=record.body,
-            learned=self.learned,
+            decision_key=record.decision_key,
+            number=self.learned,
             group="told",
             revision=int(previous),
             arm=record.arm,

@@ -27,7 +27,7 @@ class Ward:
         """A decision for the arm; its body."""
         self.calls += 1
         body = self.calls.to_bytes(16, "big")
-        record = replace(STEP.decision, body=body, arm=arm, created_us=_us(at_s))
+        record = replace(STEP.decision, decision_key=body, arm=arm, created_us=_us(at_s))
         self.breaker.decided(record, STEP.predict)
         return body
 
@@ -35,7 +35,7 @@ class Ward:
         """What came of it."""
         assert STEP.feedback is not None
         outcomes = {objective: float(up)}
-        record = replace(STEP.feedback, body=body, arm=arm, outcomes=outcomes, received_us=_us(at_s))
+        record = replace(STEP.feedback, decision_key=body, arm=arm, outcomes=outcomes, received_us=_us(at_s))
         self.breaker.learned(record)
 
     def call(self, arm: str, at_s: float, *, up: bool) -> None:

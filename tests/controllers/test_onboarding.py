@@ -29,7 +29,7 @@ def play(
     body = number.to_bytes(16, "big")
     decision = replace(
         STEP.decision,
-        body=body,
+        decision_key=body,
         arm=arm,
         arms=tuple(arms),
         mean=np.full((len(arms), 2), 0.5),
@@ -40,7 +40,7 @@ def play(
     if gain is not None:
         assert STEP.feedback is not None
         value = round((0.5 + gain / 2) / OUTCOME_UNIT)
-        record = replace(STEP.feedback, body=body, arm=arm, values=(value,))
+        record = replace(STEP.feedback, decision_key=body, arm=arm, values=(value,))
         assert (
             onboarding.observe(record, OutcomePrediction(("quality",), (0,), np.array([0.5]), np.array([0.1])))
             == ()
@@ -122,7 +122,7 @@ def test_outcomes_of_others_are_not_compared() -> None:
     play(onboarding, "ab", "a")
     play(onboarding, "abc", "c")
     assert STEP.feedback is not None
-    record = replace(STEP.feedback, body=bytes(16), arm="b", values=(0,))
+    record = replace(STEP.feedback, decision_key=bytes(16), arm="b", values=(0,))
     onboarding.observe(record, OutcomePrediction(("quality",), (0,), np.array([0.5]), np.array([0.1])))
     assert onboarding.report()["c"]["compared"] == 0
     assert onboarding.state()["awaited"] == {}

@@ -81,14 +81,14 @@ def test_an_incumbent_that_may_not_serve_is_none() -> None:
 
 def turn(session: Session, arm: str, name: str, number: int, at_us: int = NOW_US) -> bytes:
     body = number.to_bytes(16, "big")
-    record = replace(STEP.decision, arm=arm, session=name, body=body, created_us=at_us)
+    record = replace(STEP.decision, arm=arm, session=name, decision_key=body, created_us=at_us)
     session.decided(record, STEP.predict)
     return body
 
 
 def said(session: Session, body: bytes, arm: str, **outcomes: float) -> None:
     assert STEP.feedback is not None
-    session.learned(replace(STEP.feedback, body=body, arm=arm, outcomes=outcomes))
+    session.learned(replace(STEP.feedback, decision_key=body, arm=arm, outcomes=outcomes))
 
 
 def penalty(session: Session, /, **request: Any) -> tuple[str | None, float]:

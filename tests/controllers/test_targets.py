@@ -176,7 +176,7 @@ def test_a_least_share_is_taken_where_it_costs_least() -> None:
     for number in range(600):
         life.step(a_situation("ab", [0.9, 0.85 if number % 5 == 0 else 0.2]))
     later = life.decisions[200:]
-    hits = sum(d.arm == "b" for d in later if (d.decided - 1) % 5 == 0)
+    hits = sum(d.arm == "b" for d in later if (d.number - 1) % 5 == 0)
     assert hits / 80 >= 0.9
     assert sum(d.arm == "b" for d in later) <= 90
 

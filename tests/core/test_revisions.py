@@ -33,7 +33,7 @@ from banditroute.testing import a_decision, feedback_of
 FIRST = feedback_of(a_decision(1), 0, arm="small", values=(5,), outcomes={"quality": 0.5}, received_us=10)
 DEFAULT = replace(FIRST, by_default=True)
 AMENDED = replace(FIRST, revision=1, values=(6,), previous=(5,), outcomes={"quality": 0.6}, received_us=20)
-RETRACTED = retraction(FIRST, learned=0, received_us=20)
+RETRACTED = retraction(FIRST, number=0, received_us=20)
 UNREADABLE = replace(FIRST, arm="", values=None, outcomes={})
 
 
@@ -70,9 +70,9 @@ class TestTransition:
         assert brief(transition(DEFAULT, FIRST)) == [("small", 1, (5,), (5,))]
 
     def test_a_move_to_another_arm_is_a_retraction_and_first_values(self) -> None:
-        moved = transition(FIRST, other(arm="large", amends=True, learned=7))
+        moved = transition(FIRST, other(arm="large", amends=True, number=7))
         assert brief(moved) == [("small", 1, None, (5,)), ("large", 2, (6,), None)]
-        assert [each.learned for each in moved] == [7, 8]
+        assert [each.number for each in moved] == [7, 8]
         assert moved[0].outcomes == {}
 
     def test_an_amendment_that_is_not_learned_moves_too(self) -> None:
@@ -201,7 +201,7 @@ class RevisionMachine(RuleBasedStateMachine):
         self.time += 1
         who = self.workers[worker]
         if who.known is not None and who.known.values is not None:
-            who.take([retraction(who.known, learned=0, received_us=self.time)])
+            who.take([retraction(who.known, number=0, received_us=self.time)])
 
     @rule(worker=st.integers(0, WORKERS - 1))
     def close_window(self, worker: int) -> None:
@@ -307,9 +307,9 @@ def first_again(stored: Sequence[FeedbackRecord], record: FeedbackRecord) -> Seq
     return transition(stored[-1] if stored else None, replace(record, amends=True))
 
 
-def still_a_default(last: FeedbackRecord, *, learned: int, received_us: int) -> FeedbackRecord:
+def still_a_default(last: FeedbackRecord, *, number: int, received_us: int) -> FeedbackRecord:
     """A retraction of a default passes for a default, and the store drops it."""
-    return replace(_retraction(last, learned=learned, received_us=received_us), by_default=last.by_default)
+    return replace(_retraction(last, number=number, received_us=received_us), by_default=last.by_default)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from banditroute.core.arrays import FEATURE_BITS, OUTCOME_BITS
+from banditroute.core.arrays import FEATURE_BITS, OUTCOME_BITS, feature_row
 from banditroute.core.log import StateKey
 from banditroute.core.objectives import Objective, Objectives
 from banditroute.errors import InvalidArgumentError
-from banditroute.learning import BASE_EPOCH, ExactSums, OutcomeModel, SumsTable
+from banditroute.learning import BASE_EPOCH, ArmStart, ExactSums, Example, OutcomeModel, SumsTable
 from banditroute.learning.sums.weights import MAX_HALVINGS, EvidenceWeights
 
 GROUP = "quality"
@@ -122,57 +122,59 @@ def test_halvings_are_bounded(times: int) -> None:
         EvidenceWeights().discount("a", GROUP, last=1, times=times)
 
 
-def a_belief(rows: int = 160) -> OutcomeModel:
-    belief = OutcomeModel(OBJECTIVES, 2, intercept=True, ridge=3.0)
+def a_model(rows: int = 160) -> OutcomeModel:
+    model = OutcomeModel(OBJECTIVES, 2, intercept=True, ridge=3.0)
     for name in "ab":
-        belief.add_arm(name, {})
+        model.add_arm(name, ArmStart())
     for number in range(rows):
         row, values = a_row(number)
         row[-1] = 1 << FEATURE_BITS
-        belief.learn(StateKey("ab"[number % 2], GROUP, number // 40), row, values, None)
-    return belief
+        model.learn(Example(StateKey("ab"[number % 2], GROUP, number // 40), row, values))
+    return model
 
 
 def test_a_shrunk_arm_is_that_of_its_weighted_sums() -> None:
-    belief = a_belief()
+    model = a_model()
     x = np.array([0.25, -0.5, 1.0])
-    width = belief.predict(x).width[0, 0] / belief.noise()[0]
-    belief.shrink("a", GROUP, last=3, halvings=3)
-    wider = belief.predict(x).width[0, 0] / belief.noise()[0]
-    V = belief.fading.total(belief.table, "a", GROUP).gram_matrix() + 3.0 * np.eye(3)
+    row = feature_row(x, intercept=False)
+    width = model.predict(row).width[0, 0] / model.noise()[0]
+    model.discount("a", GROUP, last=3, halvings=3)
+    wider = model.predict(row).width[0, 0] / model.noise()[0]
+    V = model.fading.total(model.table, "a", GROUP).gram_matrix() + 3.0 * np.eye(3)
     assert wider == pytest.approx(np.sqrt(x @ np.linalg.solve(V, x)), rel=1e-9)
     assert wider > 1.5 * width
-    assert belief.table.totals("a", GROUP).n == 80
+    assert model.table.totals("a", GROUP).n == 80
 
 
 def test_late_rows_of_a_faded_epoch_count_as_little() -> None:
-    belief = a_belief()
-    belief.shrink("a", GROUP, last=3, halvings=3)
+    model = a_model()
+    model.discount("a", GROUP, last=3, halvings=3)
     x = np.array([0.25, -0.5, 1.0])
+    row = feature_row(x, intercept=False)
     for number in range(200, 232):
-        row, values = a_row(number)
-        row[-1] = 1 << FEATURE_BITS
-        belief.learn(StateKey("a", GROUP, 2 if number % 2 else 4), row, values, None)
-    V = belief.fading.total(belief.table, "a", GROUP).gram_matrix() + 3.0 * np.eye(3)
-    leverage = (belief.predict(x).width[0, 0] / belief.noise()[0]) ** 2
+        late, values = a_row(number)
+        late[-1] = 1 << FEATURE_BITS
+        model.learn(Example(StateKey("a", GROUP, 2 if number % 2 else 4), late, values))
+    V = model.fading.total(model.table, "a", GROUP).gram_matrix() + 3.0 * np.eye(3)
+    leverage = (model.predict(row).width[0, 0] / model.noise()[0]) ** 2
     assert leverage == pytest.approx(x @ np.linalg.solve(V, x), rel=1e-9)
 
 
 @pytest.mark.parametrize(("rows", "inherited"), [(1, 1), (20, 20), (79, 40), (80, 80), (500, 80)])
-def test_an_heir_starts_as_if_it_had_seen_so_many(rows: int, inherited: int) -> None:
-    belief = a_belief()
-    belief.add_arm("c", {})
-    belief.inherit("c", "a", rows)
-    assert belief.counts(GROUP).tolist() == [80, 80, inherited]
+def test_a_successor_starts_as_if_it_had_seen_so_many(rows: int, inherited: int) -> None:
+    model = a_model()
+    model.add_arm("c", ArmStart())
+    model.inherit("c", "a", rows)
+    assert model.counts(GROUP).tolist() == [80, 80, inherited]
 
 
-def test_an_heir_is_believed_to_do_as_the_giver_did() -> None:
-    belief = OutcomeModel(OBJECTIVES, 1, intercept=True, ridge=1.0)
+def test_a_successor_is_expected_to_do_as_its_predecessor_did() -> None:
+    model = OutcomeModel(OBJECTIVES, 1, intercept=True, ridge=1.0)
     for name in "abc":
-        belief.add_arm(name, {})
+        model.add_arm(name, ArmStart())
     one = np.array([0, 1 << FEATURE_BITS], dtype=np.int32)
     for number in range(64):
-        belief.learn(StateKey("ab"[number % 2], GROUP, 0), one, ((2**OUTCOME_BITS) * (number % 2),), None)
-    belief.inherit("c", "b", 16)
-    mean = belief.predict(np.array([0.0, 1.0])).mean[:, 0]
+        model.learn(Example(StateKey("ab"[number % 2], GROUP, 0), one, ((2**OUTCOME_BITS) * (number % 2),)))
+    model.inherit("c", "b", 16)
+    mean = model.predict(one).mean[:, 0]
     assert mean[0] < 0.1 < 0.9 < mean[2] < mean[1]

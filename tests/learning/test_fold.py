@@ -17,8 +17,8 @@ def feedback(
     number: int, values: tuple[int, ...] | None, previous: tuple[int, ...] | None = None, arm: str = "a"
 ) -> FeedbackRecord:
     return FeedbackRecord(
-        body=number.to_bytes(16, "big"),
-        learned=number + 1,
+        decision_key=number.to_bytes(16, "big"),
+        number=number + 1,
         group="response",
         revision=0 if previous is None else 1,
         arm=arm,

@@ -1,6 +1,6 @@
 import numpy as np
 
-from banditroute.core.arrays import FEATURE_UNIT, OUTCOME_UNIT
+from banditroute.core.arrays import FEATURE_UNIT, OUTCOME_UNIT, from_feature_row
 from banditroute.learning import ExactSums
 from banditroute.learning.posterior.group import PRIOR_NOISE, PRIOR_ROWS, GroupPosterior
 from tests.learning.rows import grid_rows
@@ -20,7 +20,7 @@ def observe(group: GroupPosterior, seed: int, count: int) -> list[int]:
     known = []
     rows, values = grid_rows(seed, count, DIMENSION, OUTCOMES)
     for number, (row, value) in enumerate(zip(rows, values.tolist(), strict=True)):
-        group.observe(number % 2, row, tuple(value))
+        group.observe(number % 2, from_feature_row(row), row, tuple(value))
         known.append(group._pool.n)
     return known
 

@@ -14,7 +14,7 @@ from banditroute.core.objectives import Objective, Objectives
 from banditroute.core.prediction import Prediction
 from banditroute.core.request import Request
 from banditroute.core.situation import Situation
-from banditroute.learning import OutcomeModel
+from banditroute.learning import ArmStart, Example, OutcomeModel
 from banditroute.learning.posterior import ridge
 from banditroute.policies import Exploration, LinUCB
 
@@ -36,13 +36,13 @@ def _lazy(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-def a_belief(objectives: Objectives, seed: int, arms: int, lam: float) -> OutcomeModel:
+def a_model(objectives: Objectives, seed: int, arms: int, lam: float) -> OutcomeModel:
     """Arms that were seen not at all to often; some of them have seen the same, so that they tie."""
     rng = np.random.default_rng(seed)
-    belief = OutcomeModel(objectives, FEATURES, intercept=True, ridge=lam)
+    model = OutcomeModel(objectives, FEATURES, intercept=True, ridge=lam)
     kinds = rng.integers(0, arms, size=arms)
     for arm in range(arms):
-        belief.add_arm(f"arm {arm}", {})
+        model.add_arm(f"arm {arm}", ArmStart())
     for arm, kind in enumerate(kinds.tolist()):
         rows = np.random.default_rng([seed, kind])
         for _ in range(int(rows.integers(0, 25))):
@@ -50,8 +50,8 @@ def a_belief(objectives: Objectives, seed: int, arms: int, lam: float) -> Outcom
             row[-1] = 2**15
             for group, positions in objectives.groups.items():
                 values = tuple(rows.integers(0, 2**16, size=len(positions)).tolist())
-                belief.learn(StateKey(f"arm {arm}", group, 0), row, values, None)
-    return belief
+                model.learn(Example(StateKey(f"arm {arm}", group, 0), row, values))
+    return model
 
 
 def a_situation(objectives: Objectives, seed: int, prediction: Prediction) -> Situation:
@@ -77,10 +77,10 @@ class Both:
     """The same situation twice: with widths on demand, and with all of them worked out before."""
 
     def __init__(self, objectives: Objectives, seed: int, arms: int, lam: float) -> None:
-        belief, rng = a_belief(objectives, seed, arms, lam), np.random.default_rng([seed, 1])
+        model, rng = a_model(objectives, seed, arms, lam), np.random.default_rng([seed, 1])
         x = np.append(rng.uniform(-2, 2, FEATURES).round(2), 1.0)
         factors = rng.choice(np.array([0.0, 0.5, 1.0, 3.0]), size=arms) if rng.random() < 0.5 else None
-        predictions = [belief.predict(x) for _ in range(2)]
+        predictions = [model.predict(x) for _ in range(2)]
         for prediction in predictions:
             assert not prediction.is_exact
             if factors is not None:

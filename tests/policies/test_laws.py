@@ -171,7 +171,7 @@ def test_a_ridge_of_zero_is_caught() -> None:
     policy = Broken(_uniform)
     policy.ridge = 0.0
     with pytest.raises(AssertionError):
-        _laws_of(policy).test_the_ridge_is_a_finite_number_above_zero()
+        _laws_of(policy).test_a_declared_ridge_is_a_finite_number_above_zero()
 
 
 def _laws_of(subject: Broken) -> PolicyLaws:

@@ -25,7 +25,7 @@ from banditroute.controllers import (
 from banditroute.errors import InvalidArgumentError
 from banditroute.learning.posterior import model
 from banditroute.learning.sums.weights import EvidenceWeights
-from banditroute.router import choice
+from banditroute.testing import engine_of, ridge_model_of
 from simulations.reliability.world import a_router, bodies, url
 from tests.router.world import World, lived
 
@@ -37,7 +37,7 @@ ARMS = [Arm("a"), Arm("b")]
 def _hastened(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "REFRESH_EVERY", 96)
     monkeypatch.setattr(model, "LIVE_EPOCHS", 3)
-    monkeypatch.setattr(choice, "EPOCH_REQUESTS", 16)
+    monkeypatch.setattr(model, "EPOCH_REQUESTS", 16)
 
 
 class Sessions(Session):
@@ -63,9 +63,8 @@ MADE: Mapping[str, Callable[[], Controller]] = {
 
 def facts(router: Router) -> tuple[str, str, str]:
     """What is believed, how it is weighed, and the states of the controllers."""
-    states = {each.name: each.state() for each in router._state.controllers}
-    assert router._state.belief is not None
-    fading = router._state.belief.fading.state()
+    states = {each.name: each.state() for each in engine_of(router).state.controllers}
+    fading = ridge_model_of(router).fading.state()
     return router.digest(), json.dumps(fading, sort_keys=True), json.dumps(states, sort_keys=True)
 
 
@@ -96,7 +95,7 @@ def test_stopped_it_goes_on_with_the_same_bits(name: str, spoil: str | None, tmp
             world.step(router, number)
         assert (world.ids, world.chosen) == (whole.ids, whole.chosen)
         assert facts(router) == end
-        assert router.health()["faults"] == 0
+        assert router.health().faults == 0
         router.close()
 
 
@@ -132,8 +131,7 @@ def test_sums_stay_undiscounted_however_they_are_read() -> None:
     for drift in (still, jumpy):
         router = a_router(controllers=[drift], policy=Uniform(), secret=bytes(32), ids=bodies())
         lived(router, 200)
-        assert router._state.belief is not None
-        table = router._state.belief.table
+        table = ridge_model_of(router).table
         totals.append([table.totals(arm, "response").cross.tobytes() for arm in ("small", "large")])
     assert totals[0] == totals[1]
     assert (still.report()["alarms"], jumpy.report()["alarms"] > 0) == (0, True)
@@ -155,7 +153,7 @@ def test_drift_makes_an_arm_uncertain_again_and_says_so() -> None:
     assert after.expected["b"]["quality"].width > 2 * widths[-1]
     assert after.effects["drift"] == {"watched": ["b"], "alarms": 1}
     assert "drift: watched b, alarms 1" in str(router.why(after.id))
-    (alarm,) = router.health()["controllers"]["drift"]["last"]
+    (alarm,) = router.health().controllers["drift"]["last"]
     assert (alarm["arm"], alarm["objective"]) == ("b", "quality")
     assert alarm["surprise"] < -0.5
     for _ in range(160):
@@ -186,7 +184,7 @@ def test_a_circuit_opens_by_failed_calls() -> None:
         router.feedback(decision.id, available=0)
         router.feedback(decision.id, served_arm="b", quality=0.7)
     assert {router.route([0.1]).arm for _ in range(40)} == {"b"}
-    assert router.health()["controllers"]["health"]["open"] == ["a"]
+    assert router.health().controllers["health"]["open"] == ["a"]
     ping = router.route([0.1], allowed=["a"])
     assert ping.arm == "a"
     router.feedback(ping.id, available=1)
@@ -196,7 +194,7 @@ def test_a_circuit_opens_by_failed_calls() -> None:
 def test_a_successor_inherits_and_a_restart_knows(tmp_path: Path) -> None:
     def a_life(store: str, stop: int | None) -> tuple[Any, ...]:
         world, router = World(), a_router(store)
-        router._clock = world.clock
+        engine_of(router).clock = world.clock
         for number in range(180):
             if number == stop:
                 router.close()
@@ -205,7 +203,7 @@ def test_a_successor_inherits_and_a_restart_knows(tmp_path: Path) -> None:
                 router.retire_arm("small", successor="new", n_eff=20)
             world.step(router, number)
         end = facts(router)
-        counts = router._state.belief.counts("quality").tolist()  # type: ignore[union-attr]
+        counts = ridge_model_of(router).counts("quality").tolist()
         router.close()
         return world.chosen, end, counts
 
@@ -248,12 +246,12 @@ def test_estates_are_checked(wrong: dict[str, Any], message: str) -> None:
     assert router.arms["a"] == "active"
 
 
-def test_an_estate_is_settled_once() -> None:
+def test_inheritance_is_set_once() -> None:
     router = Router("r", arms=[*ARMS, Arm("c"), Arm("d")])
     router.retire_arm("a", successor="b", n_eff=20)
     router.retire_arm("a", successor="b", n_eff=20)
     with pytest.raises(InvalidArgumentError, match="'b' has inherited from it"):
         router.retire_arm("a", successor="c", n_eff=20)
     router.retire_arm("c")
-    with pytest.raises(InvalidArgumentError, match="left nothing behind"):
+    with pytest.raises(InvalidArgumentError, match="was retired without a successor"):
         router.retire_arm("c", successor="d", n_eff=20)

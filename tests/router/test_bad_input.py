@@ -14,13 +14,11 @@ from banditroute import (
     BanditRouteError,
     EpsilonGreedy,
     Exploration,
-    Fixed,
     LinTS,
     LinUCB,
     Objective,
     Price,
     Router,
-    Uniform,
 )
 from banditroute.errors import (
     InvalidArgumentError,
@@ -30,6 +28,7 @@ from banditroute.errors import (
     UnknownArmError,
 )
 from banditroute.store import START, MemoryStore
+from banditroute.testing import log_of
 from simulations.reliability.world import OBJECTIVES, a_router, a_vector, url
 from tests.router.world import lived
 
@@ -235,8 +234,6 @@ def test_an_unknown_default_arm_lets_go_of_the_store(tmp_path: Path) -> None:
         lambda: LinTS(ridge=-1),
         lambda: EpsilonGreedy(epsilon=1),
         lambda: EpsilonGreedy(epsilon=NAN),
-        lambda: Uniform(ridge=0),
-        lambda: Fixed("a", ridge=INF),
         lambda: Exploration(floor=1),
         lambda: Exploration(floor=-0.1),
         lambda: Exploration(burn_in=1.5),  # type: ignore[arg-type]
@@ -311,12 +308,12 @@ def test_the_widest_prices_leave_finite_numbers() -> None:
     lived(router, 20)
     router.set_price("small", Price(input=1e9, output=1e9))
     router.route(a_vector(1), max_cost_usd=float("inf"), prompt_tokens=10)
-    assert router.health()["faults"] == 0
+    assert router.health().faults == 0
 
 
 def _report(router: Router, **report: Any) -> object:
     """Feedback on the first decision, of which nothing is known yet as far as ``source`` and ``amend`` matter."""
-    first = router._ids.issue((1).to_bytes(16, "big"))
+    first = log_of(router).ids.issue((1).to_bytes(16, "big"))
     return router.feedback(first, **{"amend": True, "quality": 0.123} | report)
 
 

@@ -15,6 +15,7 @@ from banditroute.core.runtime.faults import FaultBarrier
 from banditroute.core.situation import Situation
 from banditroute.learning import OutcomeModel
 from banditroute.store import MemoryStore
+from banditroute.testing import engine_of
 from simulations.reliability.world import a_router, a_vector, bodies
 from tests.router.world import logged
 
@@ -63,8 +64,8 @@ def test_a_policys_fault_falls_back(name: str, caplog: pytest.LogCaptureFixture)
     assert decision.propensity == 1.0
     assert decision.expected["small"] == {}
     assert decision.ranking[0] == "large"
-    assert router.health()["faults"] == 1
-    assert router.health()["last_fault"]
+    assert router.health().faults == 1
+    assert router.health().last_fault
     assert "held back" in caplog.text
     assert router.feedback(decision.id, quality=0.5).status == "recorded"
     assert [r.cause for r in logged(store) if isinstance(r, DecisionRecord)] == ["fallback"]
@@ -80,7 +81,7 @@ def test_control_with_the_barrier_open_it_raises(name: str) -> None:
 
 
 @pytest.mark.usefixtures("closed")
-def test_a_beliefs_fault_falls_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_the_model_falls_back(monkeypatch: pytest.MonkeyPatch) -> None:
     router = a_router()
     router.route(a_vector(0))
 
@@ -91,10 +92,10 @@ def test_a_beliefs_fault_falls_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(OutcomeModel, "predict_many", broken)
     assert {decision.cause for decision in router.route_many([[0.0] * 3] * 3)} == {"fallback"}
     assert router.route(a_vector(1)).cause == "fallback"
-    assert (router.health()["faults"], router.health()["last_fault"]) == (4, "FloatingPointError: no number")
+    assert (router.health().faults, router.health().last_fault) == (2, "FloatingPointError: no number")
     monkeypatch.undo()
     assert router.route(a_vector(2)).cause == "policy"
-    assert router.health()["decided"] == 6
+    assert router.health().n_decisions == 6
 
 
 @pytest.mark.usefixtures("closed")
@@ -132,7 +133,7 @@ def test_fallbacks_are_replayed(tmp_path: object) -> None:
     router.close()
     again: Router = a_router(store, policy=Uniform(), ids=bodies(50))
     assert again.digest() == router.digest()
-    assert again._state.plays.tolist() == [5, 0, 0]
+    assert engine_of(again).state.plays.tolist() == [5, 0, 0]
 
 
 class Stumbling(StaticCache):
@@ -153,6 +154,6 @@ def test_a_controller_that_breaks_on_records_stops_neither_choice_nor_learning()
     decision = router.route(a_vector(0))
     assert decision.mode == "live"
     assert router.feedback(decision.id, quality=0.5).status == "recorded"
-    assert router.health()["faults"] == 2
-    assert router.health()["learned"] == 1
+    assert router.health().faults == 2
+    assert router.health().n_feedback == 1
     assert len(list(logged(store))) == 2

@@ -15,7 +15,7 @@ from banditroute.controllers import Adapter, DoublingEpochs, EpochCache, Predict
 from banditroute.core.log import DecisionRecord
 from banditroute.errors import InvalidArgumentError
 from banditroute.learning.posterior import model
-from banditroute.router import choice
+from banditroute.testing import engine_of
 from simulations.reliability.world import a_router, a_vector, url
 from tests.router.world import World, lived
 
@@ -28,7 +28,7 @@ ADAPTERS = {name: Adapter(load_s=2.0, host_load_s=0.5) for name in ("small", "pl
 def _hastened(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "REFRESH_EVERY", 96)
     monkeypatch.setattr(model, "LIVE_EPOCHS", 3)
-    monkeypatch.setattr(choice, "EPOCH_REQUESTS", 16)
+    monkeypatch.setattr(model, "EPOCH_REQUESTS", 16)
 
 
 def a_cache(utility_per_second: float = 0.15) -> EpochCache:
@@ -39,7 +39,7 @@ def a_cache(utility_per_second: float = 0.15) -> EpochCache:
 
 def facts(router: Router) -> tuple[str, str]:
     """What is believed, and the states of the controllers."""
-    states = {each.name: each.state() for each in router._state.controllers}
+    states = {each.name: each.state() for each in engine_of(router).state.controllers}
     return router.digest(), json.dumps(states, sort_keys=True)
 
 
@@ -169,7 +169,7 @@ def test_a_snapshot_without_the_controller_is_replayed_from_the_log(
     with caplog.at_level(logging.WARNING, "banditroute"):
         router = world.reopen(url(tmp_path / "life.db"), controllers=[late])
     assert "other controllers; replaying the log instead" in caplog.text
-    assert router.health()["decided"] == 250
+    assert router.health().n_decisions == 250
     assert late.epoch == 4
     assert late._seen == 250 - 11 * 15
     router.close()

@@ -16,6 +16,7 @@ from banditroute.errors import (
     UnknownArmError,
 )
 from banditroute.store import MemoryStore
+from banditroute.testing import log_of
 from simulations.reliability.world import Clock, a_router, a_vector
 from tests.router.world import logged
 
@@ -88,7 +89,7 @@ def test_values_move_to_the_arm_that_served(quality: float) -> None:
     assert moved.digest() == straight.digest()
     taken, put = [r for r in logged(store) if isinstance(r, FeedbackRecord)][1:]
     assert (taken.arm, taken.values, taken.revision) == (arm, None, 1)
-    assert (put.arm, put.previous, put.revision, put.learned) == (other, None, 2, 3)
+    assert (put.arm, put.previous, put.revision, put.number) == (other, None, 2, 3)
     moved.feedback(ids[0], quality=0.1, amend=True, served_arm=arm)
     straight.feedback(ids[0], quality=0.1, amend=True, served_arm=arm)
     assert moved.digest() == straight.digest()
@@ -246,9 +247,7 @@ def test_clipped_values_are_learned_at_the_bound_and_kept_as_they_were() -> None
 
 
 def test_feedback_of_decisions_that_left_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    from banditroute.router import router as module
-
-    monkeypatch.setattr(module, "RECENT_DECISIONS", 2)
+    monkeypatch.setattr("banditroute.router.opening.RECENT_DECISIONS", 2)
     store = MemoryStore()
     short, ids = decided(store, 8)
     monkeypatch.undo()
@@ -260,14 +259,14 @@ def test_feedback_of_decisions_that_left_memory(monkeypatch: pytest.MonkeyPatch)
             assert router.feedback(identity, quality=0.5).status == "duplicate"
             router.feedback(identity, quality=0.75, amend=True)
     assert short.digest() == long.digest()
-    assert len(short._recent) == 2
+    assert len(log_of(short).recent) == 2
 
 
 def test_an_unknown_decision_is_awaited() -> None:
     """Another worker may have made it; what can be checked is checked at once."""
     router = a_router()
     router.route(a_vector(1))
-    never = router._ids.issue(bytes(16))
+    never = log_of(router).ids.issue(bytes(16))
     before = router.digest()
     assert router.feedback(never, quality=0.5).wait(1).status == "pending"
     with pytest.raises(InvalidOutcomeError, match="outside"):

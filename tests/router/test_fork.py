@@ -41,12 +41,12 @@ def test_parent_and_children_learn_of_each_other(tmp_path: Path) -> None:
         thread.join(PATIENCE)
     assert [child.exitcode for child in children] == [0, 0, 0]
     router.sync()
-    digest, decided = router.digest(), router.health()["decided"]
-    assert router.health()["lost"] == 0
+    digest, decided = router.digest(), router.health().n_decisions
+    assert router.health().lost == 0
     router.close()
     with a_router(tmp_path) as again:
-        assert (again.digest(), again.health()["decided"]) == (digest, decided)
-        assert again.health()["decided"] == again.health()["learned"]
+        assert (again.digest(), again.health().n_decisions) == (digest, decided)
+        assert again.health().n_decisions == again.health().n_feedback
 
 
 def in_child(router: Router) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from banditroute.core.ids import BODY_BYTES, DecisionIds, check_seed, key_created_us, random_body, uniform
+from banditroute.core.ids import KEY_BYTES, DecisionIds, check_seed, key_created_us, random_key, uniform
 from banditroute.errors import InvalidArgumentError, InvalidDecisionIdError
+from banditroute.testing import log_of
 from simulations.reliability.world import SECRET, a_router, a_vector, bodies, url
 
 NEW = bytes(reversed(range(32)))
@@ -19,7 +20,7 @@ def test_a_secret_is_changed_without_losing_an_id() -> None:
     assert rotated.feedback(old, quality=0.5).status == "recorded"
     done = a_router(secret=NEW, ids=bodies(1))
     issued = done.route(a_vector(1)).id
-    assert rotated._ids.body(issued) == bodies(1)()
+    assert log_of(rotated).ids.key(issued) == bodies(1)()
     with pytest.raises(InvalidDecisionIdError, match=r"^not a decision id issued by this router$"):
         done.feedback(old, quality=0.5)
 
@@ -66,7 +67,7 @@ def test_ids_and_draws_are_those_of_every_version() -> None:
 def test_no_part_of_a_scope_runs_into_the_next() -> None:
     issued = DecisionIds([SECRET], "ab", "c").issue(bytes(16))
     with pytest.raises(InvalidDecisionIdError):
-        DecisionIds([SECRET], "a", "bc").body(issued)
+        DecisionIds([SECRET], "a", "bc").key(issued)
 
 
 def test_a_secret_that_is_known_is_accepted_once() -> None:
@@ -75,7 +76,7 @@ def test_a_secret_that_is_known_is_accepted_once() -> None:
         ids.accept(SECRET)
         ids.accept(NEW)
     assert len(ids._keyed) == 2
-    assert ids.body(DecisionIds([NEW], "ab", "c").issue(bytes(16))) == bytes(16)
+    assert ids.key(DecisionIds([NEW], "ab", "c").issue(bytes(16))) == bytes(16)
     assert ids.issue(bytes(16)) == DecisionIds([SECRET], "ab", "c").issue(bytes(16))
 
 
@@ -83,10 +84,10 @@ def test_bodies_are_in_the_order_of_time(monkeypatch: pytest.MonkeyPatch) -> Non
     made = []
     for time_ns in (1_700_000_000_123_999_999, 1_700_000_000_124_000_000):
         monkeypatch.setattr("time.time_ns", lambda time_ns=time_ns: time_ns)
-        made.append(random_body())
+        made.append(random_key())
     assert [key_created_us(body) for body in made] == [1_700_000_000_123_000, 1_700_000_000_124_000]
     assert made == sorted(made)
-    assert {len(body) for body in made} == {BODY_BYTES}
+    assert {len(body) for body in made} == {KEY_BYTES}
 
 
 @pytest.mark.parametrize(
@@ -102,9 +103,9 @@ def test_bodies_are_in_the_order_of_time(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_is_no_id_is_refused_as_one_of_somebody_else(change: Any) -> None:
     ids = DecisionIds([SECRET], "ab", "c")
     text = ids.issue(bytes(16))
-    assert ids.body(text) == bytes(16)
+    assert ids.key(text) == bytes(16)
     with pytest.raises(InvalidDecisionIdError, match=r"^not a decision id issued by this router$"):
-        ids.body(change(text))
+        ids.key(change(text))
 
 
 @pytest.mark.parametrize("seed", [True, 1.0, "1", None, 2**127, -(2**127) - 1])

@@ -11,7 +11,8 @@ from pathlib import Path
 from banditroute import Router
 from banditroute.core.ids import ID_CHARACTERS
 from banditroute.core.log import FeedbackRecord
-from banditroute.router.state import State
+from banditroute.router.state.state import State
+from banditroute.testing import engine_of, log_of
 from simulations.reliability.world import a_router, bodies, url
 from tests.router.victim import route_for_ever
 
@@ -47,20 +48,22 @@ def acknowledged_until_killed(target: str, after: float) -> set[str]:
 def faults(router: Router, acknowledged: set[str]) -> list[str]:
     """What is wrong with a reopened router."""
     router.flush()
-    events = list(router._store.events())
+    events = list(log_of(router).store.events())
     feedback = [record for record in events if isinstance(record, FeedbackRecord)]
-    state = State(router.objectives, ridge=router.policy.ridge)
+    state = State(router.objectives, router.policy)
     for name in router.arms:
-        state.roster.put(router._state.roster.record(name))
+        state.arms.put(engine_of(router).state.arms.record(name))
     state.fix_dimension(router.spec)
     for event in events:
-        state.see(event)
+        state.apply(event)
     found = []
-    if [record.learned for record in feedback] != list(range(1, len(feedback) + 1)):
+    if [record.number for record in feedback] != list(range(1, len(feedback) + 1)):
         found.append("the log has gaps")
     if state.digest() != router.digest():
         found.append("the state is not that of the log")
-    if not {router._ids.body(identity) for identity in acknowledged} <= {record.body for record in feedback}:
+    if not {log_of(router).ids.key(identity) for identity in acknowledged} <= {
+        record.decision_key for record in feedback
+    }:
         found.append("acknowledged feedback is lost")
     return found
 
@@ -71,7 +74,7 @@ def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
         acknowledged |= acknowledged_until_killed(target, moments.uniform(0.0, 0.12))
         router = a_router(target, ids=bodies(kill * 1000 + 1))
         assert faults(router, acknowledged) == []
-        assert router.health()["learned"] >= len(acknowledged)
+        assert router.health().n_feedback >= len(acknowledged)
         router.close()
     assert len(acknowledged) >= KILLS
 
@@ -82,6 +85,6 @@ def test_control_a_lost_acknowledgement_is_found(tmp_path: Path) -> None:
     router.feedback(kept.id, quality=0.5)
     assert faults(router, {kept.id}) == []
     assert faults(router, {kept.id, lost.id}) == ["acknowledged feedback is lost"]
-    router._state.see_feedback(next(iter(router.why(kept.id).feedback)))
+    engine_of(router).state.apply_feedback(next(iter(router.why(kept.id).feedback)))
     assert faults(router, {kept.id}) == ["the state is not that of the log"]
     router.close()

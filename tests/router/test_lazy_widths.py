@@ -7,6 +7,7 @@ from banditroute import Arm, LinUCB, Price, Router
 from banditroute.core.arrays import BoolArray, FloatArray
 from banditroute.learning.posterior import model, ridge
 from banditroute.store import MemoryStore
+from banditroute.testing import engine_of
 from simulations.reliability.world import ARMS, a_router, a_vector
 from tests.router.world import World, lived
 
@@ -42,7 +43,7 @@ def test_it_chooses_as_one_that_knows_all_widths(lazy: pytest.MonkeyPatch) -> No
     whole = lived(knowing, STEPS)
     assert [(arm, share) for arm, share, *_ in world.chosen] == [(arm, share) for arm, share, *_ in whole.chosen]
     assert router.digest() == knowing.digest()
-    assert router.health()["faults"] == 0
+    assert router.health().faults == 0
     logged, exact = widths(router, world), widths(knowing, whole)
     assert (logged >= exact * (1 - 1e-9)).all()
     loose: BoolArray = np.any(logged > exact * (1 + 1e-9), axis=2)
@@ -55,7 +56,9 @@ def test_it_chooses_as_one_that_knows_all_widths(lazy: pytest.MonkeyPatch) -> No
 def test_a_cost_ceiling_asks_for_all_widths(lazy: pytest.MonkeyPatch) -> None:
     router = crowded()
     lived(router, 100)
-    prediction = router._state.predict(router._space.row(a_vector(1)), router._now_us())
+    prediction = engine_of(router).state.predict(
+        engine_of(router).space.row(a_vector(1)), engine_of(router).now_us()
+    )
     decision = router.route(a_vector(1), max_cost_usd=1.0)
     assert decision._evidence.width.tobytes() == prediction.width.tobytes()
 

@@ -8,6 +8,7 @@ import pytest
 from banditroute import Arm, Price, Router, Uniform
 from banditroute.errors import InvalidArgumentError, UnknownArmError
 from banditroute.store import MemoryStore
+from banditroute.testing import engine_of
 from simulations.reliability.world import Clock, a_router, a_vector, bodies, url
 
 X = (0.25, 0.5, -0.5)
@@ -71,7 +72,7 @@ def test_a_price_of_the_future_waits() -> None:
     router.drain_arm("large")
     for seconds, factor in ((0, 1.0), (4.9, 1.0), (5, 0.5), (9, 0.5), (10, 2.0), (20, 3.0), (1e6, 3.0)):
         later = Clock(clock.now + seconds)
-        router._clock = later
+        engine_of(router).clock = later
         assert dollars(router)[0] == pytest.approx(factor * before[0]), seconds
 
 

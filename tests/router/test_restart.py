@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from banditroute import Router
+from banditroute.core.arrays import feature_row
 from banditroute.core.log import DecisionRecord, Position
 from banditroute.learning.posterior import model
-from banditroute.router import choice
-from banditroute.router.state import State
+from banditroute.router.state.state import State
 from banditroute.store import MemoryStore
+from banditroute.testing import engine_of, ridge_model_of
 from simulations.reliability.world import a_router, a_vector, url
 from tests.router.world import World, lived
 
@@ -27,7 +28,7 @@ def hasten(patch: pytest.MonkeyPatch) -> None:
     """Let come soon what otherwise comes after thousands of requests: snapshots, epochs and their merging."""
     patch.setattr(model, "REFRESH_EVERY", REFRESH_EVERY)
     patch.setattr(model, "LIVE_EPOCHS", 3)
-    patch.setattr(choice, "EPOCH_REQUESTS", 16)
+    patch.setattr(model, "EPOCH_REQUESTS", 16)
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +44,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, W
     with pytest.MonkeyPatch.context() as patched:
         hasten(patched)
         router, world, found = a_router(url(place / "life.db")), World(), {}
-        router._clock = world.clock
+        engine_of(router).clock = world.clock
         for number in range(STEPS):
             if number in moments:
                 # Reading the log proves a snapshot, which then is to be stored.
@@ -65,7 +66,7 @@ def uninterrupted() -> tuple[World, list[tuple[object, ...]]]:
     with pytest.MonkeyPatch.context() as patched:
         hasten(patched)
         router, world = a_router(), World()
-        router._clock = world.clock
+        engine_of(router).clock = world.clock
         believed = []
         for number in range(STEPS + BEHIND):
             believed.append(_predict_repriced(router))
@@ -74,13 +75,12 @@ def uninterrupted() -> tuple[World, list[tuple[object, ...]]]:
 
 
 def _predict_repriced(router: Router) -> tuple[object, ...]:
-    if not router.health()["decided"]:
+    if not router.health().n_decisions:
         return ()
-    assert router._state.belief is not None
-    found = router._state.belief.predict(np.array([0.25, -0.5, 0.75, 1.0]))
-    known = len(router._state.plays)
+    found = ridge_model_of(router).predict(feature_row(np.array([0.25, -0.5, 0.75]), intercept=True))
+    known = len(engine_of(router).state.plays)
     mean, width = found.mean[:known], found.width[:known]
-    return router.digest(), mean.tobytes(), width.tobytes(), router._state.plays.tobytes()
+    return router.digest(), mean.tobytes(), width.tobytes(), engine_of(router).state.plays.tobytes()
 
 
 def _differs(
@@ -132,9 +132,9 @@ def test_control_rows_behind_the_snapshot_count(
 
     def skip(state: State, record: object) -> None:
         if isinstance(record, DecisionRecord):
-            state.position = state.position._replace(decided=record.decided)
+            state.position = state.position._replace(n_decisions=record.number)
 
-    monkeypatch.setattr(State, "see", skip)
+    monkeypatch.setattr(State, "apply", skip)
     number = max(stopped)
     path, world = stopped[number]
     assert _differs(shutil.copy(path, tmp_path / "again.db"), world.copy(), uninterrupted, number + BEHIND)
@@ -149,7 +149,7 @@ def test_memory_stores_resume_too() -> None:
         first.close()
         first = world.reopen(store)
         assert _predict_repriced(first) == expected
-    assert first._state.position == Position(first.health()["learned"], 240)
+    assert engine_of(first).state.position == Position(first.health().n_feedback, 240)
 
 
 def test_stored_preferences_and_arms_win(tmp_path: Path) -> None:

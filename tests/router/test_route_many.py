@@ -6,6 +6,7 @@ import pytest
 from banditroute import EpsilonGreedy, LinTS, LinUCB, Policy
 from banditroute.errors import BanditRouteError, InvalidContextError
 from banditroute.store import START, MemoryStore
+from banditroute.testing import engine_of
 from simulations.reliability.world import a_router, a_vector, bodies
 from tests.router.world import lived, logged
 
@@ -21,7 +22,7 @@ def test_equals_one_by_one(policy: Policy) -> None:
     together = batch.route_many(X, allowed=["small", "large", "new"])
     apart = [single.route(x, allowed=["small", "large", "new"]) for x in X]
     # A policy counts plays; those of a batch are counted after all of it was decided.
-    plays = np.array([decision._evidence.decided for decision in together])
+    plays = np.array([decision._evidence.number for decision in together])
     assert plays.tolist() == list(range(STEPS + 1, STEPS + 51))
     assert [d.id for d in together] == [d.id for d in apart]
     assert [d.arm for d in together] == [d.arm for d in apart]
@@ -35,7 +36,7 @@ def test_equals_one_by_one(policy: Policy) -> None:
 def test_an_empty_batch_is_empty() -> None:
     router = a_router()
     assert router.route_many(np.zeros((0, 3))) == []
-    assert router.health()["decided"] == 0
+    assert router.health().n_decisions == 0
 
 
 @pytest.mark.parametrize(
@@ -69,5 +70,5 @@ def test_a_batch_is_replayed(tmp_path: object) -> None:
     router.close()
     again = a_router(store, ids=bodies(100))
     assert again.digest() == router.digest()
-    assert again._state.plays.tolist() == router._state.plays.tolist()
+    assert engine_of(again).state.plays.tolist() == engine_of(router).state.plays.tolist()
     assert len(list(logged(store))) == 75

@@ -8,7 +8,7 @@ def test_ids_that_are_too_short_are_refused_before_they_are_issued() -> None:
     router = Router("short", arms=[Arm("a")], ids=lambda: b"short")
     with pytest.raises(InvalidArgumentError, match="ids must give 16 bytes"):
         router.route([1.0])
-    assert router.health()["decided"] == 0
+    assert router.health().n_decisions == 0
 
 
 def test_an_arm_is_no_list_of_arms() -> None:

@@ -8,6 +8,7 @@ import pytest
 from banditroute import Router
 from banditroute.errors import DecisionExpiredError, InvalidArgumentError, InvalidDecisionIdError
 from banditroute.store import MemoryStore
+from banditroute.testing import engine_of, log_of
 from simulations.reliability.world import a_router, a_vector, bodies, url
 
 RESPONSE: dict[str, Any] = {"cost_usd": 0.01, "latency_s": 3.0}
@@ -78,7 +79,7 @@ def test_a_capped_source_has_its_share_and_no_more() -> None:
         identity = router.route(a_vector(number)).id
         router.feedback(identity, source="crowd", quality=1.0)
         router.feedback(identity, **RESPONSE)
-    counts = router._state.sources.state()
+    counts = engine_of(router).state.sources.state()
     assert counts["crowd"] == 50
     assert counts[""] == 350
     said = router.why(identity).feedback
@@ -96,7 +97,7 @@ def test_an_unknown_decision_waits_in_memory_too() -> None:
     first, second = a_router(), a_router()
     identity = first.route(a_vector(1)).id
     second.route(a_vector(1))
-    second._recent.drop([second._ids.body(identity)])
+    log_of(second).recent.drop([log_of(second).ids.key(identity)])
     other = a_router(ids=bodies(50)).route(a_vector(1)).id
     assert second.feedback(other, quality=0.5).wait(1).status == "pending"
     with pytest.raises(DecisionExpiredError):

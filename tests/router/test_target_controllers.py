@@ -21,7 +21,7 @@ from banditroute.controllers import (
     Shares,
 )
 from banditroute.learning.posterior import model
-from banditroute.router import choice
+from banditroute.testing import engine_of
 from simulations.reliability.world import a_router, url
 from tests.router.world import World, lived
 
@@ -32,7 +32,7 @@ BEHIND = 40
 @pytest.fixture(autouse=True)
 def _hastened(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "REFRESH_EVERY", 96)
-    monkeypatch.setattr(choice, "EPOCH_REQUESTS", 16)
+    monkeypatch.setattr(model, "EPOCH_REQUESTS", 16)
 
 
 def constraints() -> list[Controller]:
@@ -56,7 +56,7 @@ LISTS = {"constraints": constraints, "modes": modes}
 
 def facts(router: Router) -> tuple[str, str]:
     """What is believed, and the states of the controllers."""
-    states = {each.name: each.state() for each in router._state.controllers}
+    states = {each.name: each.state() for each in engine_of(router).state.controllers}
     return router.digest(), json.dumps(states, sort_keys=True)
 
 
@@ -65,7 +65,7 @@ def whole_life(which: str) -> tuple[World, tuple[str, str]]:
     """A life without a stop."""
     router = a_router(controllers=LISTS[which]())
     world = lived(router, STEPS + BEHIND)
-    assert router.health()["faults"] == 0, router.health()
+    assert router.health().faults == 0, router.health()
     return world, facts(router)
 
 
@@ -84,7 +84,7 @@ def test_stopped_in_the_middle_they_go_on_with_the_same_bits(
             database.execute(spoil)
         database.close()
     router = world.reopen(url(path), controllers=LISTS[which]())
-    assert router.health()["faults"] == 0
+    assert router.health().faults == 0
     for number in range(STEPS, STEPS + BEHIND):
         world.step(router, number)
     assert world.ids == whole.ids
@@ -132,13 +132,13 @@ def test_promotion_resets_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixtu
         [[Shadow("large")], [Apprentice("large")], [Holdout(0.1, incumbent="large")], []]
     ):
         router = world.reopen(url(path), controllers=controllers)
-        seen.append((router.digest(), router.health()["learned"]))
+        seen.append((router.digest(), router.health().n_feedback))
         for step in range(50 * number, 50 * (number + 1)):
             world.step(router, step)
-        kept = router.digest(), router.health()["learned"]
+        kept = router.digest(), router.health().n_feedback
         router.close()
         router = world.reopen(url(path))
-        assert (router.digest(), router.health()["learned"]) == kept
+        assert (router.digest(), router.health().n_feedback) == kept
         router.close()
     learned = [count for _, count in seen]
     assert learned == sorted(set(learned))

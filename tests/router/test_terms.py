@@ -6,6 +6,7 @@ import pytest
 from banditroute import Arm, EpsilonGreedy, LinUCB, Price, Router, Uniform
 from banditroute.errors import NoEligibleArmError, UnknownArmError
 from banditroute.policies import Exploration
+from banditroute.testing import chooser_of
 from simulations.reliability.world import PREFERENCES, Clock, a_router, a_vector
 from tests.router.world import lived
 
@@ -90,8 +91,7 @@ def world_of_two() -> Router:
         decision = router.route(a_vector(number))
         good = decision.arm == "good"
         router.feedback(decision.id, quality=0.9 if good else 0.5, cost_usd=0.04 if good else 0.001, latency_s=1.0)
-    router.policy = GREEDY
-    router._chooser._choice = GREEDY.probabilities
+    chooser_of(router)._probabilities = GREEDY.probabilities  # as if the policy had been this one
     return router
 
 

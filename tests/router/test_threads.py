@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.testing import log_of
 from simulations.reliability.world import SECRET, a_router, a_vector, bodies, url
 from tests.router.world import logged
 
@@ -39,10 +40,10 @@ def test_threads_learn_what_one_would(kind: str, tmp_path: Path) -> None:
         thread.join()
     assert errors == []
     assert len({identity for _, identity, _, _ in reports}) == THREADS * EACH
-    assert (router.health()["decided"], router.health()["learned"]) == (THREADS * EACH, THREADS * EACH)
-    events = list(logged(router._store))
-    assert [r.decided for r in events if isinstance(r, DecisionRecord)] == list(range(1, THREADS * EACH + 1))
-    assert [r.learned for r in events if isinstance(r, FeedbackRecord)] == list(range(1, THREADS * EACH + 1))
+    assert (router.health().n_decisions, router.health().n_feedback) == (THREADS * EACH, THREADS * EACH)
+    events = list(logged(log_of(router).store))
+    assert [r.number for r in events if isinstance(r, DecisionRecord)] == list(range(1, THREADS * EACH + 1))
+    assert [r.number for r in events if isinstance(r, FeedbackRecord)] == list(range(1, THREADS * EACH + 1))
     sequential = a_router(ids=bodies(10_000))
     for seed, _, arm, quality in sorted(reports):
         decision = sequential.route(a_vector(seed))
@@ -71,7 +72,7 @@ def test_threads_race_for_the_dimension() -> None:
         thread.join()
     assert sorted(outcomes)[THREADS // 2 :] == ["decided"] * (THREADS // 2)
     assert all("features, expected" in outcome for outcome in outcomes if outcome != "decided")
-    assert router.health()["faults"] == 0
+    assert router.health().faults == 0
 
 
 def test_a_router_that_is_let_go_of_is_closed_at_once(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from banditroute.core.receipt import ReceiptStatus
 from banditroute.router.resolution import FeedbackResolver
 from banditroute.store.sql.log import RouterLog
 from banditroute.store.sql.store import SqlStore
+from banditroute.testing import log_of
 from simulations.reliability.world import a_router, a_vector, url
 
 
@@ -25,14 +26,14 @@ def left_behind(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
         return done
 
     with monkeypatch.context() as patch:
-        patch.setattr(one._store, "append", keep)
+        patch.setattr(log_of(one).store, "append", keep)
         identity = one.route(a_vector(1)).id
         assert two.feedback(identity, quality=0.5).wait(30).status == "pending"
         two.close()
     with monkeypatch.context() as patch:
         patch.setattr(RouterLog, "_fold_some", lambda *_: 0)
-        assert isinstance(one._store, SqlStore)
-        one._store.append(kept).result(30)
+        assert isinstance(log_of(one).store, SqlStore)
+        log_of(one).store.append(kept).result(30)
         one.close()
 
 
@@ -44,7 +45,7 @@ def opened_again(place: str) -> tuple[int, int]:
         router.flush()
         router.sync()
         health = router.health()
-        return health["learned"], health["refused_reports"]
+        return health.n_feedback, health.refused_reports
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -56,9 +57,9 @@ def test_it_is_learned_by_the_router_that_is_opened_next(
     place = url(tmp_path / "routing.db") if kind == "sqlite" else request.getfixturevalue("postgres_url")
     left_behind(place, monkeypatch)
     if not waits:
-        monkeypatch.setattr(FeedbackResolver, "revise_stored", _at_once)
+        monkeypatch.setattr(FeedbackResolver, "resolve_stored", _at_once)
     assert opened_again(place) == ((1, 0) if waits else (0, 1))
 
 
-def _at_once(reviser: FeedbackResolver, decision: Any, feedback: Any, report: Any) -> Any:
-    return reviser.revise(decision, {record.group: record for record in feedback}, report)
+def _at_once(resolver: FeedbackResolver, decision: Any, feedback: Any, report: Any) -> Any:
+    return resolver.resolve(decision, {record.group: record for record in feedback}, report)

@@ -11,6 +11,7 @@ from banditroute.core.arrays import FloatArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.situation import Situation
 from banditroute.errors import BanditRouteError, FeedbackConflictError, InvalidArgumentError
+from banditroute.testing import log_of, upkeep_of
 from simulations.reliability.world import Clock, a_router, a_vector, bodies, url
 
 HOUR = 3600.0
@@ -194,14 +195,14 @@ def test_a_request_closes_windows_without_asking_the_database(
     router, clock = waiting(url(tmp_path / "w.db"), missing="default", default=0.25)
     ids = asked(router, requests=2)
     router.flush()
-    router._recent.drop([router._ids.body(ids[0])])
+    log_of(router).recent.drop([log_of(router).ids.key(ids[0])])
     clock.now += HOUR
     with monkeypatch.context() as patch:
         for method in ("decision", "flush", "end", "changed", "events"):
-            patch.setattr(router._store, method, _asked_in_vain)
+            patch.setattr(log_of(router).store, method, _asked_in_vain)
         router.route(a_vector(9))
     assert router.digest() == plain({1: 0.25})
-    router._beat()
+    upkeep_of(router).beat()
     assert router.digest() == plain({0: 0.25, 1: 0.25})
     router.close()
 

@@ -15,6 +15,7 @@ from banditroute import Arm, Price, Router
 from banditroute.core.ids import IdSource
 from banditroute.errors import FeedbackConflictError, StoreUnavailableError
 from banditroute.router import follower
+from banditroute.testing import engine_of, log_of, upkeep_of
 from simulations.reliability.world import Clock, a_router, a_vector, url
 
 PATIENCE = 30.0
@@ -63,7 +64,7 @@ def test_each_learns_what_the_others_were_told(tmp_path: Path) -> None:
         router.feedback(decision.id, quality=0.5, **RESPONSE)
         assert router.digest() != before, "its own feedback counts at once"
     assert in_step(both) == replayed(tmp_path)
-    assert one.health()["decided"] == two.health()["decided"] == 20
+    assert one.health().n_decisions == two.health().n_decisions == 20
     closed(both)
 
 
@@ -104,7 +105,7 @@ def test_different_things_told_to_two_are_a_conflict_and_both_know_the_one_that_
         late.wait(30)
     assert in_step(both) == replayed(tmp_path)
     assert [record.outcomes for record in two.why(identity).feedback] == [{"quality": 0.25}]
-    assert two.health()["lost"] == 0, "the receipt said so"
+    assert two.health().lost == 0, "the receipt said so"
     closed(both)
 
 
@@ -114,7 +115,7 @@ def test_what_another_said_is_learned_before_it_is_amended(tmp_path: Path) -> No
     identity = one.route(a_vector(1)).id
     one.feedback(identity, quality=0.25).wait(30)
     two.feedback(identity, quality=0.75, amend=True).wait(30)
-    assert two.health()["decided"] == 1
+    assert two.health().n_decisions == 1
     assert in_step(both) == replayed(tmp_path)
     closed(both)
 
@@ -127,7 +128,7 @@ def test_an_amendment_that_changes_nothing_for_learners_is_known_to_all(tmp_path
     in_step(both)
     two.feedback(identity, cost_usd=0.06, latency_s=3.0, amend=True).wait(PATIENCE)
     in_step(both)
-    assert one._state.position == two._state.position
+    assert engine_of(one).state.position == engine_of(two).state.position
     assert one.why(identity).to_dict() == two.why(identity).to_dict()
     # Else it would go on from the first revision, which is not the last.
     one.feedback(identity, cost_usd=0.005, latency_s=3.0, amend=True).wait(PATIENCE)
@@ -141,7 +142,7 @@ def test_a_conflict_is_looked_up_while_requests_pass(tmp_path: Path, monkeypatch
     one, two = both = workers(tmp_path)
     identity = one.route(a_vector(1)).id
     in_step(both)
-    decision, passed = two._store.decision, []
+    decision, passed = log_of(two).store.decision, []
 
     def looked_up(body: bytes) -> Any:
         other = threading.Thread(target=two.route, args=(a_vector(2),))
@@ -150,7 +151,7 @@ def test_a_conflict_is_looked_up_while_requests_pass(tmp_path: Path, monkeypatch
         passed.append(not other.is_alive())
         return decision(body)
 
-    monkeypatch.setattr(two._store, "decision", looked_up)
+    monkeypatch.setattr(log_of(two).store, "decision", looked_up)
     one.feedback(identity, quality=0.25).wait(PATIENCE)
     two.feedback(identity, quality=0.75, amend=True).wait(PATIENCE)
     one.feedback(identity, quality=0.5, amend=True).wait(PATIENCE)
@@ -166,25 +167,25 @@ def test_a_reading_that_breaks_off_goes_on_where_it_stopped(
     """What was read before is not at hand any more by then, so nothing else would tell that it was seen."""
     monkeypatch.setattr(follower, "CHUNK", 3)
     one, two = both = workers(tmp_path)
-    assert two._pulse is not None
-    two._pulse.stop()
+    assert upkeep_of(two) is not None
+    upkeep_of(two).stop()
     for number in range(7):
         one.feedback(one.route(a_vector(number)).id, quality=number / 7)
     one.flush()
-    events = two._store.events
+    events = log_of(two).store.events
 
     def broken_off(*arguments: Any, **settings: Any) -> Iterator[Any]:
         yield from itertools.islice(events(*arguments, **settings), 9)
         raise StoreUnavailableError("reading the log: database unavailable")
 
     with monkeypatch.context() as patch:
-        patch.setattr(two._store, "events", broken_off)
+        patch.setattr(log_of(two).store, "events", broken_off)
         with pytest.raises(StoreUnavailableError):
             two.sync()
-    assert 0 < two.health()["decided"] < 7
-    two._recent.drop([*two._recent._entries])
+    assert 0 < two.health().n_decisions < 7
+    log_of(two).recent.drop([*log_of(two).recent._entries])
     assert in_step(both) == replayed(tmp_path)
-    assert two.health()["decided"] == two.health()["learned"] == 7
+    assert two.health().n_decisions == two.health().n_feedback == 7
     closed(both)
 
 
@@ -204,8 +205,8 @@ def test_an_amendment_beats_what_another_was_told(tmp_path: Path, served: str | 
 def test_what_was_erased_is_taken_out_by_those_who_had_learned_it(tmp_path: Path, quality: float) -> None:
     """When they read of it, the log has no features any more that could be taken out."""
     one, two = both = workers(tmp_path)
-    assert two._pulse is not None
-    two._pulse.stop()
+    assert upkeep_of(two) is not None
+    upkeep_of(two).stop()
     identity = one.route(a_vector(1)).id
     one.feedback(identity, quality=quality, **RESPONSE)
     in_step(both)
@@ -295,7 +296,7 @@ class Workers(RuleBasedStateMachine):
     @invariant()
     def nothing_is_lost(self) -> None:
         for router in getattr(self, "routers", []):
-            assert router._outbox.lost == 0
+            assert log_of(router).outbox.lost == 0
 
     def teardown(self) -> None:
         if hasattr(self, "routers"):

@@ -4,13 +4,13 @@ import os
 from collections import deque
 
 from banditroute import Receipt
-from banditroute.core.ids import ID_CHARACTERS, random_body
+from banditroute.core.ids import ID_CHARACTERS, random_key
 from simulations.reliability.world import a_router, a_vector
 
 
 def route_for_ever(url: str, acknowledge: int) -> None:
     """Write the id of each decision whose feedback is durable to the file descriptor ``acknowledge``."""
-    router = a_router(url, ids=random_body)
+    router = a_router(url, ids=random_key)
     waiting: deque[Receipt] = deque()
     for number in range(1_000_000):
         decision = router.route(a_vector(number))

@@ -8,6 +8,7 @@ import numpy as np
 
 from banditroute import Arm, Price, Router
 from banditroute.store import Store
+from banditroute.testing import engine_of
 from simulations.reliability.world import Clock, a_router, a_vector, bodies
 
 
@@ -46,7 +47,7 @@ class World:
                 decision.propensity,
                 evidence.mean.tobytes(),
                 evidence.width.tobytes(),
-                evidence.learned,
+                evidence.n_feedback,
             )
         )
         self._report(router, number)
@@ -79,7 +80,7 @@ class World:
 def lived(router: Router, steps: int) -> World:
     """A world after so many steps."""
     world = World()
-    router._clock = world.clock
+    engine_of(router).clock = world.clock
     for number in range(steps):
         world.step(router, number)
     return world

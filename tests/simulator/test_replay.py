@@ -1,13 +1,13 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from importlib import import_module
 from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
 import pytest
 
+import banditroute.evaluation.simulator.run as simulated_run
 from banditroute.core.objectives import Objective
 from banditroute.errors import InvalidArgumentError, UnknownArmError, WorkloadError
 from banditroute.evaluation import Comparison, Delay, Workload, replay
@@ -24,7 +24,7 @@ class Answer:
 
 @dataclass
 class Recorder:
-    """Stands in for the Router and notes what it is told, and when."""
+    """Stands in for the Router and notes its calls, and when."""
 
     settings: dict[str, Any]
     calls: list[tuple[Any, ...]] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Recorder:
         self.routed += 1
         return Answer(str(self.routed - 1), arm)
 
-    def feedback(self, decision_id: str, **outcomes: float) -> None:
+    def feedback(self, decision_id: str, outcomes: dict[str, float]) -> None:
         self.calls.append(("feedback", int(decision_id), self.settings["clock"](), outcomes))
 
 
@@ -54,13 +54,14 @@ def recorders(monkeypatch: pytest.MonkeyPatch) -> list[Recorder]:
         made.append(Recorder({"name": name, **settings}))
         return made[-1]
 
-    # The function of that name hides the module from ``import … as``.
-    monkeypatch.setattr(import_module("banditroute.evaluation.simulator.replay"), "Router", make)
+    monkeypatch.setattr(simulated_run, "Router", make)
     return made
 
 
 def run(workload: Workload, **settings: Any) -> Comparison:
-    given = {"preferences": PREFERENCES, "seeds": 1, "order": "recorded", **settings}
+    # With a store the replay drives routers, without one their engine alone.
+    store = lambda policy, seed: f"sqlite:///{policy}-{seed}.db"  # noqa: E731
+    given = {"preferences": PREFERENCES, "seeds": 1, "order": "recorded", "store": store, **settings}
     return replay(workload, {"any": Uniform()}, **given)
 
 
@@ -129,7 +130,7 @@ def test_an_unrecorded_cell_takes_its_whole_group_with_it(recorders: list[Record
 def test_router_is_given_the_seed_ids_and_a_bound_that_holds(recorders: list[Recorder]) -> None:
     base = small_workload(5)
     workload = Workload(arms=base.arms, features=base.features * 5, outcomes=base.outcomes)
-    run(workload, seeds=[3, 8], store=lambda policy, seed: f"sqlite:///{policy}-{seed}.db")
+    run(workload, seeds=[3, 8])
     assert [recorder.settings["seed"] for recorder in recorders] == [3, 8]
     assert [recorder.settings["store"] for recorder in recorders] == ["sqlite:///any-3.db", "sqlite:///any-8.db"]
     assert recorders[0].settings["x_max"] == 8.0

@@ -62,7 +62,7 @@ class TwoStores(RuleBasedStateMachine):
             mean=np.array(numbers).reshape(-1, 3),
             width=np.abs(np.array(numbers)).reshape(-1, 3),
             preferences=data.draw(st.dictionaries(words, finite, max_size=2)),
-            key=key,
+            draw_key=key,
             excluded=excluded,
         )
         self.decisions.append(record)
@@ -129,8 +129,8 @@ class TwoStores(RuleBasedStateMachine):
     @precondition(lambda self: self.decisions)
     @rule(data=st.data())
     def look_up(self, data: st.DataObject) -> None:
-        body = data.draw(st.sampled_from(self.decisions)).body
-        assert plain(self.sql.decision(body)) == plain(self.memory.decision(body))
+        decision_key = data.draw(st.sampled_from(self.decisions)).decision_key
+        assert plain(self.sql.decision(decision_key)) == plain(self.memory.decision(decision_key))
 
     @invariant()
     def logs_end_alike(self) -> None:

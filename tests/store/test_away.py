@@ -19,10 +19,10 @@ def test_it_begins_without_it_and_spools(tmp_path: Path, caplog: pytest.LogCaptu
     assert "router 'support' begins without its store, and reads it when it is there" in caplog.text
     assert store.append([a_decision(1)]).result(30) == "buffered"
     with pytest.raises(StoreUnavailableError, match="the database was not there yet; StoreUnavailableError: "):
-        store.decision(a_decision(1).body)
+        store.decision(a_decision(1).decision_key)
     health = store.health()
-    assert (health["state"], health["spooled"], health["available"]) == ("spooling", 1, False)
-    assert "database unavailable" in health["last_error"]
+    assert (health.state, health.spooled, health.available) == ("spooling", 1, False)
+    assert "database unavailable" in health.last_error
     assert "hunter2" not in f"{health}{caplog.text}"
     store.close()
     (left,) = (tmp_path / "spool").iterdir()

@@ -23,11 +23,11 @@ from banditroute.store.sql.encode import (
 from banditroute.testing import SPEC, a_decision, feedback_of, plain
 
 ARM_IDS = ArmIds({"small": 3, "large": 2**40})
-ONE = a_decision(1, learned=7, excluded={"large": "not allowed"}, key="k", session="s", cohort="c")
+ONE = a_decision(1, n_feedback=7, excluded={"large": "not allowed"}, draw_key="k", session="s", cohort="c")
 
 
 def row_of(record: Any, **changes: Any) -> Any:
-    row = {**decision_row(record, 1, ARM_IDS), "decided": record.decided, "learned": record.learned, **changes}
+    row = {**decision_row(record, 1, ARM_IDS), "decided": record.number, "learned": record.n_feedback, **changes}
     return tuple(row[name] for name in DECISION_COLUMNS)
 
 
@@ -78,7 +78,7 @@ def test_what_does_not_fit_is_no_record(changes: dict[str, Any], sentence: str) 
 
 
 def feedback_row_of(record: Any, **changes: Any) -> Any:
-    row = {**feedback_row(record, 1, ARM_IDS), "learned": record.learned, **changes}
+    row = {**feedback_row(record, 1, ARM_IDS), "learned": record.number, **changes}
     columns = tuple(row[name] for name in FEEDBACK_COLUMNS)
     return (*columns, record.row.tobytes(), changes.get("epoch", record.epoch))
 
@@ -145,9 +145,9 @@ def test_rows_say_what_was_said_by_the_same_bytes_in_every_version() -> None:
     ]
     assert len({content_digest(record) for record in (first, *others)}) == 5
     assert content_digest(
-        replace(first, body=bytes(16), source="judge", received_us=0, revision=3)
+        replace(first, decision_key=bytes(16), source="judge", received_us=0, revision=3)
     ) == content_digest(first)
-    report = ReportRecord(ONE.body, {"quality": 0.25}, "small", None, True, 9)
+    report = ReportRecord(ONE.decision_key, {"quality": 0.25}, "small", None, True, 9)
     assert report_row(report, 1)["payload"].hex() == "f69079b2bfd998431706316dd419a0e3"
     payloads = {
         report_row(each, 1)["payload"]

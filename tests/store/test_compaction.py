@@ -94,7 +94,7 @@ def test_a_compacted_log_goes_on_as_if_it_were_whole(store: str) -> None:
     assert (rows(store), verdict(store).compacted) == (before, Position())
     done = compacted(store)
     assert done == would
-    assert 0 < done.up_to.decided <= OLD
+    assert 0 < done.up_to.n_decisions <= OLD
     assert done.decisions > 20
     assert done.feedback > 20
     assert rows(store) == (before[0] - done.decisions, before[1] - done.feedback)
@@ -106,7 +106,7 @@ def test_a_compacted_log_goes_on_as_if_it_were_whole(store: str) -> None:
         go_on(parts, router, 30)
         assert parts.chosen == whole.chosen
         assert router.digest() == reference.digest()
-        assert router.health()["decided"] == STEPS + 30
+        assert router.health().n_decisions == STEPS + 30
         with pytest.raises(DecisionExpiredError, match=r"older than the \d+-day retention; feedback not recorded"):
             router.feedback(parts.ids[0], quality=0.5, amend=True)
     assert not verdict(store).findings
@@ -147,7 +147,7 @@ def test_what_young_feedback_needs_stays(path: Path) -> None:
 def test_nothing_is_deleted_where_the_log_and_the_snapshot_differ(path: Path) -> None:
     execute(path, "UPDATE br_feedback SET grid_values = zeroblob(length(grid_values)) WHERE learned = 7")
     before = rows(url(path))
-    with pytest.raises(StoreError, match="is not what its log adds up to; nothing was deleted"):
+    with pytest.raises(StoreError, match="is not the sum of its log; nothing was deleted"):
         compacted(url(path))
     assert rows(url(path)) == before
     assert verdict(url(path)).findings

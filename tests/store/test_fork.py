@@ -34,7 +34,7 @@ if child == 0:
     os.close(close)
     os.read(closed, 1)
     append(store, a_decision(2))
-    assert [record.decided for record in store.events(others=True)] == list(range(1, 103))
+    assert [record.number for record in store.events(others=True)] == list(range(1, 103))
     os._exit(0)
 os.close(closed)
 append(store, a_decision(3))
@@ -50,7 +50,7 @@ def decided_after_fork(url: str, *words: str) -> list[int]:
     subprocess.run([sys.executable, "-W", "ignore", "-c", FORKS, url, *words], check=not words, timeout=60)
     store = SqlStore(url)
     open_router(store)
-    found = [int.from_bytes(r.body, "big") for r in store.events() if isinstance(r, DecisionRecord)]
+    found = [int.from_bytes(r.decision_key, "big") for r in store.events() if isinstance(r, DecisionRecord)]
     store.close()
     return sorted(found)
 

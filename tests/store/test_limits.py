@@ -17,7 +17,7 @@ from banditroute.testing import SPEC, a_decision, feedback_of
 LIMITS = Limits.of(SPEC)
 ONE = a_decision(1)
 FEEDBACK = feedback_of(ONE, 7)
-REPORT = ReportRecord(ONE.body, {"quality": 0.25}, None, None, False, 9)
+REPORT = ReportRecord(ONE.decision_key, {"quality": 0.25}, None, None, False, 9)
 BAD_TEXTS = ("\0", "a\ud800", "\udfffb")
 
 
@@ -36,7 +36,7 @@ def test_what_is_within() -> None:
     for value in (0, LARGEST_VALUE):
         LIMITS.check(replace(FEEDBACK, values=(value,), previous=(value,)))
     LIMITS.check(replace(FEEDBACK, values=None, previous=None))
-    LIMITS.check(replace(ONE, key="ü\n\ue000", session="\ud7ff"))
+    LIMITS.check(replace(ONE, draw_key="ü\n\ue000", session="\ud7ff"))
     Limits.of(replace(SPEC, dimension=None)).check(replace(ONE, row=row(1)))
 
 
@@ -62,8 +62,8 @@ def test_a_small_limit_leaves_room_for_the_intercept() -> None:
         (but(FEEDBACK, values=(65_537,)), r"a value of 65537 grid units, outside \[0, 65536\]"),
         (but(FEEDBACK, previous=(-1,)), "a value of -1 grid units"),
         *(
-            (but(ONE, **{name: BAD_TEXTS[0]}), f"^{name} holds NUL")
-            for name in ("key", "session", "cohort", "cause")
+            (but(ONE, **{name: BAD_TEXTS[0]}), f"^{name.removeprefix('draw_')} holds NUL")
+            for name in ("draw_key", "session", "cohort", "cause")
         ),
         *((but(FEEDBACK, source=text), "^source holds NUL or a lone surrogate") for text in BAD_TEXTS),
         *((but(REPORT, **{name: "\0"}), f"^{name} holds NUL") for name in ("served_arm", "source")),

@@ -161,7 +161,7 @@ def test_a_row_that_cannot_be_learned_is_set_aside_alone(
     assert caplog.text.count("cannot be learned, and is passed over") == 1
     for each in (router, other):
         health = each.health()
-        assert (health["pending"], health["quarantined"], health["unreadable"]) == (0, 1, 0)
+        assert (health.pending, health.quarantined, health.unreadable) == (0, 1, 0)
         assert each.digest() == digest
         each.close()
     assert choices(world) == chosen
@@ -183,8 +183,8 @@ def test_without_the_quarantine_nothing_is_learned_any_more(url: str, monkeypatc
     with suppress(BanditRouteError):
         router.flush()
     health = router.health()
-    assert health["pending"] > 0
-    assert (health["lost"] > 0) == url.startswith("sqlite")
+    assert health.pending > 0
+    assert (health.lost > 0) == url.startswith("sqlite")
     with suppress(InvalidArgumentError):
         router.close()
 
@@ -216,8 +216,8 @@ def test_a_decision_that_cannot_be_read_is_passed_over(url: str, damage: Mapping
     for step in (0, 1):
         router = lived(url, STEPS + step, STEPS + step + 1, world)
         health = router.health()
-        assert (health["pending"], health["lost"], health["decided"]) == (0, 0, STEPS + step + 1)
-        assert health["unreadable"] >= 1
+        assert (health.pending, health.lost, health.n_decisions) == (0, 0, STEPS + step + 1)
+        assert health.unreadable >= 1
         router.sync()
         digests.append(router.digest())
         with world.open(url) as other:
@@ -250,7 +250,7 @@ def test_what_was_refused_may_be_said_again(url: str) -> None:
     router.close()
     slip_in(url, {"body": unsaid, "revision": 0, "grid_values": grid(2**62)})
     with world.open(url) as router, world.open(url) as other:
-        assert router.health()["quarantined"] == 1
+        assert router.health().quarantined == 1
         before = other.digest()
         router.feedback(world.ids[int.from_bytes(unsaid, "big") - 1], quality=0.5).wait(30)
         router.sync()
@@ -289,7 +289,7 @@ def test_what_was_never_put_in_is_not_taken_out(url: str) -> None:
     assert [tuple(row) for row in rows] == [(grid(9), None), (grid(1 << 15), grid(9))]
     spoil(url, {"grid_values": grid(1, 2, 3)}, tables.feedback, body=unsaid, revision=1)
     with world.open(url) as router:
-        assert router.health()["unreadable"] == 1
+        assert router.health().unreadable == 1
         assert router.digest() == digest
 
 
@@ -304,8 +304,8 @@ def test_sums_that_are_full_refuse_what_does_not_fit(tmp_path: Path) -> None:
     store = SqlStore(f"sqlite:///{tmp_path}/routing.db")
     store.open(SPEC, ARMS, PREFERENCES, secret=SECRET, fold=full, revise=reporting)
     decisions = [a_decision(number) for number in range(1, 20)]
-    append(store, *decisions, *(feedback_of(each, each.decided) for each in decisions))
-    assert store.health()["quarantined"] == 1
+    append(store, *decisions, *(feedback_of(each, each.number) for each in decisions))
+    assert store.health().quarantined == 1
     said = [record.values for record in store.events() if isinstance(record, FeedbackRecord)]
     assert said == [(number,) if number != 7 else None for number in range(1, 20)]
     store.close()

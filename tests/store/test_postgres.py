@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import DBAPIError
 
+from banditroute.core.health import StoreHealth
 from banditroute.errors import StoreError, StoreUnavailableError
 from banditroute.store.databases.base import WriteConflict
 from banditroute.store.databases.postgres import Postgres
@@ -34,8 +35,8 @@ def store(postgres_url: str) -> Iterator[SqlStore]:
 
 
 def database(store: SqlStore) -> Postgres:
-    assert isinstance(store._database, Postgres)
-    return store._database
+    assert isinstance(store.database, Postgres)
+    return store.database
 
 
 def test_sessions_give_up_in_time(store: SqlStore) -> None:
@@ -95,8 +96,8 @@ def test_views(store: SqlStore, postgres_url: str) -> None:
 REFUSED = [
     (replace(TWO, probabilities=np.array([0.0, 1.0])), r"CheckViolation 23514, ck_br_decision_propensity"),
     (replace(TWO, created_us=2**63), r"\(NumericValueOutOfRange 22003\)"),
-    (replace(TWO, body=b"canary"), r"CheckViolation 23514, ck_br_decision_body"),
-    (replace(TWO, key="canary\0"), r"^key holds NUL or a lone surrogate, which no database is sure to keep$"),
+    (replace(TWO, decision_key=b"canary"), r"CheckViolation 23514, ck_br_decision_body"),
+    (replace(TWO, draw_key="canary\0"), r"^key holds NUL or a lone surrogate, which no database is sure to keep$"),
 ]
 
 
@@ -126,7 +127,7 @@ def test_a_server_that_is_not_there(url: str) -> None:
     shown = f"{caught.value!r} {store!r} {caught.value.__cause__!r}"
     assert "hunter2" not in shown
     assert "me:" not in shown
-    assert store.health() == {"database": "postgresql", "available": False}
+    assert store.health() == StoreHealth(database="postgresql", state="closed", available=False)
 
 
 class Failing:
@@ -216,12 +217,12 @@ def test_a_crash_of_the_server(store: SqlStore, postgres_server: Server) -> None
     try:
         error = store.append([feedback_of(TWO, 2)]).exception(30)
         assert isinstance(error, StoreUnavailableError)
-        assert not store.health()["available"]
+        assert not store.health().available
     finally:
         postgres_server.start()
     append(store, feedback_of(TWO, 2))
     assert store.end() == (2, 2)
-    assert store.health()["available"]
+    assert store.health().available
 
 
 def test_a_server_that_never_answers(

@@ -62,9 +62,9 @@ grid_values = st.none() | st.lists(int64s, max_size=4).map(tuple)
 records: st.SearchStrategy[LogRecord] = st.one_of(
     st.builds(
         DecisionRecord,
-        body=bodies,
-        decided=int64s,
-        learned=int64s,
+        decision_key=bodies,
+        number=int64s,
+        n_feedback=int64s,
         arm=texts,
         row=rows,
         arms=st.lists(texts, max_size=3).map(tuple),
@@ -77,7 +77,7 @@ records: st.SearchStrategy[LogRecord] = st.one_of(
         epoch=int64s,
         mode=texts,
         cause=texts,
-        key=st.none() | texts,
+        draw_key=st.none() | texts,
         effects=st.dictionaries(texts, json_values, max_size=3),
         created_us=int64s,
         session=st.none() | texts,
@@ -85,8 +85,8 @@ records: st.SearchStrategy[LogRecord] = st.one_of(
     ),
     st.builds(
         FeedbackRecord,
-        body=bodies,
-        learned=int64s,
+        decision_key=bodies,
+        number=int64s,
         group=texts,
         revision=int64s,
         arm=texts,
@@ -102,7 +102,7 @@ records: st.SearchStrategy[LogRecord] = st.one_of(
     ),
     st.builds(
         ReportRecord,
-        body=bodies,
+        decision_key=bodies,
         outcomes=numbers,
         served_arm=st.none() | texts,
         source=st.none() | texts,
@@ -123,7 +123,9 @@ records: st.SearchStrategy[LogRecord] = st.one_of(
     st.builds(SnapshotRecord, st.builds(Position, int64s, int64s), st.binary(max_size=40), int64s),
 )
 
-DECISION = a_decision(7, 3, key="a\x00b \ud800 ü", excluded={"small": "price"}, cause="", session="s", cohort="c")
+DECISION = a_decision(
+    7, 3, draw_key="a\x00b \ud800 ü", excluded={"small": "price"}, cause="", session="s", cohort="c"
+)
 SAMPLES: list[LogRecord] = [
     DECISION,
     replace(DECISION, mean=np.empty((2, 0)), width=np.empty((2, 0)), mode="fallback"),
@@ -153,11 +155,13 @@ def test_samples_come_back_to_the_last_bit(record: LogRecord) -> None:
 
 def test_every_field_of_every_record_is_written() -> None:
     """One that has a default would otherwise be lost without a word."""
-    written = {form.record: {*form.arrays, *form.fields} for form in _FORMS.values()}
+    written = {
+        form.record: {form.attribute(name) for name in (*form.arrays, *form.fields)} for form in _FORMS.values()
+    }
     assert written == {kind: {field.name for field in fields(kind)} for kind in get_args(LogRecord)}
 
 
-def test_what_is_in_files_today_can_be_read_for_ever() -> None:
+def test_the_bytes_in_files_today_stay_readable() -> None:
     """A change of these bytes needs another number of the form, beside the old one."""
     space = b'\x01\x06\x25\0\0\0[[],{"dimension":64,"recorded_us":9}]'
     assert decoded(space) == SpaceRecord(64, 9)

@@ -46,7 +46,7 @@ def reports(*numbers: int) -> list[LogRecord]:
 
 def number_of(record: LogRecord) -> int:
     assert isinstance(record, ReportRecord | DecisionRecord)
-    return int.from_bytes(record.body, "big")
+    return int.from_bytes(record.decision_key, "big")
 
 
 class Clock:

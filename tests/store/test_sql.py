@@ -52,8 +52,8 @@ def opened(path: Path, name: str = SPEC.name, patience: float = 5.0) -> SqlStore
 
 
 def database_of(store: SqlStore) -> Sqlite:
-    assert isinstance(store._database, Sqlite)
-    return store._database
+    assert isinstance(store.database, Sqlite)
+    return store.database
 
 
 def query(path: Path, sql: str, *values: object) -> list[Any]:
@@ -92,7 +92,7 @@ ONE, TWO, THREE = a_decision(1), a_decision(2), a_decision(3, 1)
         ([replace(THREE, width=np.ones((2, 2)))], r"a mean of shape \(2, 3\) and a width of shape \(2, 2\)"),
         ([replace(THREE, preferences={"quality": float("nan")})], r"cannot be stored: Out of range float"),
         ([replace(THREE, created_us=2**63)], r"OverflowError"),
-        ([replace(THREE, body=b"short")], r"CHECK constraint failed: ck_br_decision_body"),
+        ([replace(THREE, decision_key=b"short")], r"CHECK constraint failed: ck_br_decision_body"),
         ([replace(THREE, row=np.ones(5, np.int32))], r"5 features with its intercept, this router has 4"),
         ([SpaceRecord(4, 1)], r"dimension 4 contradicts the stored one"),
     ],
@@ -173,7 +173,7 @@ def test_rotten_sums_are_made_anew(
     store = opened(path)
     append(store, feedback_of(ONE, 3, "response"), feedback_of(TWO, 4, revision=1, previous=(2,)))
     assert sums(path) == folded(store)
-    assert store.health()["rebuilt_sums"] == 1
+    assert store.health().rebuilt_sums == 1
     assert "were broken; they are made anew from the log" in caplog.text
     store.close()
 
@@ -219,7 +219,7 @@ def test_no_directory(tmp_path: Path) -> None:
 
 def test_secrets_are_not_shown(store: SqlStore) -> None:
     append(store, ONE)
-    decision = replace(TWO, key="canary-key", preferences={"canary": 1.0})
+    decision = replace(TWO, draw_key="canary-key", preferences={"canary": 1.0})
     decision = replace(decision, probabilities=np.array([1.0, 0.0]))
     error = store.append([decision, feedback_of(decision, 1, source="canary-source")]).exception(30)
     shown = f"{store!r} {error!r} {vars(error) if error else None}"
@@ -294,11 +294,14 @@ def test_more_than_fits_into_a_fold_is_folded_at_once(store: SqlStore, monkeypat
 
 
 def test_what_is_erased_is_nowhere_in_the_tables(store: SqlStore, path: Path) -> None:
-    mine, other = a_decision(1, key="mine", session="s", cohort="c"), a_decision(2, key="theirs", session="s")
+    mine, other = (
+        a_decision(1, draw_key="mine", session="s", cohort="c"),
+        a_decision(2, draw_key="theirs", session="s"),
+    )
     append(store, mine, other, feedback_of(mine, 1, values=(5,)), feedback_of(other, 2, values=(6,)))
     append(store, feedback_of(mine, 3, revision=1, values=None, previous=(5,)))
     append(store, SnapshotRecord(store.end(), b"blob", 0))
-    store.erase([mine.body])
+    store.erase([mine.decision_key])
     zeros, kept = bytes(8), (6).to_bytes(8, "little")
     assert query(
         path,
@@ -330,7 +333,7 @@ def test_what_a_new_router_begins_with(tmp_path: Path) -> None:
     assert [open_router(store).revision for store in stores] == [0, 0]
     for store in stores:
         append(store, a_decision(1))
-        assert store.health()["lag_s"] == 0.0
+        assert store.health().lag_s == 0.0
     append(stores[0], SpaceRecord(3, 9), replace(PREFERENCES, recorded_us=5))
     changed = stores[0].changed(0)
     assert changed is not None

@@ -10,6 +10,7 @@ from banditroute.cli import main
 from banditroute.router.log_check import fold_of
 from banditroute.store.maintenance.upgrade import upgrade
 from banditroute.store.maintenance.verify import verify
+from banditroute.testing import log_of
 from simulations.reliability import fixture
 from simulations.reliability.world import START, Clock, World, a_router, bodies, url
 
@@ -34,7 +35,7 @@ def test_a_stored_database_goes_on(stored: Path, tmp_path: Path) -> None:
     world = World(clock=Clock(START + lived))
     with a_router(url(copy), preferences=None, clock=world.clock, ids=bodies(lived + 1)) as router:
         assert router.digest() == expected["digest"]
-        world.ids = [router._ids.issue(number.to_bytes(16, "big")) for number in range(1, lived + 1)]
+        world.ids = [log_of(router).ids.issue(number.to_bytes(16, "big")) for number in range(1, lived + 1)]
         for number in range(lived, lived + 10):
             world.step(router, number)
         digest = router.digest()

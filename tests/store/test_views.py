@@ -56,14 +56,14 @@ def test_routers(url: str, tmp_path: Path) -> None:
 
 def test_find_decision(url: str, tmp_path: Path) -> None:
     decision = a_decision(2, 1, arm="large")
-    found = views.find_decision(url, "support", decision.body)
+    found = views.find_decision(url, "support", decision.decision_key)
     assert plain(found) == plain((decision, (feedback_of(a_decision(2), 2),)))
     assert views.find_decision(url, "support", b"?" * 16) is None
-    assert views.find_decision(url, "idle", decision.body, tenant="acme") is None
+    assert views.find_decision(url, "idle", decision.decision_key, tenant="acme") is None
     assert len(list(tmp_path.iterdir())) == 1, "looking left files behind"
     assert views.secret_of(url, "support") == SECRET
     with pytest.raises(InvalidArgumentError, match=r"no router 'idle' in this database"):
-        views.find_decision(url, "idle", decision.body)
+        views.find_decision(url, "idle", decision.decision_key)
 
 
 def test_looking_while_it_is_written(url: str) -> None:

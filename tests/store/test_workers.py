@@ -26,13 +26,13 @@ def wrong(store: SqlStore) -> set[str]:
     store.flush()
     feedback = [record for record in store.events() if isinstance(record, FeedbackRecord)]
     found = set()
-    with store._database.read("looking") as connection:
+    with store.database.read("looking") as connection:
         names = arm_ids(connection, 1).names
         state = tables.state.c
         rows = connection.execute(select(state.arm_id, state.objective_group, state.epoch, state.blob)).all()
         fold = tables.fold.c
         folds = connection.execute(select(fold.first_seq, fold.last_seq).order_by(fold.fold_no)).all()
-    if [record.learned for record in feedback] != list(range(1, len(feedback) + 1)):
+    if [record.number for record in feedback] != list(range(1, len(feedback) + 1)):
         found.add("the journal has gaps")
     if {StateKey(names[row[0]], row[1], row[2]): row[3] for row in rows} != summing({}, feedback):
         found.add("the sums are not those of the log")
@@ -58,7 +58,7 @@ class Watermark:
     def look(self, store: SqlStore) -> None:
         feedback = tables.feedback.c
         query = select(feedback.feedback_id, feedback.body).where(feedback.feedback_id > self.last)
-        with store._database.read("looking") as connection:
+        with store.database.read("looking") as connection:
             for number, body in connection.execute(query.order_by(feedback.feedback_id)):
                 self.last = number
                 self.seen.append(body)
@@ -77,7 +77,7 @@ class Committer:
             self.appended.set()
             assert self.go.wait(PATIENCE)
 
-        self.thread = threading.Thread(target=store._database.write, args=("appending", work))
+        self.thread = threading.Thread(target=store.database.write, args=("appending", work))
         self.thread.start()
         assert self.appended.wait(PATIENCE)
 
@@ -101,7 +101,7 @@ def test_rows_that_are_committed_out_of_order_are_all_learned(postgres_url: str)
     watermark.look(quick)
     assert quick.end() == (2, 2)
     assert wrong(quick) == set()
-    assert watermark.seen == [TWO.body], "the mistake should lose the feedback on decision 1"
+    assert watermark.seen == [TWO.decision_key], "the mistake should lose the feedback on decision 1"
     for store in (slow, quick):
         store.close()
 
@@ -118,7 +118,7 @@ def folding_at_once(url: str) -> set[str]:
     errors: list[BaseException] = []
 
     def held(connection: Connection) -> None:
-        assert stores[0]._database.lock_journal(connection, first._journal, wait=False)
+        assert stores[0].database.lock_journal(connection, first._journal, wait=False)
         first._folder.fold(connection)
         folded.set()
         assert go.wait(PATIENCE)
@@ -129,7 +129,7 @@ def folding_at_once(url: str) -> set[str]:
         except Exception as error:  # noqa: BLE001  (it may well find that something is there already)
             errors.append(error)
 
-    holder = threading.Thread(target=stores[0]._database.write, args=("folding", held))
+    holder = threading.Thread(target=stores[0].database.write, args=("folding", held))
     other = threading.Thread(target=fold_too)
     holder.start()
     assert folded.wait(PATIENCE)
@@ -141,7 +141,7 @@ def folding_at_once(url: str) -> set[str]:
         thread.join(PATIENCE)
     found = wrong_without_flush(stores[0])
     for store in stores:
-        store._database.dispose()
+        store.database.dispose()
     return found | {"an error"} if errors else found
 
 
@@ -161,7 +161,7 @@ def _until(condition: Callable[[], bool], thread: threading.Thread) -> None:
 
 def _somebody_waits(store: SqlStore) -> bool:
     query = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-    with store._database.read("looking") as connection:
+    with store.database.read("looking") as connection:
         return bool(connection.scalar(query))
 
 
@@ -215,7 +215,7 @@ def test_a_dead_workers_rows_are_folded(url: str) -> None:
     dead = SqlStore(url)
     open_router(dead)
     log_of(dead)([ONE, feedback_of(ONE, 1)])
-    dead._database.dispose()
+    dead.database.dispose()
     heir = SqlStore(url)
     assert open_router(heir).end == (1, 1)
     assert wrong(heir) == set()

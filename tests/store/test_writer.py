@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import pytest
 
 from banditroute.core.log import LogRecord, SpaceRecord
+from banditroute.core.runtime.periodic import GuardedCall
 from banditroute.errors import FeedbackConflictError, StoreError, StoreUnavailableError
 from banditroute.store.semantics.results import WriteResult, WriteResults
-from banditroute.store.sql.ticking import Tick
 from banditroute.store.sql.writer import GROUP_RECORDS, Writer
 
 PATIENCE = 30
@@ -145,7 +145,7 @@ class Ticks:
 
 def test_it_ticks_in_its_thread_though_nobody_appends() -> None:
     ticks = Ticks(3)
-    writer = Writer(Commits(), Tick("the tick", ticks), pause=lambda: 0.001)
+    writer = Writer(Commits(), GuardedCall("the tick", ticks), pause=lambda: 0.001)
     assert ticks.enough.wait(PATIENCE)
     assert ticks.threads == {writer.thread}
     writer.close()
@@ -158,7 +158,7 @@ def test_it_ticks_between_groups_though_the_queue_is_not_empty() -> None:
     ticks = Ticks(3)
     commits = Commits()
     commits.gate.clear()
-    writer = Writer(commits, Tick("the tick", ticks), pause=lambda: 0.0)
+    writer = Writer(commits, GuardedCall("the tick", ticks), pause=lambda: 0.0)
     futures = [writer.append(space(number)) for number in range(3 * GROUP_RECORDS + 1)]
     before, after = ticks.count, list[int]()
     futures[-1].add_done_callback(lambda _: after.append(ticks.count))

@@ -167,7 +167,7 @@ class Budget:
         self._rows.append(record.row)
         self._times_us.append(record.created_us)
         charge = Charge(record.arm, self._factors.get(record.arm, 1.0), amounts, counted)
-        self._account.charge(record.body, charge, elapsed_s=elapsed_s)
+        self._account.charge(record.decision_key, charge, elapsed_s=elapsed_s)
         if counted:
             self._update_overspend(record, costs)
             self._wait -= 1
@@ -181,9 +181,9 @@ class Budget:
         if record.values is None:
             return
         amounts = {j: record.outcomes[name] for j, name in enumerate(self.resources) if name in record.outcomes}
-        charge = self._account.find(record.body)
+        charge = self._account.find(record.decision_key)
         if charge is not None and amounts:
-            self._account.bill(record.body, amounts)
+            self._account.bill(record.decision_key, amounts)
         if record.revision:
             return
         for j, amount in amounts.items():

@@ -126,7 +126,7 @@ class Drift:
         for objective in outlook.names:
             del self._streams[record.arm, objective]
         for alarm in alarms:
-            alarm |= {"learned": record.learned, "received_us": record.received_us}
+            alarm |= {"learned": record.number, "received_us": record.received_us}
         self._alarms = [*self._alarms, *alarms][-KEPT_ALARMS:]
         self._count += len(alarms)
         if self.watch_share and self.watch_requests:

@@ -78,4 +78,4 @@ class Holdout(ABTest):
     def _unit(self, request: Request) -> str | None:
         if self.by == "request":
             return None
-        return request.session if request.session is not None else request.key
+        return request.session if request.session is not None else request.draw_key

@@ -63,7 +63,7 @@ class LiftMeasure:
             return
         lo, hi = self.bounds
         value = min(max(record.outcomes[self.objective], lo), hi)
-        note = self._memory.get(record.body)
+        note = self._memory.get(record.decision_key)
         if note is None:
             guess = self._outcomes.mean if self._outcomes.count else (lo + hi) / 2
             self._terms.add(weight * (value - guess))
@@ -72,7 +72,7 @@ class LiftMeasure:
             _, guess, previous = note
             self._terms.amend(weight * (previous - guess), weight * (value - guess))
             self._outcomes.amend(previous, value)
-        self._memory.put(record.body, (weight, guess, value))
+        self._memory.put(record.decision_key, (weight, guess, value))
 
     def state(self) -> Mapping[str, Any]:
         """All sums."""

@@ -101,11 +101,11 @@ class ABTest(ABC):
         facts = record.effects.get(self.name, {})
         if "policy" in facts:
             weight = self._weight(record, facts)
-            self._weights.put(record.body, (float(np.clip(weight, -self._largest, self._largest)),))
+            self._weights.put(record.decision_key, (float(np.clip(weight, -self._largest, self._largest)),))
 
     def learned(self, record: FeedbackRecord) -> None:
         """Count the outcome for every measure of it."""
-        note = self._weights.get(record.body)
+        note = self._weights.get(record.decision_key)
         if note is not None:
             for measure in self._measures.values():
                 measure.learn(record, note[0])

@@ -56,14 +56,14 @@ class PerCohort:
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
         """Shown to the controller of its cohort."""
         cohort = self._known(record.cohort)
-        self._memory.put(record.body, (cohort,))
+        self._memory.put(record.decision_key, (cohort,))
         if cohort not in self._of:
             self._of[cohort] = self._make()
         self._of[cohort].decided(record, predict)
 
     def learned(self, record: FeedbackRecord) -> None:
         """Shown to the controller of its decision's cohort."""
-        note = self._memory.get(record.body)
+        note = self._memory.get(record.decision_key)
         if note is not None:
             self._of[note[0]].learned(record)
 

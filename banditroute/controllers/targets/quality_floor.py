@@ -108,7 +108,7 @@ class QualityFloor:
         sums.column, sums.bounds = facts["column"], facts["bounds"]
         low, guess, _ = facts["believed"][record.arm]
         is_baseline = record.arm == self.baseline
-        savings.take(record.body, record.arm, record.row, is_baseline=is_baseline, low=low, guess=guess)
+        savings.take(record.decision_key, record.arm, record.row, is_baseline=is_baseline, low=low, guess=guess)
         if not is_baseline:
             sums.forgone += facts["believed"][self.baseline][2]
         if sums.served_by_others and sums.requests % LOOK_AGAIN == 0:
@@ -118,7 +118,7 @@ class QualityFloor:
         """Count what was reported."""
         if self.objective in record.outcomes or record.values is None:
             value = record.outcomes.get(self.objective)
-            self._savings.report(record.body, record.arm, record.group, value)
+            self._savings.report(record.decision_key, record.arm, record.group, value)
 
     def state(self) -> Mapping[str, Any]:
         """The savings."""

@@ -92,12 +92,12 @@ class Target(ABC):
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
         """Take the request for what was expected of it; after a fallback, for what it was allowed."""
         expected = record.effects.get(self.name, {}).get("expected", {}).get(record.arm, self.allowed)
-        self._memory.put(record.body, (expected,))
+        self._memory.put(record.decision_key, (expected,))
         self._queue.take(expected - self.allowed)
 
     def learned(self, record: FeedbackRecord) -> None:
         """Put what happened in the place of what was expected; an outcome taken back is allowed for again."""
-        note = self._memory.get(record.body)
+        note = self._memory.get(record.decision_key)
         if note is None:
             return
         if self.objective in record.outcomes:
@@ -106,7 +106,7 @@ class Target(ABC):
             now = (self.allowed,)
         else:
             return
-        self._memory.put(record.body, now)
+        self._memory.put(record.decision_key, now)
         self._queue.take(now[0] - note[0])
 
     def state(self) -> Mapping[str, Any]:

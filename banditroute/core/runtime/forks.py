@@ -1,9 +1,7 @@
 """What holds threads, locks or connections when its process is copied by ``os.fork``."""
 
 import os
-import threading
 import weakref
-from collections.abc import Callable
 from typing import Protocol
 
 
@@ -19,34 +17,7 @@ class Forks(Protocol):
         ...
 
 
-class ForkLock:
-    """Holds a lock while the process forks, and does something in the child afterwards.
-
-    Threads are not copied into a child, so what they held would be held there for ever, and what they were
-    changing would stay half changed.
-
-    Args:
-        lock: Of what must stand still; reentrant.
-        in_child: A method, to be called in the child; it is not kept alive by this.
-    """
-
-    def __init__(self, lock: threading.RLock, in_child: Callable[[], None]) -> None:
-        self._lock = lock
-        self._in_child = weakref.WeakMethod(in_child)
-
-    def before_fork(self) -> None:
-        """Wait until nothing is being changed."""
-        self._lock.acquire()
-
-    def after_fork(self, *, in_child: bool) -> None:
-        """Let changes go on."""
-        self._lock.release()
-        method = self._in_child() if in_child else None
-        if method is not None:
-            method()
-
-
-def watch(thing: Forks) -> None:
+def register(thing: Forks) -> None:
     """Tell ``thing`` of every fork, as long as it lives; those that are watched first are asked first.
 
     So a store is watched before the router that opened it: its writer may wait for the router's lock, which must

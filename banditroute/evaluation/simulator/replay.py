@@ -1,45 +1,26 @@
-"""A recorded workload, routed again by the real Router under an injected clock."""
+"""A recorded workload, routed again by the engine of the live router under an injected clock."""
 
-import math
-import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
-from banditroute.core.arms import Arm
-from banditroute.core.arrays import FloatArray, IntArray
 from banditroute.core.objectives import Objective, Objectives, Preferences
 from banditroute.errors import InvalidArgumentError, UnknownArmError, WorkloadError
 from banditroute.evaluation.report.comparison import Comparison
 from banditroute.evaluation.simulator.candidate import Candidate
-from banditroute.evaluation.simulator.delays import IMMEDIATE, Delay
+from banditroute.evaluation.simulator.delays import Delay
+from banditroute.evaluation.simulator.run import Run, Task
 from banditroute.evaluation.workload.objectives import infer_objectives
-from banditroute.evaluation.workload.workload import Workload, shuffled_rows
+from banditroute.evaluation.workload.workload import Workload
 from banditroute.policies import Fixed, Policy
-from banditroute.router import Router
 
 Order: TypeAlias = Literal["shuffled", "recorded"]
 StoreSource: TypeAlias = Callable[[str, int], str]
 """(name of the policy, seed) → store URL."""
 
-_START_S = 1_700_000_000.0
 _MAX_SEED = 2**63 - 1
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Run:
-    """What one policy chose for one seed.
-
-    Attributes:
-        arm: Position of the chosen arm, shape (requests,).
-        propensity: With which probability, shape (requests,).
-    """
-
-    arm: IntArray
-    propensity: FloatArray
 
 
 def replay(
@@ -72,7 +53,7 @@ def replay(
         order: ``"shuffled"`` by the seed, or ``"recorded"``.
         delays: Objective group → delay; a group that is not named arrives before the next request.
         interval_s: Time between two requests [s].
-        store: Where each run keeps its log; by default in memory.
+        store: Where each run keeps its log; by default there is none.
         executor: Runs (policy, seed) pairs side by side; by default they run here, one after the other. One of
             processes needs candidates and delays that pickle.
         progress: Called with (runs done, runs in all).
@@ -87,7 +68,7 @@ def replay(
     candidates = {name: Candidate.of(given) for name, given in policies.items()}
     _check(workload, candidates, chosen, order, delays or {}, interval_s)
     numbers = _seeds(seeds)
-    task = _Task(workload, tuple(chosen), dict(preferences), order, dict(delays or {}), interval_s)
+    task = Task(workload, tuple(chosen), dict(preferences), order == "shuffled", dict(delays or {}), interval_s)
     jobs = [
         (name, seed, candidate, None if store is None else store(name, seed))
         for name, candidate in candidates.items()
@@ -113,9 +94,7 @@ def replay(
 _Job: TypeAlias = tuple[str, int, Candidate, str | None]
 
 
-def _results(
-    task: "_Task", jobs: Sequence[_Job], executor: Executor | None
-) -> Iterator[tuple[tuple[str, int], Run]]:
+def _results(task: Task, jobs: Sequence[_Job], executor: Executor | None) -> Iterator[tuple[tuple[str, int], Run]]:
     if executor is None:
         for name, seed, candidate, url in jobs:
             yield (name, seed), task.run(candidate, seed, url)
@@ -129,141 +108,6 @@ def _results(
     finally:
         for future in pending:
             future.cancel()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Task:
-    """All that the runs of one replay have in common; it pickles."""
-
-    workload: Workload
-    objectives: tuple[Objective, ...]
-    preferences: Preferences
-    order: Order
-    delays: Mapping[str, Delay]
-    interval_s: float
-
-    def rows(self, seed: int) -> IntArray:
-        """Rows of the workload in the order in which this seed sees them."""
-        count = len(self.workload)
-        return np.arange(count) if self.order == "recorded" else shuffled_rows(count, seed)
-
-    def run(self, candidate: Candidate, seed: int, url: str | None) -> Run:
-        """Route every request once."""
-        rows = self.rows(seed)
-        count = len(rows)
-        clock = _Clock()
-        times = _START_S + self.interval_s * np.arange(count + 1.0)
-        order, groups, mailbox = rows.tolist(), self._groups(), self._feedback_schedule(times[:count], seed)
-        contexts = self.workload.features[rows]
-        position = {arm: i for i, arm in enumerate(self.workload.arms)}
-        arm, propensity = np.empty(count, dtype=np.int64), np.empty(count)
-        with Router(
-            "replay",
-            arms=[Arm(name) for name in self.workload.arms],
-            objectives=self.objectives,
-            policy=candidate.policy,
-            controllers=candidate.controllers(),
-            preferences=self.preferences,
-            store=url,
-            features=self.workload.dimension,
-            x_max=_power_of_two(self.workload.features),
-            seed=seed,
-            clock=clock,
-            ids=_Bodies(seed),
-        ) as router:
-            ids: list[str] = []
-            places: list[int] = []
-            for step, now in enumerate(times.tolist()):
-                clock.now = now
-                for request, outcomes in _arrivals(mailbox[step], groups, order, places):
-                    router.feedback(ids[request], **outcomes)
-                if step < count:
-                    decision = router.route(contexts[step])
-                    place = position[decision.arm]
-                    ids.append(decision.id)
-                    places.append(place)
-                    arm[step] = place
-                    propensity[step] = decision.propensity
-        return Run(arm, propensity)
-
-    def _feedback_schedule(self, times: FloatArray, seed: int) -> "_Mailbox":
-        """What arrives at each step; the one after the last request comes last."""
-        count = len(times)
-        groups = Objectives(self.objectives).groups
-        # One stream of chance a group, so that the delay of one does not move the chance of another.
-        arrivals = [
-            self.delays.get(group, IMMEDIATE).arrivals(times, np.random.default_rng((seed, i)))
-            for i, group in enumerate(groups)
-        ]
-        mailbox: _Mailbox = [[] for _ in range(count + 2)]
-        for request, steps in enumerate(zip(*(arrival.tolist() for arrival in arrivals), strict=True)):
-            for group, step in enumerate(steps):
-                mailbox[min(step, count + 1)].append((request, group))
-        return mailbox[: count + 1]
-
-    def _groups(self) -> "_Groups":
-        """Objectives and cells of each group; a cell is NaN where one of its group was not recorded."""
-        groups: _Groups = []
-        for places in Objectives(self.objectives).groups.values():
-            names = [self.objectives[i].name for i in places]
-            unknown = np.any([np.isnan(self.workload.outcomes[name]) for name in names], axis=0)
-            cells = [np.where(unknown, np.nan, self.workload.outcomes[name]).tolist() for name in names]
-            groups.append(list(zip(names, cells, strict=True)))
-        return groups
-
-
-_Mailbox: TypeAlias = list[list[tuple[int, int]]]
-"""Step → (request, group), by request."""
-
-_Groups: TypeAlias = list[list[tuple[str, list[list[float]]]]]
-"""Group → (objective, row → arm → outcome)."""
-
-
-def _arrivals(
-    arriving: Sequence[tuple[int, int]], groups: _Groups, order: Sequence[int], places: Sequence[int]
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(request, outcomes) of what arrives together; groups of one request share a letter."""
-    outcomes: dict[str, Any] = {}
-    last = -1
-    for request, group in arriving:
-        if request != last:
-            if outcomes:
-                yield last, outcomes
-            outcomes, last = {}, request
-        row, place = order[request], places[request]
-        for name, cells in groups[group]:
-            value = cells[row][place]
-            if not math.isnan(value):
-                outcomes[name] = value
-    if outcomes:
-        yield last, outcomes
-
-
-@dataclass(slots=True)
-class _Clock:
-    """The time that the replay says it is."""
-
-    now: float = _START_S
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@dataclass(slots=True)
-class _Bodies:
-    """Id bodies of one run: the seed and a counter, so that every policy meets the same draws."""
-
-    seed: int
-    issued: int = field(default=0)
-
-    def __call__(self) -> bytes:
-        self.issued += 1
-        return struct.pack(">qQ", self.seed, self.issued)
-
-
-def _power_of_two(features: FloatArray) -> float:
-    """The smallest power of two, at least 1, that no feature exceeds."""
-    return float(2.0 ** np.ceil(np.log2(max(1.0, np.abs(features).max()))))
 
 
 def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from banditroute.core.arrays import FEATURE_UNIT, OUTCOME_UNIT, FloatArray, IntArray, RowArray
+from banditroute.core.arrays import OUTCOME_UNIT, FloatArray, IntArray, RowArray
 from banditroute.learning.posterior.ridge import RidgePosterior
 from banditroute.learning.sums.exact import CROSS_UNIT, SQUARE_UNIT, ExactSums
 
@@ -57,10 +57,8 @@ class GroupPosterior:
         # Rows of which only their arm's posterior knows, and for how many of them the rest waits.
         self._pending: list[tuple[int, RowArray, tuple[int, ...]]] = []
         self._due = 1
-        # The row that is being learned and its values, in one array, so that one product scales both.
-        self._units = np.repeat([FEATURE_UNIT, OUTCOME_UNIT], [dimension, len(positions)])
-        self._learning = np.empty(dimension + len(positions))
-        self._x, self._y = self._learning[:dimension], self._learning[dimension:]
+        # The values that are being learned: setting a few numbers is quicker than making an array of them.
+        self._y = np.empty(len(positions))
         self._common = self._common_model()
         self.noise = self._noise()
 
@@ -84,11 +82,11 @@ class GroupPosterior:
         means, leverages = self.posterior.predict(x)
         return means[arm], self.noise[0] * np.sqrt(1.0 + leverages[arm])
 
-    def observe(self, arm: int, row: RowArray, values: tuple[int, ...]) -> None:
-        """Learn one row and its values, both on the grid."""
-        self._x[...], self._y[...] = row, values
-        self._learning *= self._units
-        self.posterior.observe(arm, self._x, self._y)
+    def observe(self, arm: int, x: FloatArray, row: RowArray, values: tuple[int, ...]) -> None:
+        """Learn one row and its values, both on the grid; ``x`` is the row as features."""
+        for i, value in enumerate(values):
+            self._y[i] = value * OUTCOME_UNIT
+        self.posterior.observe(arm, x, self._y)
         self._rows[arm] += 1
         self._pending.append((arm, row, values))
         if len(self._pending) == self._due:
@@ -147,7 +145,7 @@ class GroupPosterior:
     def _learn_from_all(self) -> None:
         self._settle()
         self._common = self._common_model()
-        self.posterior.reprior(np.stack([self._prior(arm) for arm in range(len(self._rows))]))
+        self.posterior.reprior(self._priors())
         self.noise = self._noise()
 
     def _common_model(self) -> FloatArray:
@@ -163,6 +161,9 @@ class GroupPosterior:
         G.flat[:: len(G) + 1] += self._ridge
         model: FloatArray = centre + np.linalg.solve(G, unexplained.T).T
         return model
+
+    def _priors(self) -> FloatArray:
+        return np.stack([self._prior(arm) for arm in range(len(self._rows))])
 
     def _prior(self, arm: int) -> FloatArray:
         declared = self._declared[arm]
@@ -180,13 +181,14 @@ class GroupPosterior:
 
         An arm's ridge cost about its prior mean M is Σ y² + λ|M|² − (B + λM)·Θ, objective by objective.
         """
+        seen = [arm for arm, rows in enumerate(self._rows) if rows]
         costs = np.zeros((1, len(self.positions)))
-        for arm, rows in enumerate(self._rows):
-            if rows:
-                M = self._prior(arm)
-                B = self._cross[arm] * CROSS_UNIT
-                explained = (B + self._ridge * M) * self.posterior.coefficients(arm)
-                cost = self._squares[arm] * SQUARE_UNIT + self._ridge * (M * M).sum(axis=1) - explained.sum(axis=1)
-                costs += np.maximum(cost, 0.0)
+        if seen:
+            M, Theta = self._priors()[seen], self.posterior.all_coefficients()[seen]
+            B = self._cross[seen] * CROSS_UNIT
+            explained = ((B + self._ridge * M) * Theta).sum(axis=2)
+            squares = self._squares[seen] * SQUARE_UNIT + self._ridge * (M * M).sum(axis=2)
+            # A running sum adds in the order of the arms; a plain one may not, and would give other bits.
+            costs += np.maximum(squares - explained, 0.0).cumsum(axis=0)[-1]
         noise: FloatArray = np.sqrt((PRIOR_ROWS * PRIOR_NOISE**2 + costs) / (PRIOR_ROWS + sum(self._rows)))
         return noise

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from banditroute.core.arrays import FloatArray, RowArray, from_feature_row
-from banditroute.core.log import StateKey
 from banditroute.core.objectives import Objectives
 from banditroute.core.prediction import LazyPrediction, Prediction
 from banditroute.errors import InvalidArgumentError, SnapshotCorruptError
+from banditroute.learning.base import EPOCH_REQUESTS, ArmStart, Example
 from banditroute.learning.posterior.group import GroupPosterior
 from banditroute.learning.sums.exact import ExactSums
 from banditroute.learning.sums.table import SumsTable
@@ -30,10 +30,22 @@ class OutcomeModel:
     Attributes:
         table: The exact sums.
         fading: With which weights they are read.
-        learned: How many feedbacks were counted, those that nothing was learned from too.
+        epoch_requests: How many decisions share an epoch.
+        n_feedback: How many feedbacks were counted, those of which nothing was learned included.
     """
 
-    def __init__(self, objectives: Objectives, features: int, *, intercept: bool, ridge: float) -> None:
+    is_additive = True
+
+    def __init__(
+        self,
+        objectives: Objectives,
+        features: int,
+        *,
+        intercept: bool,
+        ridge: float,
+        epoch_requests: int | None = None,
+    ) -> None:
+        self.epoch_requests = EPOCH_REQUESTS if epoch_requests is None else epoch_requests
         self._dimension = features + intercept
         self._sizes = {group: len(positions) for group, positions in objectives.groups.items()}
         self._groups = {
@@ -45,25 +57,30 @@ class OutcomeModel:
         self._first = next(iter(self._groups.values()))
         # A group of all objectives has nothing to be put together.
         self._is_whole = len(self._groups) == 1
+        self._last_row: RowArray | None = None
+        self._last_x: FloatArray = np.zeros(0)
         self._arms: dict[str, int] = {}
+        self._noises: list[FloatArray | None] = [None] * len(self._groups)
+        self._noise_matrix = np.zeros((len(self._groups), self._objectives))
         self._epoch = 0
         self._refresh_deferred_until = 0
         self.table = SumsTable(self._dimension, self._sizes)
         self.fading = EvidenceWeights()
-        self.learned = 0
+        self.n_feedback = 0
 
-    def add_arm(self, name: str, prior: Mapping[int, float]) -> None:
-        """Add an arm that nothing was learned of; ``prior`` is position of the objective → scaled mean."""
+    def add_arm(self, name: str, start: ArmStart) -> None:
+        """Add an arm of which nothing was learned."""
         self._arms[name] = len(self._arms)
         for group in self._groups.values():
-            group.add_arm(prior)
+            group.add_arm(start.prior)
 
-    def predict(self, x: FloatArray) -> Prediction:
-        """Scaled mean and one standard width σ̂·‖x‖_{V⁻¹} of every arm and objective, for x of shape (d,).
+    def predict(self, row: RowArray) -> Prediction:
+        """Scaled mean and one standard width σ̂·‖x‖_{V⁻¹} of every arm and objective, for one context.
 
         Valid until the next row is learned; where there are many arms and features, its widths are worked out
         only as far as they are asked for.
         """
+        x = self._features(row)
         if self._first.posterior.is_lazy:
             return self._predict_lazily(x)
         if self._is_whole:
@@ -74,6 +91,12 @@ class OutcomeModel:
         for g, group in enumerate(self._groups.values()):
             mean[:, group.columns], roots[:, g] = group.posterior.predict(x)
         return Prediction(mean, np.sqrt(roots, out=roots), self._noise_by_group())
+
+    def _features(self, row: RowArray) -> FloatArray:
+        """The row as features. Often it is learned, in every group, right after it was decided on."""
+        if row is not self._last_row:
+            self._last_row, self._last_x = row, from_feature_row(row)
+        return self._last_x
 
     def _predict_lazily(self, x: FloatArray) -> Prediction:
         mean = np.empty((len(self._arms), self._objectives))
@@ -95,13 +118,18 @@ class OutcomeModel:
         """σ̂ of each objective in the row of its group, 0 in the others; shape (groups, objectives)."""
         if self._is_whole:
             return self._first.noise
-        noise = np.zeros((len(self._groups), self._objectives))
-        for g, group in enumerate(self._groups.values()):
-            noise[g, group.columns] = group.noise
-        return noise
+        current: list[FloatArray | None] = [group.noise for group in self._groups.values()]
+        # Groups replace their noise and never write into it, so the same arrays are the same numbers.
+        if any(new is not old for new, old in zip(current, self._noises, strict=True)):
+            self._noises = current
+            self._noise_matrix = np.zeros((len(current), self._objectives))
+            for g, group in enumerate(self._groups.values()):
+                self._noise_matrix[g, group.columns] = group.noise
+        return self._noise_matrix
 
-    def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """The same for each row of X, shape (requests, d), exactly: both of shape (requests, arms, objectives)."""
+    def predict_many(self, rows: RowArray) -> tuple[FloatArray, FloatArray]:
+        """The same for each row, exactly: mean and width, both of shape (requests, arms, objectives)."""
+        X = from_feature_row(rows)
         if self._is_whole:
             return self._first.predict_many(X)
         shape = (len(X), len(self._arms), self._objectives)
@@ -110,22 +138,24 @@ class OutcomeModel:
             mean[..., group.columns], width[..., group.columns] = group.predict_many(X)
         return mean, width
 
-    def learn(
-        self, key: StateKey, row: RowArray, values: tuple[int, ...] | None, previous: tuple[int, ...] | None
-    ) -> None:
+    def expect(self, decision_key: bytes, arm: str, row: RowArray) -> None:
+        """Nothing: a pending outcome does not change this model."""
+
+    def learn(self, example: Example) -> None:
         """Learn a row; or amend it, where there are previous values; or take it out, where there are no new ones.
 
         Raises:
             UnknownArmError: for an arm that was never added.
         """
+        key, row, values, previous = example.key, example.row, example.values, example.previous
         group, arm = self._groups[key.group], self._arms[key.arm]
         if previous is None:
             assert values is not None
             self.table.add(key, row, values)
             if self.fading.halvings(key):
                 self._rebuild(key.arm, key.group)
-            elif self.learned >= self._refresh_deferred_until:
-                group.observe(arm, row, values)
+            elif self.n_feedback >= self._refresh_deferred_until:
+                group.observe(arm, self._features(row), row, values)
         else:
             if values is None:
                 self.table.subtract(key, row, previous)
@@ -134,32 +164,31 @@ class OutcomeModel:
             self._rebuild(key.arm, key.group)
         if key.epoch > self._epoch:
             self._epoch = key.epoch
-            self.table.merge_epochs(
-                before=key.epoch - LIVE_EPOCHS + 1, into=self.fading.first_epoch_with_same_weight
-            )
+            oldest = key.epoch - LIVE_EPOCHS + 1
+            self.table.merge_epochs(before=oldest, into=self.fading.first_epoch_with_same_weight)
         self.advance()
 
     def advance(self) -> None:
         """Count a feedback, also one that nothing is learned from: refreshes lie at places of the log."""
-        self.learned += 1
-        if not self.learned % REFRESH_EVERY and self.learned >= self._refresh_deferred_until:
+        self.n_feedback += 1
+        if not self.n_feedback % REFRESH_EVERY and self.n_feedback >= self._refresh_deferred_until:
             self._refresh()
 
-    def defer_refresh_until(self, learned: int) -> None:
+    def defer_refresh_until(self, n_feedback: int) -> None:
         """Learn into the sums alone up to the last refresh before so many feedbacks; 0 ends that at once.
 
         For a replay in which nobody reads anything before it: a refresh needs nothing but the sums.
         """
-        rested = self.learned < self._refresh_deferred_until
-        self._refresh_deferred_until = learned - learned % REFRESH_EVERY
-        if rested and self.learned >= self._refresh_deferred_until:
+        rested = self.n_feedback < self._refresh_deferred_until
+        self._refresh_deferred_until = n_feedback - n_feedback % REFRESH_EVERY
+        if rested and self.n_feedback >= self._refresh_deferred_until:
             self._refresh()
 
     def predictive(self, arm: str, group: str, row: RowArray) -> tuple[FloatArray, FloatArray]:
         """Mean and standard deviation, scaled, of what an arm's next outcomes of one group will be; shape (m,)."""
         return self._groups[group].predictive(self._arms[arm], from_feature_row(row))
 
-    def shrink(self, arm: str, group: str, *, last: int, halvings: int) -> None:
+    def discount(self, arm: str, group: str, *, last: int, halvings: int) -> None:
         """Let what an arm showed in one group, up to epoch ``last``, count for 2⁻ʰ of what it did."""
         self.fading.discount(arm, group, last=last, times=halvings)
         self._rebuild(arm, group)
@@ -175,7 +204,7 @@ class OutcomeModel:
     @property
     def just_refreshed(self) -> bool:
         """Whether every cache has just been made anew from the sums."""
-        return self.learned > 0 and self.learned % REFRESH_EVERY == 0
+        return self.n_feedback > 0 and self.n_feedback % REFRESH_EVERY == 0
 
     def counts(self, group: str) -> FloatArray:
         """How many rows of this group each arm has; shape (arms,)."""
@@ -192,16 +221,16 @@ class OutcomeModel:
         """SHA-256 of the sums: equal wherever the same was learned, in any order."""
         return self.table.digest()
 
-    def encode(self) -> bytes:
-        """The sums as bytes; with the fading, and only where :attr:`just_refreshed`, they say everything."""
-        return self.table.encode()
+    def state(self) -> tuple[Mapping[str, Any], bytes]:
+        """The weights, and the sums as bytes."""
+        return self.fading.state(), self.table.encode()
 
-    def restore(self, blob: bytes, *, learned: int, fading: Mapping[str, Any]) -> None:
-        """Continue from encoded sums and the state of the fading.
+    def restore(self, facts: Mapping[str, Any], blob: bytes, *, n_feedback: int) -> None:
+        """Continue from encoded sums and their weights.
 
         Raises:
-            SnapshotCorruptError: if they are damaged, of another shape, or those of no rows. What was believed
-                before may be gone then: start anew.
+            SnapshotCorruptError: if they are damaged, of another shape, or not sums of rows; then start again with
+                another model.
         """
         table = SumsTable.decode(blob)
         if (table.dimension, dict(table.groups)) != (self._dimension, self._sizes):
@@ -211,19 +240,21 @@ class OutcomeModel:
             raise SnapshotCorruptError(f"sums are of arms that this router does not have: {', '.join(strangers)}")
         for arm, group in {key[:2] for key in table.keys}:
             if not table.totals(arm, group).are_of_rows():
-                raise SnapshotCorruptError(f"sums of arm {arm!r} and group {group!r} are those of no rows")
+                raise SnapshotCorruptError(
+                    f"sums of arm {arm!r}, group {group!r} are not a valid Gram matrix (corrupt data)"
+                )
         self.table = table
-        self.fading.restore(fading)
-        self.learned = learned
+        self.fading.restore(facts)
+        self.n_feedback = n_feedback
         self._epoch = max((key.epoch for key in table.keys), default=0)
         try:
             self._refresh()
         except (InvalidArgumentError, np.linalg.LinAlgError) as error:
-            raise SnapshotCorruptError(f"sums are those of no rows: {error}") from None
+            raise SnapshotCorruptError(f"sums are not a valid Gram matrix (corrupt data): {error}") from None
 
     def _rebuild(self, arm: str, group: str) -> None:
         """Make one arm anew; costs a factorisation."""
-        if self.learned < self._refresh_deferred_until:
+        if self.n_feedback < self._refresh_deferred_until:
             return
         self._groups[group].rebuild(self._arms[arm], self._total(arm, group), self._pooled(group))
 

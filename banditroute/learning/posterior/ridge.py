@@ -170,6 +170,10 @@ class RidgePosterior:
         """Return Theta of an arm, shape (m, d), as a new array."""
         return self._form.coefficients(arm).copy()
 
+    def all_coefficients(self) -> FloatArray:
+        """Return Theta of all arms, shape (N, m, d), as a new array."""
+        return np.stack([self._form.coefficients(arm) for arm in range(len(self))])
+
     def inverse(self, arm: int) -> FloatArray:
         """Return V⁻¹ of an arm, shape (d, d), as a new array."""
         return self._form.inverse(arm)

@@ -7,7 +7,6 @@ import numpy as np
 from banditroute.core.arrays import FloatArray
 from banditroute.core.situation import Situation
 from banditroute.errors import NoEligibleArmError, UnknownArmError
-from banditroute.policies.checks import require_ridge
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +15,9 @@ class Fixed:
 
     Attributes:
         arm: Its name.
-        ridge: λ of the posterior behind ``expected``; it does not matter to the choice. [1e-3, 1e9]
     """
 
     arm: str
-    ridge: float = 32.0
-
-    def __post_init__(self) -> None:
-        require_ridge(self.ridge)
 
     def probabilities(self, situation: Situation) -> FloatArray:
         """1 for the arm, 0 for all others; shape (arms,).

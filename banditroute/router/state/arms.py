@@ -21,6 +21,8 @@ class ArmCatalogue:
 
     def __init__(self) -> None:
         self.names: tuple[str, ...] = ()
+        self._positions: dict[str, int] = {}
+        self._inactive: dict[str, str] = {}
         self.active: BoolArray = np.zeros(0, dtype=bool)
         self._records: list[ArmRecord] = []
         self._prices: list[PriceHistory] = []
@@ -41,8 +43,8 @@ class ArmCatalogue:
             UnknownArmError: if there is none of that name.
         """
         try:
-            return self.names.index(name)
-        except ValueError:
+            return self._positions[name]
+        except (KeyError, TypeError):
             known = ", ".join(sorted(self.names))
             raise UnknownArmError(f"unknown arm {name!r:.80}; this router has: {known}") from None
 
@@ -53,16 +55,20 @@ class ArmCatalogue:
             InvalidArgumentError: if it would be one too many.
         """
         name = record.arm.name
-        if name in self.names:
+        if name in self._positions:
             self._records[self.position(name)] = record
         else:
             if len(self) >= MAX_ARMS:
                 raise InvalidArgumentError(f"a router has at most {MAX_ARMS} arms; {name!r} would be one more")
+            self._positions[name] = len(self.names)
             self.names = (*self.names, name)
             self._records.append(record)
             self._prices.append(PriceHistory())
         self._factors_until_us = -np.inf
         self.active = np.array([each.status == "active" for each in self._records])
+        self._inactive = {
+            each.arm.name: f"status {each.status}" for each in self._records if each.status != "active"
+        }
         if record.arm.price is not None:
             self.put_price(name, record.arm.price, since_us=record.price_effective_us)
 
@@ -103,7 +109,7 @@ class ArmCatalogue:
         Raises:
             UnknownArmError: if ``allowed`` names an arm that never was.
         """
-        rules = {r.arm.name: f"status {r.status}" for r in self._records if r.status != "active"}
+        rules = dict(self._inactive)
         if allowed is not None:
             wanted = {self._heir(name) for name in self._checked(allowed)}
             rules |= {name: "not allowed" for name in self.names if name not in wanted and name not in rules}

@@ -16,21 +16,21 @@ def cost_ceilings(state: State, prediction: Prediction, *, prompt_tokens: float 
     By price where the prompt's length and ``Arm.max_output_tokens`` are known; else two standard deviations
     above the learned mean; infinite for an arm of which nothing is known: unknown is not free.
     """
-    belief = state.belief
-    assert belief is not None
-    names = state.roster.names
+    model = state.model
+    assert model is not None
+    names = state.arms.names
     ceilings = np.full(len(names), np.inf)
     if COST in state.objectives.names:
         j = state.objectives.names.index(COST)
         objective = state.objectives[j]
-        factors = state.roster.price_factors(now_us)
-        noise = belief.noise()[j] * (1.0 if factors is None else factors)
+        factors = state.arms.price_factors(now_us)
+        noise = model.noise()[j] * (1.0 if factors is None else factors)
         reach = prediction.mean[:, j] + SAFE_DEVIATIONS * np.hypot(prediction.width[:, j], noise)
         learned = objective.bounds[0] + objective.span * reach
-        ceilings = np.where(belief.counts(objective.group) > 0, learned, ceilings)
+        ceilings = np.where(model.counts(objective.group) > 0, learned, ceilings)
     if prompt_tokens is not None:
         for i, name in enumerate(names):
-            price, most = state.roster.price(name, now_us), state.roster.record(name).arm.max_output_tokens
+            price, most = state.arms.price(name, now_us), state.arms.record(name).arm.max_output_tokens
             if price is not None and most is not None:
                 ceilings[i] = price.cost_usd(prompt_tokens=prompt_tokens, output_tokens=most)
     return ceilings

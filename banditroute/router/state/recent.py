@@ -35,30 +35,30 @@ class RecentDecisions:
 
     def add(self, entry: DecisionEntry) -> DecisionEntry:
         """Keep the entry, and let the oldest go when there are too many."""
-        self._entries[entry.decision.body] = entry
+        self._entries[entry.decision.decision_key] = entry
         if len(self._entries) > self.limit:
             self._entries.popitem(last=False)
         return entry
 
-    def get(self, body: bytes) -> DecisionEntry | None:
+    def get(self, key: bytes) -> DecisionEntry | None:
         """The entry of that decision, if it is still here."""
-        return self._entries.get(body)
+        return self._entries.get(key)
 
     def set_horizon(self, horizon_us: int) -> None:
-        """Ask the store from now on for what it may have let go itself; feedback on that would be nobody's."""
+        """From now on ask the store for decisions that it may have deleted: feedback on them is refused."""
         if horizon_us > self.horizon_us:
             self.horizon_us = horizon_us
-            self.drop([body for body, entry in self._entries.items() if entry.decision.created_us <= horizon_us])
+            self.drop([key for key, entry in self._entries.items() if entry.decision.created_us <= horizon_us])
 
-    def drop(self, bodies: Iterable[bytes]) -> None:
+    def drop(self, keys: Iterable[bytes]) -> None:
         """Forget these decisions; the store is asked from then on."""
-        for body in bodies:
-            self._entries.pop(body, None)
+        for key in keys:
+            self._entries.pop(key, None)
 
-    def fetch(self, body: bytes) -> DecisionEntry | None:
+    def fetch(self, key: bytes) -> DecisionEntry | None:
         """The entry of that decision from the store, which is asked after all that was appended is settled."""
         self._store.flush()
-        found = self._store.decision(body)
+        found = self._store.decision(key)
         if found is None:
             return None
         decision, feedback = found

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from banditroute.core.log import FeedbackRecord
 from banditroute.errors import InvalidArgumentError
 
 GRACE = 50
@@ -29,12 +28,11 @@ class SourceCaps:
         self._counts: dict[str, int] = {}
         self._learned = 0
 
-    def see(self, record: FeedbackRecord) -> None:
-        """Count what was learned, and what was taken out again."""
-        change = (record.values is not None) - (record.previous is not None)
+    def count(self, source: str | None, change: int) -> None:
+        """Count what was learned from a source, and what was taken out again."""
         self._learned += change
-        if record.source in self._caps:
-            self._counts[record.source] = self._counts.get(record.source, 0) + change
+        if source in self._caps:
+            self._counts[source] = self._counts.get(source, 0) + change
 
     def allows(self, source: str | None) -> bool:
         """Whether one more feedback of this source is learned."""

@@ -5,184 +5,235 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from banditroute.controllers import Controller, DiscountRequest, OutcomeObserver, OutcomePrediction, check_names
-from banditroute.core.arrays import FloatArray, IntArray, RowArray, from_feature_row
+from banditroute.controllers import (
+    Controller,
+    DiscountRequest,
+    OutcomeObserver,
+    OutcomePrediction,
+    check_names,
+)
+from banditroute.core.arrays import FloatArray, IntArray, RowArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord, Position, SnapshotRecord, StateKey
 from banditroute.core.objectives import COST, Objectives
 from banditroute.core.prediction import Prediction
 from banditroute.core.spec import RouterSpec
 from banditroute.errors import BanditRouteError, SnapshotCorruptError
-from banditroute.learning import OutcomeModel
+from banditroute.learning import ArmStart, Example, Model
+from banditroute.policies.base import Policy, model_of
 from banditroute.router.state import snapshot
 from banditroute.router.state.arms import RETIRED, ArmCatalogue
 from banditroute.router.state.sources import SourceCaps
 
 
 class State:
-    """What is believed, which arms there are, and how far the log was read.
+    """What is known of the arms, and how far the log was read.
 
-    Feeding it the same records in the same order gives the same bits, whether they come from callers or from
-    the log. It is not thread-safe; the router holds a lock.
+    Applying the same records in the same order gives the same bits, whether they come from callers or from the
+    log. It is not thread-safe; the router holds a lock.
+
+    Attributes:
+        arms: The router's arms and their prices.
+        sources: How much each source of feedback may teach.
+        plays: How often each arm was chosen; shape (arms,).
+        position: How much of the log was applied.
+        model: What predicts outcomes; None until the number of features is known.
     """
 
     def __init__(
         self,
         objectives: Objectives,
+        policy: Policy,
         *,
-        ridge: float,
         controllers: Sequence[Controller] = (),
         source_caps: Mapping[str, float] | None = None,
     ) -> None:
         self.objectives = objectives
-        self.ridge = ridge
         check_names(controllers)
         self.controllers = tuple(controllers)
-        self._watchers = tuple(each for each in self.controllers if isinstance(each, OutcomeObserver))
-        self._beginnings = {controller.name: controller.state() for controller in self.controllers}
-        self.roster = ArmCatalogue()
+        self._policy = policy
+        self._observers = tuple(each for each in self.controllers if isinstance(each, OutcomeObserver))
+        self._first_states = {controller.name: controller.state() for controller in self.controllers}
+        self.arms = ArmCatalogue()
         self.sources = SourceCaps(source_caps)
         self.plays: IntArray = np.zeros(0, dtype=np.int64)
         self.position = Position()
-        self.belief: OutcomeModel | None = None
+        self.model: Model | None = None
         self._epoch, self._in_epoch = 0, 0
-        self._settled: set[str] = set()
+        self._inherited: set[str] = set()
         self._cost = objectives.names.index(COST) if COST in objectives.names else None
 
     def fix_dimension(self, spec: RouterSpec) -> None:
-        """Start to believe, from nothing, now that the number of features is known."""
+        """Start with a new model, now that the number of features is known."""
         assert spec.dimension is not None
-        self.belief = OutcomeModel(self.objectives, spec.dimension, intercept=spec.intercept, ridge=self.ridge)
+        self.model = model_of(self._policy, self.objectives, spec.dimension, intercept=spec.intercept)
         self.plays = np.zeros(0, dtype=np.int64)
         self.position = Position()
         self.sources.restore({})
         self._epoch, self._in_epoch = 0, 0
-        self._settled = set()
+        self._inherited = set()
         for controller in self.controllers:
-            controller.restore(self._beginnings[controller.name])
+            controller.restore(self._first_states[controller.name])
 
-    def see_decision(self, record: DecisionRecord) -> None:
-        """Count a decision."""
-        self._ensure_arms(len(record.arms))
-        self.position = Position(self.position.learned, self.position.decided + 1)
+    # ------------------------------------------------------------------------------------------------ decisions
+
+    def apply_decision(self, record: DecisionRecord) -> None:
+        """Count a decision, and show it to the controllers."""
         if not record.arms:
-            # What it was is lost; its place is not.
+            # An unreadable row has its position in the log and nothing else.
+            self.position = self.position._replace(n_decisions=self.position.n_decisions + 1)
             self._in_epoch += 1
             return
-        self.plays[self.roster.position(record.arm)] += 1
-        self._settle(record)
-        if record.epoch > self._epoch:
-            self._epoch, self._in_epoch = record.epoch, 0
-        self._in_epoch += 1
+        self._ensure_arms(len(record.arms))
+        self.count_decision(
+            self.arms.position(record.arm), record.row, record.decision_key, record.epoch, record.excluded
+        )
         for controller in self.controllers:
-            # Not of arms that a replay knows already, but which came later.
+            # Not of arms that a replay of the log knows already, but which came later.
             controller.decided(record, lambda rows: self._predict_repriced(rows, record.created_us))
 
-    def _settle(self, record: DecisionRecord) -> None:
+    def count_decision(
+        self, arm: int, row: RowArray, decision_key: bytes, epoch: int, excluded: Mapping[str, str]
+    ) -> None:
+        """Count that an arm was chosen, by its index; all that a decision changes but the controllers."""
+        assert self.model is not None
+        self.position = Position(self.position.n_feedback, self.position.n_decisions + 1)
+        self.plays[arm] += 1
+        if excluded:
+            self._apply_inheritance(excluded)
+        if epoch > self._epoch:
+            self._epoch, self._in_epoch = epoch, 0
+        self._in_epoch += 1
+        self.model.expect(decision_key, self.arms.names[arm], row)
+
+    def next_epoch(self) -> int:
+        """The epoch of the next decision: a new one begins every so many decisions, and after a discount."""
+        assert self.model is not None
+        return self._epoch + self._in_epoch // self.model.epoch_requests
+
+    def _apply_inheritance(self, excluded: Mapping[str, str]) -> None:
         """Let successors inherit from arms that this decision is the first to know as retired.
 
-        Decisions have a place in the order of events; that arms are retired has none.
+        Decisions have a place in the order of events; that an arm is retired has none.
         """
-        for arm, rule in record.excluded.items():
-            if rule == RETIRED and arm not in self._settled:
-                self._settled.add(arm)
-                left = self.roster.record(arm)
-                if left.n_eff and left.successor is not None:
-                    assert self.belief is not None
-                    self.belief.inherit(left.successor, arm, left.n_eff)
+        for arm, rule in excluded.items():
+            if rule == RETIRED and arm not in self._inherited:
+                self._inherited.add(arm)
+                record = self.arms.record(arm)
+                if record.n_eff and record.successor is not None:
+                    assert self.model is not None
+                    self.model.inherit(record.successor, arm, record.n_eff)
 
-    def see_feedback(self, record: FeedbackRecord) -> None:
-        """Learn one group of outcomes (or an amendment, or a retraction)."""
-        assert self.belief is not None
-        self.position = Position(self.position.learned + 1, self.position.decided)
-        if not record.group:
-            # What it said is lost; its place is not.
-            self.belief.advance()
+    # ------------------------------------------------------------------------------------------------- feedback
+
+    def apply_feedback(self, record: FeedbackRecord) -> None:
+        """Learn one group of outcomes (or an amendment, or a retraction), and show it to the controllers."""
+        if record.group and (record.values is not None or record.previous is not None):
+            self._ensure_arms(self.arms.position(record.arm) + 1)
+            requests = self._observed(record)
+            example = Example(
+                StateKey(record.arm, record.group, record.epoch),
+                record.row,
+                record.values,
+                record.previous,
+                record.decision_key,
+            )
+            self.learn(example, source=record.source)
+            self._discount(requests)
+            for controller in self.controllers:
+                controller.learned(record)
             return
-        self._ensure_arms(self.roster.position(record.arm) + 1)
-        if record.values is None and record.previous is None:
-            # It was late, or its source had its share, or its window is open: it is kept in the log for that.
-            self.belief.advance()
-            return
-        demands = self._watched(record)
-        key = StateKey(record.arm, record.group, record.epoch)
-        self.belief.learn(key, record.row, record.values, record.previous)
-        self.sources.see(record)
-        if demands and self._in_epoch:
-            # What is decided from now on counts in full, so it goes into sums of its own.
-            self._epoch, self._in_epoch = self._epoch + 1, 0
-        for demand in demands:
-            self.belief.shrink(demand.arm, demand.group, last=self._epoch - 1, halvings=demand.halvings)
-        for controller in self.controllers:
-            controller.learned(record)
+        # Unreadable, late, over the cap of its source, or held back until its window closes: it is in the log.
+        assert self.model is not None
+        self.position = self.position._replace(n_feedback=self.position.n_feedback + 1)
+        if record.group:
+            self._ensure_arms(self.arms.position(record.arm) + 1)
+        self.model.advance()
 
-    def epoch_of_next(self, ahead: int, *, length: int) -> int:
-        """The epoch of the next decision but ``ahead``.
+    def learn(self, example: Example, *, source: str | None = None) -> None:
+        """Learn an example; all that a feedback changes but the controllers."""
+        assert self.model is not None
+        self.position = Position(self.position.n_feedback + 1, self.position.n_decisions)
+        self.model.learn(example)
+        self.sources.count(source, (example.values is not None) - (example.previous is not None))
 
-        A new one begins after ``length`` decisions, and whenever sums are shrunk.
-        """
-        return self._epoch + (self._in_epoch + ahead) // length
-
-    def _watched(self, record: FeedbackRecord) -> list[DiscountRequest]:
-        """What watchers demand now that they see this; a correction is no news of the arm."""
-        if not self._watchers or record.revision or record.values is None:
-            return []
-        assert self.belief is not None
+    def _observed(self, record: FeedbackRecord) -> Sequence[DiscountRequest]:
+        """What observers ask for now that they see an outcome; a correction says nothing new of the arm."""
+        if not self._observers or record.revision or record.values is None:
+            return ()
+        assert self.model is not None
         positions = self.objectives.groups[record.group]
         names = tuple(self.objectives.names[position] for position in positions)
-        predictive = OutcomePrediction(
-            names, positions, *self.belief.predictive(record.arm, record.group, record.row)
-        )
-        return [demand for watcher in self._watchers for demand in watcher.observe(record, predictive)]
+        predictive = self.model.predictive(record.arm, record.group, record.row)
+        prediction = OutcomePrediction(names, positions, *predictive)
+        return [request for observer in self._observers for request in observer.observe(record, prediction)]
 
-    def see(self, record: DecisionRecord | FeedbackRecord) -> None:
-        """Replay one record of the log.
+    def _discount(self, requests: Sequence[DiscountRequest]) -> None:
+        if requests and self._in_epoch:
+            # What is decided from now on counts in full, so it goes into sums of its own.
+            self._epoch, self._in_epoch = self._epoch + 1, 0
+        for request in requests:
+            assert self.model is not None
+            self.model.discount(request.arm, request.group, last=self._epoch - 1, halvings=request.halvings)
+
+    # ---------------------------------------------------------------------------------------------------- replay
+
+    def apply(self, record: DecisionRecord | FeedbackRecord) -> None:
+        """Apply one record of the log.
 
         Raises:
-            RuntimeError: for one that was never lived: it is no caller's fault.
+            RuntimeError: for a record that this router cannot have produced (corrupt log).
         """
         try:
             if isinstance(record, DecisionRecord):
-                self.see_decision(record)
+                self.apply_decision(record)
             else:
-                self.see_feedback(record)
+                self.apply_feedback(record)
         except BanditRouteError as error:
-            raise RuntimeError(f"the log says what was never lived: {error}") from error
+            raise RuntimeError(f"the log is inconsistent with this router: {error}") from error
 
     @contextmanager
     def replaying(self, end: Position) -> Iterator[None]:
-        """While this lasts, records up to ``end`` are seen, and nobody but controllers asks for anything."""
-        assert self.belief is not None
+        """While this lasts, records up to ``end`` are applied, and only controllers ask for predictions."""
+        assert self.model is not None
         if not self.controllers:
-            self.belief.defer_refresh_until(end.learned)
+            self.model.defer_refresh_until(end.n_feedback)
         yield
-        self.belief.defer_refresh_until(0)
+        self.model.defer_refresh_until(0)
 
     def _ensure_arms(self, count: int) -> None:
-        """Begin to believe something of the first ``count`` arms.
+        """Add the first ``count`` arms to the model.
 
-        Arms are met when a decision or a feedback first knows of them, in life as in replay, and not when they
-        are added: so the log alone determines the order of events.
+        An arm is added when a decision or a feedback first knows of it, in life as in replay, and not when it
+        is added to the catalogue: so the log alone determines the order of events.
         """
         if count <= len(self.plays):
             return
-        assert self.belief is not None
-        for name in self.roster.names[len(self.plays) : count]:
-            self.belief.add_arm(name, self._prior(name))
+        assert self.model is not None
+        for name in self.arms.names[len(self.plays) : count]:
+            self.model.add_arm(name, ArmStart(self._prior(name)))
             self.plays = np.append(self.plays, 0)
 
+    def _prior(self, name: str) -> dict[int, float]:
+        """Declared prior means, position of the objective → scaled value."""
+        prior = self.arms.record(name).arm.prior
+        positions = {self.objectives.position(objective): value for objective, value in prior.items()}
+        return {i: self.objectives[i].scaled(self.objectives[i].checked(value)) for i, value in positions.items()}
+
+    # ----------------------------------------------------------------------------------------------- predictions
+
     def predict(self, row: RowArray, now_us: int) -> Prediction:
-        """What is expected of all arms, dollars at today's prices; valid until the next feedback is seen."""
-        self._ensure_arms(len(self.roster))
-        return self._predicted(row, now_us)
+        """What is expected of all arms, dollars at today's prices; valid until the next feedback is applied."""
+        self._ensure_arms(len(self.arms))
+        return self._repriced(row, now_us)
 
     def predict_many(self, rows: RowArray, now_us: int) -> tuple[FloatArray, FloatArray]:
         """Mean and width for each row, scaled, dollars at today's prices; both (requests, arms, objectives)."""
-        self._ensure_arms(len(self.roster))
+        self._ensure_arms(len(self.arms))
         return self._predict_repriced(rows, now_us)
 
-    def _predicted(self, row: RowArray, now_us: int) -> Prediction:
-        assert self.belief is not None
-        prediction = self.belief.predict(from_feature_row(row))
+    def _repriced(self, row: RowArray, now_us: int) -> Prediction:
+        assert self.model is not None
+        prediction = self.model.predict(row)
         factors = self._price_factors(now_us)
         if factors is not None and self._cost is not None:
             self._reprice(prediction.mean, self._cost, factors)
@@ -191,10 +242,10 @@ class State:
 
     def _predict_repriced(self, rows: RowArray, now_us: int) -> tuple[FloatArray, FloatArray]:
         if rows.ndim == 1:
-            prediction = self._predicted(rows, now_us)
+            prediction = self._repriced(rows, now_us)
             return prediction.mean, prediction.width
-        assert self.belief is not None
-        mean, width = self.belief.predict_many(from_feature_row(rows))
+        assert self.model is not None
+        mean, width = self.model.predict_many(rows)
         factors = self._price_factors(now_us)
         if factors is not None and self._cost is not None:
             self._reprice(mean, self._cost, factors)
@@ -202,7 +253,7 @@ class State:
         return mean, width
 
     def _price_factors(self, now_us: int) -> FloatArray | None:
-        factors = self.roster.price_factors(now_us)
+        factors = self.arms.price_factors(now_us)
         return None if factors is None else factors[: len(self.plays)]
 
     def _reprice(self, mean: FloatArray, cost: int, factors: FloatArray) -> None:
@@ -210,48 +261,56 @@ class State:
         offset = objective.bounds[0] / objective.span
         mean[..., cost] = (mean[..., cost] + offset) * factors - offset
 
+    # ------------------------------------------------------------------------------------------------- snapshots
+
     @property
     def can_snapshot(self) -> bool:
-        """Whether this is a place from which the log can be continued bit for bit."""
-        return self.belief is not None and self.belief.just_refreshed
+        """Whether the log can be continued bit for bit from a snapshot that is taken now."""
+        return self.model is not None and self.model.just_refreshed
 
     def snapshot(self, *, now_us: int) -> SnapshotRecord:
         """Everything that is not in the arms' own records."""
-        assert self.belief is not None
-        states = {controller.name: controller.state() for controller in self.controllers}
-        facts = {
-            "plays": self.plays.tolist(),
-            "epoch": [self._epoch, self._in_epoch],
-            "fading": self.belief.fading.state(),
-            "settled": sorted(self._settled),
-            "sources": self.sources.state(),
-            "controllers": states,
-        }
-        return SnapshotRecord(self.position, snapshot.encode(facts, self.belief.encode()), now_us)
+        assert self.model is not None
+        facts, blob = self.model.state()
+        return SnapshotRecord(
+            self.position,
+            snapshot.encode(
+                {
+                    "plays": self.plays.tolist(),
+                    "epoch": [self._epoch, self._in_epoch],
+                    "fading": facts,
+                    "settled": sorted(self._inherited),
+                    "sources": self.sources.state(),
+                    "controllers": {controller.name: controller.state() for controller in self.controllers},
+                },
+                blob,
+            ),
+            now_us,
+        )
 
     def restore(self, record: SnapshotRecord) -> None:
-        """Stand where the snapshot was taken.
+        """Continue from where the snapshot was taken.
 
         Raises:
-            SnapshotCorruptError: if it is damaged, or of another router; then start anew from the log.
+            SnapshotCorruptError: if it is damaged, or of another router; then start again from the log.
         """
-        assert self.belief is not None
-        facts, sums = snapshot.decode(record.blob)
+        assert self.model is not None
+        facts, blob = snapshot.decode(record.blob)
         plays, states, sources = facts.get("plays"), facts.get("controllers"), facts.get("sources")
-        if not isinstance(plays, list) or len(plays) > len(self.roster) or not all(map(_is_count, plays)):
+        if not isinstance(plays, list) or len(plays) > len(self.arms) or not all(map(_is_count, plays)):
             raise SnapshotCorruptError("snapshot is of a router with other arms")
-        if not isinstance(states, dict) or set(states) != set(self._beginnings):
+        if not isinstance(states, dict) or set(states) != set(self._first_states):
             raise SnapshotCorruptError("snapshot is of a router with other controllers")
         if not (isinstance(sources, dict) and all(isinstance(count, int) for count in sources.values())):
-            raise SnapshotCorruptError("snapshot does not say how much each source has told")
+            raise SnapshotCorruptError("snapshot does not say how much each source has taught")
         if not {"epoch", "fading", "settled"} <= set(facts):
             raise SnapshotCorruptError("snapshot says nothing of epochs: it is of an older version")
         try:
             self._ensure_arms(len(plays))
             self.sources.restore(sources)
-            self.belief.restore(sums, learned=record.position.learned, fading=facts["fading"])
+            self.model.restore(facts["fading"], blob, n_feedback=record.position.n_feedback)
             self._epoch, self._in_epoch = map(int, facts["epoch"])
-            self._settled = set(map(str, facts["settled"]))
+            self._inherited = set(map(str, facts["settled"]))
             self.plays = np.array(plays, dtype=np.int64)
             self.position = record.position
             for controller in self.controllers:
@@ -259,17 +318,11 @@ class State:
         except (TypeError, ValueError, LookupError, ArithmeticError) as error:
             if isinstance(error, SnapshotCorruptError):
                 raise
-            raise SnapshotCorruptError(f"snapshot says what no state says ({type(error).__name__})") from None
+            raise SnapshotCorruptError(f"snapshot has an impossible content ({type(error).__name__})") from None
 
     def digest(self) -> str:
-        """SHA-256 of all sums; of nothing before the first vector."""
-        return "" if self.belief is None else self.belief.digest()
-
-    def _prior(self, name: str) -> dict[int, float]:
-        """Declared prior means, position of the objective → scaled value."""
-        prior = self.roster.record(name).arm.prior
-        positions = {self.objectives.position(objective): value for objective, value in prior.items()}
-        return {i: self.objectives[i].scaled(self.objectives[i].checked(value)) for i, value in positions.items()}
+        """SHA-256 of all that was learned; empty before the first vector."""
+        return "" if self.model is None else self.model.digest()
 
 
 def _is_count(value: object) -> bool:

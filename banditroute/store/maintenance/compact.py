@@ -90,11 +90,11 @@ def _compact(
         if found is not None:
             place, blob, horizon_us = found
             fold = fold_for(to_spec(row.tenant, row.name, row.dimension, row.spec))
-            blobs, _ = replayed(connection, router_id, fold, gone.learned, place.learned)
+            blobs, _ = replayed(connection, router_id, fold, gone.n_feedback, place.n_feedback)
             if not agrees(blob, blobs):
                 raise StoreError(
-                    f"the snapshot of router {row.name!r} at feedback {place.learned} is not what its log adds up "
-                    f"to; nothing was deleted, run 'banditroute db verify'"
+                    f"the snapshot of router {row.name!r} at feedback {place.n_feedback} is not the sum of "
+                    f"its log; nothing was deleted, run 'banditroute db verify'"
                 )
         up_to = gone if found is None else found[0]
         if dry_run:
@@ -117,8 +117,8 @@ def _snapshot_before(
         .where(
             snapshot.router_id == router_id,
             snapshot.recorded_us <= cutoff_us,
-            snapshot.learned >= gone.learned,
-            snapshot.decided > gone.decided,
+            snapshot.learned >= gone.n_feedback,
+            snapshot.decided > gone.n_decisions,
         )
         .order_by(snapshot.learned.desc(), snapshot.decided.desc())
     )
@@ -147,19 +147,21 @@ def _move(
         update(tables.router)
         .where(
             router.router_id == router_id,
-            router.compacted_learned == gone.learned,
-            router.compacted_decided == gone.decided,
+            router.compacted_learned == gone.n_feedback,
+            router.compacted_decided == gone.n_decisions,
         )
         .values(
-            compacted_learned=place.learned,
-            compacted_decided=place.decided,
+            compacted_learned=place.n_feedback,
+            compacted_decided=place.n_decisions,
             horizon_us=horizon_us,
             revision=router.revision + 1,
         )
     )
     # It may have been dropped meanwhile, by an erasure, which also changed what the log says.
     still = select(func.count()).where(
-        snapshot.router_id == router_id, snapshot.learned == place.learned, snapshot.decided == place.decided
+        snapshot.router_id == router_id,
+        snapshot.learned == place.n_feedback,
+        snapshot.decided == place.n_decisions,
     )
     if not (moved.rowcount and connection.scalar(still)):
         raise StoreError("another process changed the log meanwhile; nothing was deleted, try again")
@@ -172,7 +174,7 @@ def _is_late(up_to: Position) -> ColumnElement[bool]:
     young = exists().where(
         tables.of_router(tables.feedback, decision.router_id),
         feedback.body == decision.body,
-        or_(feedback.learned.is_(None), feedback.learned > up_to.learned),
+        or_(feedback.learned.is_(None), feedback.learned > up_to.n_feedback),
     )
     waiting = exists().where(report.router_id == decision.router_id, report.body == decision.body)
     return or_(young.correlate(tables.decision), waiting.correlate(tables.decision))
@@ -181,7 +183,7 @@ def _is_late(up_to: Position) -> ColumnElement[bool]:
 def _count(database: Database, connection: Connection, router_id: int, up_to: Position) -> tuple[int, int]:
     """How many decisions and feedbacks :func:`_sweep` would delete."""
     behind = decisions = said = 0
-    while behind < up_to.decided:
+    while behind < up_to.n_decisions:
         behind, bodies = _old(connection, router_id, behind, up_to)
         decisions += len(bodies)
         on_them = select(func.count()).where(_feedback_on(database, router_id))
@@ -204,7 +206,7 @@ def _sweep(database: Database, router_id: int, up_to: Position) -> tuple[int, in
         connection.execute(delete(tables.decision).where(gone), bodies)
         return end, len(old), dropped
 
-    while behind < up_to.decided:
+    while behind < up_to.n_decisions:
         behind, *counts = database.write("log not compacted", some)
         decisions, said = decisions + counts[0], said + counts[1]
     return decisions, said
@@ -223,8 +225,12 @@ def _old(connection: Connection, router_id: int, behind: int, up_to: Position) -
     decision = tables.decision.c
     rows = connection.execute(
         select(decision.body, decision.decided, _is_late(up_to).label("late"))
-        .where(decision.router_id == router_id, decision.decided > behind, decision.decided <= up_to.decided)
+        .where(
+            decision.router_id == router_id,
+            decision.decided > behind,
+            decision.decided <= up_to.n_decisions,
+        )
         .order_by(decision.decided)
         .limit(SWEPT)
     ).all()
-    return rows[-1].decided if rows else up_to.decided, [row.body for row in rows if not row.late]
+    return rows[-1].decided if rows else up_to.n_decisions, [row.body for row in rows if not row.late]

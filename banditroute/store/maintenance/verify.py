@@ -85,21 +85,21 @@ def _verdict(connection: Connection, row: Row[Any], fold_for: Callable[[RouterSp
     router_id = row.router_id
     gone, end = compacted(connection, router_id), log_end(connection, router_id)
     findings = [
-        *_gaps(connection, router_id, tables.decision.c.decided, gone.decided, end.decided, "decisions"),
-        *_gaps(connection, router_id, tables.feedback.c.learned, gone.learned, end.learned, "feedback"),
-        *_folds(connection, router_id, end.learned),
+        *_gaps(connection, router_id, tables.decision.c.decided, gone.n_decisions, end.n_decisions, "decisions"),
+        *_gaps(connection, router_id, tables.feedback.c.learned, gone.n_feedback, end.n_feedback, "feedback"),
+        *_folds(connection, router_id, end.n_feedback),
         *_snapshots(connection, router_id, gone),
         *_refused(connection, router_id),
     ]
     told = SkippedRows(findings.append)
-    for _ in decision_chunks(connection, router_id, gone.decided, end.decided, told):
+    for _ in decision_chunks(connection, router_id, gone.n_decisions, end.n_decisions, told):
         pass
     stored, broken = _sums(connection, router_id)
     findings += [f"the sums of {_named(key)} fail their checksum; the next fold makes them anew" for key in broken]
     count = 0
     try:
         fold = fold_for(to_spec(row.tenant, row.name, row.dimension, row.spec))
-        true, count = replayed(connection, router_id, fold, gone.learned, end.learned, told)
+        true, count = replayed(connection, router_id, fold, gone.n_feedback, end.n_feedback, told)
     except BanditRouteError as error:
         findings.append(f"the log cannot be replayed: {error}")
     else:
@@ -147,8 +147,8 @@ def _snapshots(connection: Connection, router_id: int, gone: Position) -> Iterat
         if hashlib.sha256(row.blob).digest() != row.sha256:
             yield f"the snapshot at feedback {row.learned} fails its checksum"
         else:
-            good += row.learned >= gone.learned and row.decided >= gone.decided
-    if gone.decided and not good:
+            good += row.learned >= gone.n_feedback and row.decided >= gone.n_decisions
+    if gone.n_decisions and not good:
         yield "the log is compacted and no snapshot is good: the router cannot be opened; restore a backup"
 
 

@@ -131,7 +131,7 @@ def _summary(connection: Connection, router_id: int, spec: RouterSpec, size: int
     chosen = _chosen(connection, router_id)
     total = sum(chosen.values())
     end = log_end(connection, router_id)
-    last = select(decision.created_us).where(decision.router_id == router_id, decision.decided == end.decided)
+    last = select(decision.created_us).where(decision.router_id == router_id, decision.decided == end.n_decisions)
     snapshot = newest_snapshot(connection, router_id)
     given = select(func.count(), func.count(feedback.learned)).where(feedback.router_id == router_id)
     stored, learned = connection.execute(given).one()

@@ -53,7 +53,7 @@ class Limits:
         match record:
             case DecisionRecord():
                 self.check_rows([record.row])
-                check_texts(key=record.key, session=record.session, cohort=record.cohort, cause=record.cause)
+                check_texts(key=record.draw_key, session=record.session, cohort=record.cohort, cause=record.cause)
             case FeedbackRecord():
                 self.check_values(record.group, record.values, record.previous)
                 check_texts(source=record.source)

@@ -15,7 +15,7 @@ def merge_by_number(
     waiting = iter(decisions)
     decision = next(waiting, None)
     for record in feedback:
-        while decision is not None and decision.learned < record.learned:
+        while decision is not None and decision.n_feedback < record.number:
             yield decision
             decision = next(waiting, None)
         yield record

@@ -9,7 +9,7 @@ import json
 import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
@@ -95,21 +95,33 @@ def _position(value: Any) -> Position:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """How one kind of record is written: its arrays (name → dtype, axes), and the reader of every other field."""
+    """How one kind of record is written.
+
+    Attributes:
+        record: The class.
+        arrays: Attribute → dtype, axes.
+        fields: Name in the file → the reader of its value.
+        attributes: Name in the file → attribute, where the two differ: files outlive names.
+    """
 
     record: type[Any]
     arrays: Mapping[str, tuple[np.dtype[Any], int]]
     fields: Mapping[str, _Read]
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    def attribute(self, name: str) -> str:
+        """The attribute that a field of the file holds."""
+        return self.attributes.get(name, name)
 
 
-_BODY = {"body": (_BYTES, 1)}
+_DECISION_KEY = {"decision_key": (_BYTES, 1)}
 
 # A number stands for its form in files that outlive this version: add new ones, change none.
 _FORMS: Final[Mapping[int, _Form]] = {
     1: _Form(
         DecisionRecord,
         {
-            **_BODY,
+            **_DECISION_KEY,
             "row": (_INTS, 1),
             "probabilities": (_FLOATS, 1),
             "mean": (_FLOATS, 2),
@@ -132,10 +144,11 @@ _FORMS: Final[Mapping[int, _Form]] = {
             "session": _or_none(_str),
             "cohort": _or_none(_str),
         },
+        {"decided": "number", "learned": "n_feedback", "key": "draw_key"},
     ),
     2: _Form(
         FeedbackRecord,
-        {**_BODY, "row": (_INTS, 1)},
+        {**_DECISION_KEY, "row": (_INTS, 1)},
         {
             "learned": _int,
             "group": _str,
@@ -150,10 +163,11 @@ _FORMS: Final[Mapping[int, _Form]] = {
             "by_default": _bool,
             "amends": _bool,
         },
+        {"learned": "number"},
     ),
     3: _Form(
         ReportRecord,
-        _BODY,
+        _DECISION_KEY,
         {
             "outcomes": _mapping_to(_number),
             "served_arm": _or_none(_str),
@@ -190,7 +204,7 @@ def encoded(record: LogRecord) -> bytes:
     kind = _KINDS[type(record)]
     form = _FORMS[kind]
     arrays = [_as_array(getattr(record, name), dtype) for name, (dtype, _) in form.arrays.items()]
-    fields = {name: _plain(getattr(record, name)) for name in form.fields}
+    fields = {name: _plain(getattr(record, form.attribute(name))) for name in form.fields}
     try:
         text = _encode([[array.shape for array in arrays], fields]).encode()
     except (ValueError, TypeError, RecursionError) as error:
@@ -223,7 +237,7 @@ def _record(
 ) -> LogRecord:
     if fields.keys() != form.fields.keys():
         raise ValueError("other fields")
-    values = {name: read(fields[name]) for name, read in form.fields.items()}
+    values = {form.attribute(name): read(fields[name]) for name, read in form.fields.items()}
     ends = [start]
     for (dtype, axes), shape in zip(form.arrays.values(), shapes, strict=True):
         if len(_list(shape)) != axes or any(not 0 <= _int(axis) <= len(payload) for axis in shape):

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from banditroute.core.ids import random_body
+from banditroute.core.ids import random_key
 from banditroute.core.runtime.disk import sync_directory
 from banditroute.errors import SpoolCorruptError, StoreUnavailableError
 from banditroute.store.spool.file import SPOOL_BYTES, Spool
@@ -36,7 +36,7 @@ class Spools:
         tenant: str,
         router: str,
         limit_bytes: int = SPOOL_BYTES,
-        token: Callable[[], bytes] = random_body,
+        token: Callable[[], bytes] = random_key,
     ) -> None:
         self.directory = directory
         self._limit_bytes = limit_bytes

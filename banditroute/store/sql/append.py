@@ -94,7 +94,7 @@ class _Stored:
 
     def merge(self, record: FeedbackRecord) -> Sequence[FeedbackRecord]:
         """What of a record is new; from now on it counts as stored."""
-        key = record.body, record.group
+        key = record.decision_key, record.group
         new = rebase(self._revisions.get(key, ()), record)
         for each in new:
             self.add(key, each)
@@ -132,12 +132,12 @@ class Appender:
                 self.forget()
         fates: dict[int, WriteResult] = {}
         self._know(connection, records)
-        asked = {record.body for record in records if isinstance(record, FeedbackRecord | ReportRecord)}
+        asked = {record.decision_key for record in records if isinstance(record, FeedbackRecord | ReportRecord)}
         stored = self._look_up(connection, asked)
         new: list[_Appended] = []
         for place, record in enumerate(records):
             if isinstance(record, DecisionRecord):
-                stored.decisions.add(record.body)
+                stored.decisions.add(record.decision_key)
                 new.append((record, self._worker))
             elif isinstance(record, FeedbackRecord):
                 try:
@@ -150,12 +150,12 @@ class Appender:
                 new += [(each, worker) for each in news]
                 if not news:
                     fates[place] = "duplicate"
-                elif record.body not in stored.decisions:
+                elif record.decision_key not in stored.decisions:
                     fates[place] = "pending"
         self._insert(connection, new)
         for place, record in enumerate(records):
             if isinstance(record, ReportRecord):
-                fates[place] = self._report(connection, record, known=record.body in stored.decisions)
+                fates[place] = self._report(connection, record, known=record.decision_key in stored.decisions)
         return fates
 
     def resolve(self, connection: Connection) -> None:
@@ -212,7 +212,9 @@ class Appender:
             return self._learn(connection, report)
         waiting = tables.report.c
         row = report_row(report, self._router_id)
-        mine = select(waiting.payload).where(waiting.router_id == self._router_id, waiting.body == report.body)
+        mine = select(waiting.payload).where(
+            waiting.router_id == self._router_id, waiting.body == report.decision_key
+        )
         there = set(connection.scalars(mine))
         if len(there) >= REPORTS_WAITING and row["payload"] not in there:
             return FeedbackConflictError(TOO_MANY, code="feedback.waiting")
@@ -220,7 +222,7 @@ class Appender:
         return "pending"
 
     def _learn(self, connection: Connection, report: ReportRecord) -> WriteResult:
-        found = read_decision(connection, self._router_id, report.body)
+        found = read_decision(connection, self._router_id, report.decision_key)
         if found is None:
             return DecisionExpiredError(
                 "the store cannot read the decision of this feedback any more; feedback not recorded",
@@ -229,7 +231,7 @@ class Appender:
         try:
             records = self._revise(*found, report)
             self._know(connection, records)
-            stored = self._look_up(connection, {report.body})
+            stored = self._look_up(connection, {report.decision_key})
             merged = [stored.merge(record) for record in records]
         except StoreUnavailableError:
             raise

@@ -135,8 +135,8 @@ def snapshot_row(record: SnapshotRecord, router_id: int) -> Row:
     """The row of a snapshot, with its checksum."""
     return {
         "router_id": router_id,
-        "learned": record.position.learned,
-        "decided": record.position.decided,
+        "learned": record.position.n_feedback,
+        "decided": record.position.n_decisions,
         "blob": record.blob,
         "sha256": hashlib.sha256(record.blob).digest(),
         "recorded_us": record.recorded_us,
@@ -152,16 +152,16 @@ def decision_row(record: DecisionRecord, router_id: int, arms: ArmIds) -> Row:
     names = record.arms
     if record.arm not in names or len(record.probabilities) != len(names):
         raise StoreError(
-            f"decision {record.decided} chose {record.arm!r} with probabilities that do not fit its arms"
+            f"decision {record.number} chose {record.arm!r} with probabilities that do not fit its arms"
         )
     if record.mean.shape != record.width.shape or len(record.mean) != len(names):
         raise StoreError(
-            f"decision {record.decided} has {len(names)} arms, a mean of shape {record.mean.shape} "
+            f"decision {record.number} has {len(names)} arms, a mean of shape {record.mean.shape} "
             f"and a width of shape {record.width.shape}"
         )
     return {
         "router_id": router_id,
-        "body": record.body,
+        "body": record.decision_key,
         "arm_id": arms.ids[record.arm],
         "propensity": float(record.probabilities[names.index(record.arm)]),
         "features": record.row.astype(_INT, copy=False).tobytes(),
@@ -175,7 +175,7 @@ def decision_row(record: DecisionRecord, router_id: int, arms: ArmIds) -> Row:
         "epoch": record.epoch,
         "mode": record.mode,
         "cause": record.cause,
-        "draw_key": record.key,
+        "draw_key": record.draw_key,
         "session": record.session,
         "cohort": record.cohort,
         "effects": json_text(dict(record.effects)),
@@ -194,7 +194,7 @@ def feedback_row(record: FeedbackRecord, router_id: int, arms: ArmIds) -> Row:
     """The row of a feedback; its features and epoch stay with the decision, its number is given later."""
     return {
         "router_id": router_id,
-        "body": record.body,
+        "body": record.decision_key,
         "objective_group": record.group,
         "revision": record.revision,
         "arm_id": arms.ids[record.arm],
@@ -253,7 +253,7 @@ def report_row(record: ReportRecord, router_id: int) -> Row:
     said = f"{record.served_arm}\n{record.amend}\n{outcomes}".encode()
     return {
         "router_id": router_id,
-        "body": record.body,
+        "body": record.decision_key,
         "outcomes": outcomes,
         "served_arm": record.served_arm,
         "amend": record.amend,

@@ -20,7 +20,7 @@ def erase(connection: Connection, router_id: int, bodies: Sequence[bytes]) -> No
         StoreError: for decisions from before that, whose sums it holds; nothing was erased.
     """
     gone = compacted(connection, router_id)
-    _check_all_behind(connection, router_id, bodies, gone.decided)
+    _check_all_behind(connection, router_id, bodies, gone.n_decisions)
     decision, feedback = tables.decision, tables.feedback
     for body in bodies:
         here = (decision.c.router_id == router_id) & (decision.c.body == body)
@@ -44,7 +44,7 @@ def erase(connection: Connection, router_id: int, bodies: Sequence[bytes]) -> No
         report = tables.report.c
         connection.execute(delete(tables.report).where(report.router_id == router_id, report.body == body))
     snapshot = tables.snapshot.c
-    is_base = (snapshot.learned == gone.learned) & (snapshot.decided == gone.decided)
+    is_base = (snapshot.learned == gone.n_feedback) & (snapshot.decided == gone.n_decisions)
     connection.execute(delete(tables.snapshot).where(snapshot.router_id == router_id, ~is_base))
 
 

@@ -159,7 +159,7 @@ class Folder:
         """The rows between two numbers that can be learned; the others are refused, for good and for everybody."""
         refused: dict[int, str] = {}
         chunks = feedback_chunks(
-            connection, self._router_id, behind, up_to, lambda row, reason: refused.update({row.learned: reason})
+            connection, self._router_id, behind, up_to, lambda row, reason: refused.update({row.number: reason})
         )
         rows = [row for chunk in chunks for row in readable(chunk)]
         for number, reason in refused.items():
@@ -168,7 +168,7 @@ class Folder:
 
     def _following(self, connection: Connection, rows: Sequence[FeedbackRecord]) -> list[FeedbackRecord]:
         """Those that take out just what was put in; others would leave sums that are those of no rows."""
-        later = {row.body for row in rows if row.revision or row.previous is not None}
+        later = {row.decision_key for row in rows if row.revision or row.previous is not None}
         if not later:
             return list(rows)
         mine = tables.of_router(tables.feedback, self._router_id) & self._database.among(_f.body, "bodies")
@@ -178,13 +178,13 @@ class Folder:
         known = {(row.body, row.objective_group, row.revision): read.revision(row) for row in found}
         following = []
         for row in rows:
-            before = known.get((row.body, row.group, row.revision - 1))
+            before = known.get((row.decision_key, row.group, row.revision - 1))
             if before is not None and not before.arm:
                 # What an unreadable row added was never learned, so nothing is subtracted.
                 row = replace(row, previous=None)
             elif not follows(before, row):
-                self._refuse(connection, row.learned, "it does not take out what was put in before it")
-                known[row.body, row.group, row.revision] = NOTHING
+                self._refuse(connection, row.number, "it does not take out what was put in before it")
+                known[row.decision_key, row.group, row.revision] = NOTHING
                 continue
             following.append(row)
         return following
@@ -273,7 +273,7 @@ class Folder:
             raise
         except Exception as error:  # noqa: BLE001  (as above)
             if len(rows) == 1:
-                self._refuse(connection, rows[0].learned, safe_reason(error))
+                self._refuse(connection, rows[0].number, safe_reason(error))
                 return blob
         half = len(rows) // 2
         return self._one_by_one(connection, self._one_by_one(connection, blob, rows[:half]), rows[half:])

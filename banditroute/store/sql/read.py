@@ -119,8 +119,8 @@ class LogReader:
         with self._database.read("reading the log") as connection:
             rows = rows_of(connection, self._router_id, self.told)
         return merge_by_number(
-            self._records(decisions, "decided", after.decided, up_to.decided, rows, Rows.decisions),
-            self._records(feedback, "learned", after.learned, up_to.learned, rows, Rows.feedback),
+            self._records(decisions, "decided", after.n_decisions, up_to.n_decisions, rows, Rows.decisions),
+            self._records(feedback, "learned", after.n_feedback, up_to.n_feedback, rows, Rows.feedback),
         )
 
     def decision(self, body: bytes) -> tuple[DecisionRecord, tuple[FeedbackRecord, ...]] | None:
@@ -232,7 +232,7 @@ def read_feedback_of(
         "epoch": key.epoch,
         "up_to": up_to,
     }
-    return _chunks(connection, _FEEDBACK_OF, wanted, compacted(connection, router_id).learned)
+    return _chunks(connection, _FEEDBACK_OF, wanted, compacted(connection, router_id).n_feedback)
 
 
 def _chunks(
@@ -341,8 +341,8 @@ def newest_snapshot(connection: Connection, router_id: int) -> SnapshotRecord | 
         select(snapshot)
         .where(
             snapshot.c.router_id == router_id,
-            snapshot.c.learned >= gone.learned,
-            snapshot.c.decided >= gone.decided,
+            snapshot.c.learned >= gone.n_feedback,
+            snapshot.c.decided >= gone.n_decisions,
         )
         .order_by(snapshot.c.learned.desc(), snapshot.c.decided.desc())
     )

@@ -128,7 +128,7 @@ class SkippedRows:
     def __call__(self, record: DecisionRecord | FeedbackRecord, reason: str) -> None:
         """Hear of one."""
         with self._lock:
-            row = isinstance(record, DecisionRecord), record.learned, record.body
+            row = isinstance(record, DecisionRecord), record.number, record.decision_key
             if row in self._rows or len(self._rows) >= self.MOST:
                 return
             self._rows.add(row)
@@ -138,8 +138,8 @@ class SkippedRows:
 def named(record: DecisionRecord | FeedbackRecord) -> str:
     """What a row is called in a message."""
     if isinstance(record, DecisionRecord):
-        return f"decision number {record.decided}"
-    return f"feedback number {record.learned}"
+        return f"decision number {record.number}"
+    return f"feedback number {record.number}"
 
 
 def safe_reason(error: Exception) -> str:
@@ -154,9 +154,9 @@ def readable(records: Iterable[FeedbackRecord]) -> Sequence[FeedbackRecord]:
 
 def _no_decision(row: Any) -> DecisionRecord:
     return DecisionRecord(
-        body=row.body,
-        decided=row.decided or 0,
-        learned=row.learned or 0,
+        decision_key=row.body,
+        number=row.decided or 0,
+        n_feedback=row.learned or 0,
         arm="",
         row=np.zeros(0, dtype=np.int32),
         arms=(),
@@ -169,7 +169,7 @@ def _no_decision(row: Any) -> DecisionRecord:
         epoch=0,
         mode="",
         cause="",
-        key=None,
+        draw_key=None,
         effects={},
         created_us=0,
     )
@@ -177,8 +177,8 @@ def _no_decision(row: Any) -> DecisionRecord:
 
 def _no_feedback(row: Any) -> FeedbackRecord:
     return FeedbackRecord(
-        body=row[0],
-        learned=row[1] or 0,
+        decision_key=row[0],
+        number=row[1] or 0,
         group="",
         revision=0,
         arm="",

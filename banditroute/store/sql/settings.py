@@ -99,13 +99,13 @@ def _write_snapshot(connection: Connection, router_id: int, record: SnapshotReco
     if not older:
         return
     gone, weeks = compacted(connection, router_id), set()
-    for learned, decided, recorded_us in older:
+    for n_feedback, n_decisions, recorded_us in older:
         week = recorded_us // WEEK_US
         # The one at the end of what is gone is what opens the router if all others were dropped.
-        is_base = gone.decided > 0 and (learned, decided) == gone
-        if is_base or (week not in weeks and learned >= gone.learned and decided >= gone.decided):
+        is_base = gone.n_decisions > 0 and (n_feedback, n_decisions) == gone
+        if is_base or (week not in weeks and n_feedback >= gone.n_feedback and n_decisions >= gone.n_decisions):
             weeks.add(week)
             continue
         connection.execute(
-            delete(snapshot).where(here, snapshot.c.learned == learned, snapshot.c.decided == decided)
+            delete(snapshot).where(here, snapshot.c.learned == n_feedback, snapshot.c.decided == n_decisions)
         )

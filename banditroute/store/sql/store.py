@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, exists, func, insert, select, update
 
+from banditroute.core.health import StoreHealth
 from banditroute.core.log import ArmRecord, DecisionRecord, FeedbackRecord, LogRecord, Position, PreferencesRecord
 from banditroute.core.receipt import ReceiptStatus
 from banditroute.core.runtime import forks
@@ -65,7 +66,7 @@ class SqlStore:
         spool: Path | None = None,
         worker: Callable[[], str] = _new_worker,
     ) -> None:
-        self._database = database_at(url, patience=patience)
+        self.database = database_at(url, patience=patience)
         self._spool = spool
         self._worker = worker
         self._opened: StoreWorker | None = None
@@ -73,7 +74,7 @@ class SqlStore:
         self._starting = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"SqlStore({self._database.name!r})"
+        return f"SqlStore({self.database.name!r})"
 
     def open(
         self,
@@ -90,7 +91,7 @@ class SqlStore:
             raise StoreError("the store is open already; open another one for another router")
 
         # Nothing that lives as long as the writer may hold on to the store, which closes when it is collected.
-        database, kind, worker, directory = self._database, self.ledger, self._worker, self._spool
+        database, kind, worker, directory = self.database, self.ledger, self._worker, self._spool
 
         def find(connection: Connection) -> RouterLocation:
             database.lock_schema(connection)
@@ -129,7 +130,7 @@ class SqlStore:
         at = opened.entrance
         if not at.created:
             opened.catch_up()
-        with self._database.read("store not opened") as connection:
+        with self.database.read("store not opened") as connection:
             stored = read_router(connection, at.router_id, with_snapshot=True)
         return replace(stored, spec=replace(stored.spec, policy=spec.policy), created=at.created)
 
@@ -166,7 +167,7 @@ class SqlStore:
     @property
     def is_local(self) -> bool:
         """Whether the database is a file."""
-        return self._database.one_writer
+        return self.database.one_writer
 
     is_shared = True
 
@@ -182,27 +183,28 @@ class SqlStore:
         """Blank what is personal; see :meth:`banditroute.store.Store.erase`."""
         opened = self._now_open()
         opened.flush()
-        self._database.write(
+        self.database.write(
             "decisions not erased", lambda connection: erase(connection, opened.entrance.router_id, bodies)
         )
 
-    def health(self) -> dict[str, Any]:
+    def health(self) -> StoreHealth:
         """What waits, for how long, and what went wrong; see :meth:`banditroute.store.Store.health`."""
-        facts: dict[str, Any] = {"database": self._database.kind, "available": False}
+        facts: dict[str, Any] = {"database": self.database.kind, "available": False, "state": "closed"}
         opened = self._in_this_process()
         if opened is None:
-            return facts
+            return StoreHealth(**facts)
         facts |= opened.health()
         try:
             router_id = opened.entrance.router_id
             facts["unreadable"] = opened.reader.told.count
-            with self._database.read("health not known") as connection:
+            with self.database.read("health not known") as connection:
                 facts |= _waiting(connection, router_id)
         except StoreError as error:
-            return facts | {"last_error": str(error)}
+            state = "unavailable" if facts["state"] == "healthy" else facts["state"]
+            return StoreHealth(**facts | {"last_error": str(error), "state": state})
         if not facts["pending"]:
             facts["lag_s"] = 0.0
-        return facts | {"available": True}
+        return StoreHealth(**facts | {"available": True})
 
     def close(self) -> None:
         """Commit what is queued and let go of the database."""
@@ -211,11 +213,11 @@ class SqlStore:
 
     def before_fork(self) -> None:
         """Let no connection be open while the process is copied."""
-        self._database.before_fork()
+        self.database.before_fork()
 
     def after_fork(self, *, in_child: bool) -> None:
         """Go on; in the child, as another worker, as soon as it is used there."""
-        self._database.after_fork(in_child=in_child)
+        self.database.after_fork(in_child=in_child)
         if in_child:
             # What the parent's thread holds and has queued is the parent's; here it must not even be closed.
             self._finalizer.detach()
@@ -227,7 +229,7 @@ class SqlStore:
     def _start(self, opened: StoreWorker) -> None:
         self._opened = opened
         self._finalizer = weakref.finalize(self, opened.close)
-        forks.watch(self)
+        forks.register(self)
 
     def _in_this_process(self) -> StoreWorker | None:
         if self._forked:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from banditroute.core.log import LogRecord
+from banditroute.core.runtime.periodic import GuardedCall, PeriodicThread, jittered
 from banditroute.errors import StoreError, StoreUnavailableError
 from banditroute.store.base import Fold, Revise
 from banditroute.store.databases.base import Database
@@ -19,7 +20,6 @@ from banditroute.store.spool.directory import Spools
 from banditroute.store.sql.log import RouterLog
 from banditroute.store.sql.read import LogReader
 from banditroute.store.sql.rows import safe_reason
-from banditroute.store.sql.ticking import Tick, Ticker, around
 from banditroute.store.sql.writer import Writer
 
 FOLD_S = 0.2
@@ -79,12 +79,12 @@ class StoreWorker:
         self._current: _Session | None = None
         self._spooling = None if spools is None else SpoolingCommit(self._commit, spools)
         commit: Commit = self._commit if self._spooling is None else self._spooling
-        spool_tick = None if self._spooling is None else Tick("the tick of the spool", self._spooling.tick)
+        spool_tick = (
+            None if self._spooling is None else GuardedCall("the replay of the spool", self._spooling.tick)
+        )
         self.writer = Writer(commit, spool_tick)
         self.folder = (
-            None
-            if database.one_writer
-            else Ticker("banditroute-folder", Tick("the fold", self._help), around(FOLD_S))
+            None if database.one_writer else PeriodicThread(self._help, name="fold", pause=jittered(FOLD_S))
         )
 
     def start_spooling(self, error: StoreUnavailableError) -> None:
@@ -129,7 +129,7 @@ class StoreWorker:
 
     def health(self) -> dict[str, Any]:
         """What this worker saw of the database, and what waits for it."""
-        facts: dict[str, Any] = {}
+        facts: dict[str, Any] = {"state": "healthy"}
         if self._current is not None:
             facts |= self._current.folding.health()
         if self._spooling is not None:
@@ -171,7 +171,7 @@ class StoreWorker:
         """Settle what is queued, and end the threads."""
         self.writer.close()
         if self.folder is not None:
-            self.folder.close()
+            self.folder.stop()
 
     def abandon(self) -> None:
         """Let go of the spool in a forked child, whose parent goes on with it."""

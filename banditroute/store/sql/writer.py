@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from banditroute.core.log import LogRecord
 from banditroute.core.receipt import ReceiptStatus
+from banditroute.core.runtime.periodic import GuardedCall, jittered
 from banditroute.errors import StoreError, StoreUnavailableError
 from banditroute.store.semantics.results import Commit, WriteResult, WriteResults, combine, refused
-from banditroute.store.sql.ticking import Tick, around
 
 COMPANY_WAIT = 0.010
 """How long a group waits for more, in all [s]."""
@@ -22,7 +22,7 @@ QUIET_WAIT = 0.003
 
 GROUP_RECORDS = 500
 
-_tick_pause = around(0.1)
+_tick_pause = jittered(0.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Writer:
     def __init__(
         self,
         commit: Commit,
-        tick: Tick | None = None,
+        tick: GuardedCall | None = None,
         *,
         pause: Callable[[], float] = _tick_pause,
     ) -> None:

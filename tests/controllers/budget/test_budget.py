@@ -71,7 +71,7 @@ def serve(router: Router, world: World, count: int) -> tuple[list[Decision], flo
         router.feedback(decision.id, quality=float(quality[place]), cost_usd=float(usd[place]))
         decisions.append(decision)
         paid += float(usd[place])
-    assert router.health()["faults"] == 0
+    assert router.health().faults == 0
     return decisions, paid / count
 
 

@@ -1,0 +1,81 @@
+"""What is reported in a replay: outcomes on the grid for every request and arm, and when they arrive."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from banditroute.core.arrays import OUTCOME_UNIT, BoolArray, FloatArray, IntArray
+from banditroute.core.objectives import Objectives
+from banditroute.evaluation.simulator.delays import IMMEDIATE, Delay
+from banditroute.evaluation.workload.workload import Workload
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupOutcomes:
+    """The outcomes of one objective group, for every row of the workload and every arm.
+
+    Attributes:
+        group: Name of the group.
+        names: Its objectives.
+        reported: In their own units, one array for each objective; shape (rows, arms).
+        grid: Scaled, on the grid, as they are learned; shape (rows, arms, objectives).
+        is_known: Whether all objectives of the group were recorded; shape (rows, arms).
+    """
+
+    group: str
+    names: tuple[str, ...]
+    reported: Sequence[FloatArray]
+    grid: IntArray
+    is_known: BoolArray
+
+    def outcomes(self, row: int, arm: int) -> Mapping[str, float]:
+        """Objective → value of one cell, in its own unit."""
+        return {name: float(cells[row, arm]) for name, cells in zip(self.names, self.reported, strict=True)}
+
+
+def outcomes_by_group(workload: Workload, objectives: Objectives) -> list[GroupOutcomes]:
+    """The outcomes of a workload, by objective group.
+
+    On the grid they are what the live path makes of each: clipped to the bounds, scaled, and rounded.
+    """
+    found = []
+    for group, positions in objectives.groups.items():
+        members = [objectives[position] for position in positions]
+        reported = [workload.outcomes[objective.name] for objective in members]
+        is_known = ~np.any([np.isnan(cells) for cells in reported], axis=0)
+        scaled = [
+            (np.clip(np.where(is_known, cells, objective.bounds[0]), *objective.bounds) - objective.bounds[0])
+            / objective.span
+            for objective, cells in zip(members, reported, strict=True)
+        ]
+        grid = np.rint(np.stack(scaled, axis=-1) / OUTCOME_UNIT).astype(np.int64)
+        names = tuple(objective.name for objective in members)
+        found.append(GroupOutcomes(group, names, reported, grid, is_known))
+    return found
+
+
+class FeedbackSchedule:
+    """When the outcomes of each request arrive.
+
+    Args:
+        times: When the requests come [s]; shape (requests,).
+        groups: The objective groups.
+        delays: Objective group → delay; a group that is not named arrives before the next request.
+        seed: Seed of the chance in the delays.
+    """
+
+    def __init__(self, times: FloatArray, groups: Sequence[str], delays: Mapping[str, Delay], seed: int) -> None:
+        # One stream of chance a group, so that the delay of one does not move the chance of another.
+        arrivals = [
+            delays.get(group, IMMEDIATE).arrivals(times, np.random.default_rng((seed, i)))
+            for i, group in enumerate(groups)
+        ]
+        steps = np.stack(arrivals, axis=1).ravel()
+        self._groups = len(groups)
+        self._order = np.argsort(steps, kind="stable").tolist()
+        self._first = np.searchsorted(np.sort(steps), np.arange(len(times) + 2)).tolist()
+
+    def at(self, step: int) -> list[tuple[int, int]]:
+        """(request, index of the group) of what arrives before a step, by request; the step after the last too."""
+        return [divmod(i, self._groups) for i in self._order[self._first[step] : self._first[step + 1]]]

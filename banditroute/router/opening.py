@@ -1,0 +1,145 @@
+"""Opens the log of a router, and brings its engine to the end of it."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from banditroute.core.arms import Arm
+from banditroute.core.ids import DecisionIds, check_secrets, new_secret
+from banditroute.core.log import ArmRecord, DecisionRecord, LogRecord, PreferencesRecord, SnapshotRecord
+from banditroute.core.objectives import Preferences
+from banditroute.core.spec import StoredRouter
+from banditroute.errors import SnapshotCorruptError
+from banditroute.learning import folder
+from banditroute.router.engine import Engine
+from banditroute.router.open_windows import OpenWindows
+from banditroute.router.outbox import Outbox
+from banditroute.router.resolution import FeedbackResolver
+from banditroute.router.state.arms import seed_records
+from banditroute.router.state.recent import DecisionEntry, RecentDecisions
+from banditroute.router.worker_log import WorkerLog
+from banditroute.store import Store, open_store
+
+RECENT_DECISIONS = 10_000
+"""How many decisions are kept in memory, so that feedback on them needs no query."""
+
+_log = logging.getLogger("banditroute")
+
+
+def open_log(
+    engine: Engine,
+    *,
+    arms: Sequence[Arm],
+    preferences: Preferences | None,
+    store: str | Store | None,
+    spool: Path | None,
+    secret: bytes | Sequence[bytes] | None,
+) -> WorkerLog:
+    """Open the store, and apply to the engine what it holds; arguments are those of :class:`~banditroute.Router`.
+
+    Raises:
+        InvalidArgumentError: for a setting that breaks its rule.
+        RouterMismatchError: if the store holds a router of that name with another shape.
+        SnapshotCorruptError: if the log cannot be replayed.
+        StoreError: if the store cannot be opened.
+    """
+    spec, objectives = engine.spec, engine.objectives
+    weights = objectives.plain({objectives.names[0]: 1.0} if preferences is None else preferences)
+    now_us = engine.now_us()
+    given = seed_records(arms, objectives, now_us)
+    secrets = None if secret is None else check_secrets(secret)
+    resolver = FeedbackResolver(objectives, engine.state.arms, engine.state.sources, engine.lock)
+    opened = open_store(store, spool=spool)
+    stored = opened.open(
+        spec,
+        given,
+        PreferencesRecord(1, weights, now_us),
+        # It is stored with a new router. A secret that comes from configuration is not.
+        secret=new_secret(),
+        fold=folder({group: len(positions) for group, positions in objectives.groups.items()}),
+        revise=resolver.resolve_stored,
+    )
+    log = WorkerLog(
+        engine=engine,
+        store=opened,
+        stored=stored,
+        outbox=Outbox(opened),
+        ids=DecisionIds(stored.secret if secrets is None else secrets, spec.tenant, spec.name),
+        recent=RecentDecisions(opened, limit=RECENT_DECISIONS),
+        windows=OpenWindows(objectives),
+        resolver=resolver,
+        keeps_secret=secrets is None,
+    )
+    try:
+        missing = _resume(engine, log, given)
+    except BaseException:
+        opened.close()
+        raise
+    if stored.revision >= 0:
+        resolver.ready.set()
+    if missing:
+        log.put(missing)
+    current = dict(stored.preferences.preferences)
+    if preferences is not None and current != weights:
+        _log.warning("router %r: the stored preferences %s win over the constructor's", spec.name, current)
+    return log
+
+
+def _resume(engine: Engine, log: WorkerLog, given: Sequence[ArmRecord]) -> list[LogRecord]:
+    """Bring engine and recent decisions to the end of the log; returns what the store lacks: arms, a snapshot.
+
+    A snapshot only saves time: without one, or with a damaged one, the whole log is replayed.
+
+    Raises:
+        SnapshotCorruptError: if the log cannot be replayed instead, since its beginning was compacted away.
+    """
+    state, stored = engine.state, log.stored
+    log.recent.horizon_us = stored.horizon_us
+    known = {record.arm.name for record in stored.arms}
+    new_arms = [record for record in given if record.arm.name not in known]
+    state.arms.adopt(stored)
+    for record in new_arms:
+        state.arms.put(record)
+    engine.requests.set_preferences(stored.preferences)
+    engine.set_spec(stored.spec)
+    if stored.spec.dimension is None:
+        return list(new_arms)
+    if stored.snapshot is not None:
+        try:
+            state.restore(stored.snapshot)
+        except SnapshotCorruptError as error:
+            if stored.horizon_us:
+                raise _irreplaceable(stored, str(error)) from None
+            _log.warning("router %r: %s; replaying the log instead", stored.spec.name, error)
+            state.fix_dimension(stored.spec)
+    elif stored.horizon_us:
+        raise _irreplaceable(stored, "no snapshot is good")
+    snapshot = _replay(engine, log)
+    return [*new_arms, *([snapshot] if snapshot else [])]
+
+
+def _replay(engine: Engine, log: WorkerLog) -> SnapshotRecord | None:
+    """Apply the log behind the state's position; returns the last snapshot that could be taken on the way."""
+    state, end, snapshot = engine.state, log.stored.end, None
+    old = end.n_decisions - log.recent.limit
+    with state.replaying(end):
+        for event in log.store.events(state.position, up_to=end):
+            # As in life, a controller that fails at a record does not keep the router from opening.
+            with engine.faults:
+                state.apply(event)
+            if isinstance(event, DecisionRecord):
+                if event.number > old and event.arms:
+                    log.recent.add(DecisionEntry(event))
+                continue
+            if state.can_snapshot:
+                snapshot = state.snapshot(now_us=event.received_us)
+            if event.group and (entry := log.recent.get(event.decision_key)):
+                entry.feedback[event.group] = event
+    return snapshot
+
+
+def _irreplaceable(stored: StoredRouter, why: str) -> SnapshotCorruptError:
+    return SnapshotCorruptError(
+        f"router {stored.spec.name!r} cannot be opened: {why}, and the log from before it was compacted away; "
+        f"restore a backup, or open it with the controllers that it had"
+    )

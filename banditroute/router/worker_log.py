@@ -1,0 +1,77 @@
+"""One worker's side of the log: the store, what is on its way there, and what of it is kept in memory."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+
+from banditroute.core.arrays import FloatArray, RowArray
+from banditroute.core.decision import Decision
+from banditroute.core.ids import DecisionIds
+from banditroute.core.log import LogRecord, SpaceRecord
+from banditroute.core.receipt import ReceiptStatus
+from banditroute.core.spec import StoredRouter
+from banditroute.router.choice import Choice
+from banditroute.router.engine import Engine
+from banditroute.router.open_windows import OpenWindows
+from banditroute.router.outbox import Outbox
+from banditroute.router.pending_changes import PendingChanges
+from banditroute.router.resolution import FeedbackResolver
+from banditroute.router.state.recent import DecisionEntry, RecentDecisions
+from banditroute.store import Store
+
+
+@dataclass(slots=True, eq=False)
+class WorkerLog:
+    """What the parts of a live router share of its log.
+
+    Attributes:
+        engine: The router without its log.
+        store: Where the log is.
+        stored: What the store held when it was opened.
+        outbox: The way of records to the store.
+        ids: Decision ids of this router.
+        recent: Recent decisions and their feedback.
+        windows: Decisions whose outcomes are awaited.
+        resolver: What reports mean.
+        changes: This worker's changes of settings that are not stored yet.
+        keeps_secret: Whether the secret of the ids is kept in the store.
+    """
+
+    engine: Engine
+    store: Store
+    stored: StoredRouter
+    outbox: Outbox
+    ids: DecisionIds
+    recent: RecentDecisions
+    windows: OpenWindows
+    resolver: FeedbackResolver
+    keeps_secret: bool
+    changes: PendingChanges = field(default_factory=PendingChanges)
+
+    def row(self, values: FloatArray) -> RowArray:
+        """Checked features on the grid; the first ones fix their number."""
+        engine = self.engine
+        if engine.spec.dimension is None:
+            engine.set_spec(replace(engine.spec, dimension=values.shape[-1]))
+            self.change_settings(SpaceRecord(values.shape[-1], engine.now_us()))
+        return engine.space.row(values)
+
+    def record(self, choice: Choice) -> Decision:
+        """Count a choice, and append it."""
+        record = choice.record(self.engine.state)
+        with self.engine.faults:
+            self.engine.state.apply_decision(record)
+        self.recent.add(DecisionEntry(record))
+        self.windows.add_decision(record.created_us, record.decision_key)
+        self.put([record])
+        propensity = float(choice.probabilities[choice.arm])
+        decision_id = self.ids.issue(record.decision_key)
+        return Decision(decision_id, record.arm, propensity, record, self.engine.objectives)
+
+    def change_settings(self, record: LogRecord) -> None:
+        """Append a change of settings."""
+        self.changes.add(self.outbox.put([record]))
+
+    def put(self, records: Sequence[LogRecord]) -> "Future[ReceiptStatus]":
+        """Append records without waiting."""
+        return self.outbox.put(records)
