@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from banditroute.controllers import checks as of_controllers
 from banditroute.core.arms import MAX_TOKENS, Arm, Price
 from banditroute.core.arrays import as_context, as_contexts, as_real, feature_row, from_feature_row
 from banditroute.core.objectives import Objective, Objectives
@@ -20,42 +19,11 @@ from banditroute.features.space import FeatureSpace
 from banditroute.learning import ExactSums, SumsTable, decode, encode
 from banditroute.learning.sums.codec import seal
 from banditroute.policies import LinUCB
-from banditroute.policies import checks as of_policies
 from banditroute.testing import SPEC
 
 NAN, INF = math.nan, math.inf
 TINY = 5e-324
 BELOW_1 = math.nextafter(1.0, 0.0)
-
-NUMBERS: list[tuple[Callable[[str, Any], object], list[object], list[object], str]] = [
-    (of_controllers.require_above_zero, [TINY, 1, 1e308], [0, -TINY, INF, NAN, True, "1", None], "above 0"),
-    (of_controllers.require_number, [0, -1e308, 1e308], [INF, -INF, NAN, True, "1", None], "be a finite number"),
-    (of_controllers.require_inside, [TINY, BELOW_1], [0, 1, -0.5, NAN, True, "0.5"], r"must lie in \(0, 1\)"),
-    (of_controllers.require_name, ["x"], ["", None, b"x"], "must be a string that is not empty"),
-    (of_policies.require_share, [0, 0.5, BELOW_1], [1, -TINY, NAN, "0", None], r"must be a number in \[0, 1\)"),
-    (of_policies.require_positive, [TINY, 1e308], [0, -1, INF, NAN, "1"], "must be a finite number above 0"),
-    (of_policies.require_at_least_zero, [0, 1e308], [-TINY, INF, NAN, "1"], "must be a finite number, at least 0"),
-    (of_policies.require_count, [0, 7], [-1, 1.0, True, "1", None], "must be an integer, at least 0"),
-    (lambda _, value: of_policies.require_ridge(value), [1e-3, 1e9], [9.99e-4, 1.001e9, NAN, "1"], "ridge = "),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("check", "taken", "refused", "sentence"), NUMBERS)
-def test_settings(
-    check: Callable[[str, Any], object], taken: list[Any], refused: list[Any], sentence: str
-) -> None:
-    for value in taken:
-        assert check("x", value) in (value, None)
-    for value in refused:
-        with pytest.raises(InvalidArgumentError, match=sentence):
-            check("x", value)
-
-
-def test_bounds_of_a_setting() -> None:
-    assert of_controllers.require_bounds("x", (1, 2.5)) == (1.0, 2.5)
-    for bounds in ((1, 1), (2, 1), (1,), (1, 2, 3), "12", (0, INF), None):
-        with pytest.raises(InvalidArgumentError, match=r"^x\b.* = "):
-            of_controllers.require_bounds("x", bounds)  # type: ignore[arg-type]
 
 
 def refused(make: Callable[..., object], sentence: str, *values: Any) -> None:

@@ -10,8 +10,7 @@ from banditroute.controllers.base import Choice, Predict
 from banditroute.core.arrays import FloatArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.situation import Situation
-from banditroute.errors import InvalidArgumentError
-from banditroute.policies.checks import require_positive
+from banditroute.core.validation import require_integer, require_number
 
 KEPT_OUTAGES = 50
 _AVAILABLE_FROM = 0.5
@@ -82,13 +81,10 @@ class CircuitBreaker:
         growth: float = 2.0,
         longest_s: float = 300.0,
     ) -> None:
-        if isinstance(failures, bool) or not isinstance(failures, int) or failures < 1:
-            raise InvalidArgumentError(f"failures = {failures!r} must be an integer above 0")
-        require_positive("cool_down_s", cool_down_s)
-        if not (isinstance(growth, int | float) and 1 <= growth < np.inf):
-            raise InvalidArgumentError(f"growth = {growth!r} must be a finite number, at least 1")
-        if not (isinstance(longest_s, int | float) and cool_down_s <= longest_s < np.inf):
-            raise InvalidArgumentError(f"longest_s = {longest_s!r} must be finite and at least cool_down_s")
+        require_integer("failures", failures, least=1)
+        require_number("cool_down_s", cool_down_s, above=0)
+        require_number("growth", growth, least=1)
+        require_number("longest_s", longest_s, least=cool_down_s)
         self.objective = objective
         self.failures = failures
         self.growth = float(growth)

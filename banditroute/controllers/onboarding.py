@@ -11,7 +11,7 @@ from banditroute.controllers.base import Choice, DiscountRequest, OutcomePredict
 from banditroute.core.arrays import OUTCOME_UNIT, BoolArray, FloatArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.situation import Situation
-from banditroute.errors import InvalidArgumentError
+from banditroute.core.validation import require_integer, require_number
 from banditroute.policies.exploration import mix_uniform
 
 Gate: TypeAlias = Callable[[Situation], BoolArray]
@@ -82,10 +82,8 @@ class Onboarding:
         self, *, pulls: int = 20, over: int = 200, confidence: float = 0.95, gate: Gate | None = None
     ) -> None:
         for setting, value, least in (("pulls", pulls, 1), ("over", over, pulls)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InvalidArgumentError(f"{setting} = {value!r} must be an integer, at least {least}")
-        if not (isinstance(confidence, int | float) and 0 < confidence < 1):
-            raise InvalidArgumentError(f"confidence = {confidence!r} must be a number between 0 and 1")
+            require_integer(setting, value, least=least)
+        require_number("confidence", confidence, above=0, below=1)
         self.pulls = pulls
         self.over = over
         self.confidence = confidence

@@ -14,7 +14,7 @@ from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.objectives import COST
 from banditroute.core.outcomes import TOKENS
 from banditroute.core.situation import Situation
-from banditroute.policies.checks import require_at_least_zero, require_count, require_positive
+from banditroute.core.validation import require_integer, require_number
 
 HOLD_FROM = 0.5
 
@@ -52,9 +52,9 @@ class PromptCache:
 
     def __post_init__(self) -> None:
         for arm, usd in self.saving.items():
-            require_at_least_zero(f"saving of arm {arm!r}", usd)
+            require_number(f"saving of arm {arm!r}", usd, least=0)
         if self.utility_per_usd is not None:
-            require_at_least_zero("utility_per_usd", self.utility_per_usd)
+            require_number("utility_per_usd", self.utility_per_usd, least=0)
 
     def of(self, situation: Situation, incumbent: int, prefix_tokens: float) -> FloatArray:
         """Tokens × the incumbent's saving × price of a dollar, for whoever takes over."""
@@ -84,8 +84,8 @@ class AdapterLoad:
 
     def __post_init__(self) -> None:
         for arm, seconds in self.seconds.items():
-            require_at_least_zero(f"seconds of arm {arm!r}", seconds)
-        require_at_least_zero("utility_per_second", self.utility_per_second)
+            require_number(f"seconds of arm {arm!r}", seconds, least=0)
+        require_number("utility_per_second", self.utility_per_second, least=0)
 
     def of(self, situation: Situation, incumbent: int, prefix_tokens: float) -> FloatArray:
         """Seconds × price of a second."""
@@ -131,9 +131,9 @@ class Session:
         lifetime_s: float = 300.0,
         remembered: int = 4096,
     ) -> None:
-        require_at_least_zero("margin", margin)
-        require_positive("lifetime_s", lifetime_s)
-        require_count("remembered", remembered)
+        require_number("margin", margin, least=0)
+        require_number("lifetime_s", lifetime_s, above=0)
+        require_integer("remembered", remembered, least=0)
         self.cost = cost
         self.margin = float(margin)
         self.remembered = remembered

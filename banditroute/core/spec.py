@@ -7,6 +7,7 @@ from typing import Any
 from banditroute.core.arms import Price
 from banditroute.core.log import ArmRecord, Position, PreferencesRecord, SnapshotRecord
 from banditroute.core.objectives import Objective, Objectives
+from banditroute.core.validation import require_number
 from banditroute.errors import InvalidArgumentError
 
 MAX_DIMENSION = 4096
@@ -58,8 +59,7 @@ class RouterSpec:
                 what == "name" and not text
             ):
                 raise InvalidArgumentError(f"router {what} {text!r:.80} must be 1 to 200 printable characters")
-        if not (isinstance(x_max, int | float) and 0 < x_max <= MAX_FEATURE):
-            raise InvalidArgumentError(f"x_max = {x_max!r} must be a number in (0, {MAX_FEATURE:g}]")
+        require_number("x_max", x_max, above=0, most=MAX_FEATURE)
         if isinstance(policy, type) or not callable(getattr(policy, "probabilities", None)):
             raise InvalidArgumentError(f"policy must be a policy object, like LinUCB(), got {policy!r:.80}")
         settings = asdict(policy) if is_dataclass(policy) and not isinstance(policy, type) else {}

@@ -1,9 +1,9 @@
 """How long an outcome is waited for, and what is learned if it does not come."""
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import Literal
 
+from banditroute.core.validation import require_number, require_one_of
 from banditroute.errors import InvalidArgumentError
 
 
@@ -33,12 +33,9 @@ class OutcomeWindow:
     learn: Literal["on_arrival", "after_window"] = "on_arrival"
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.seconds, int | float) and isfinite(self.seconds) and self.seconds > 0):
-            raise InvalidArgumentError(f"seconds of a window = {self.seconds!r} must be a finite number above 0")
-        if self.missing not in ("ignore", "default", "censor"):
-            raise InvalidArgumentError(f"missing = {self.missing!r:.40} must be 'ignore', 'default' or 'censor'")
-        if self.learn not in ("on_arrival", "after_window"):
-            raise InvalidArgumentError(f"learn = {self.learn!r:.40} must be 'on_arrival' or 'after_window'")
+        require_number("seconds of a window", self.seconds, above=0)
+        require_one_of("missing", self.missing, ("ignore", "default", "censor"))
+        require_one_of("learn", self.learn, ("on_arrival", "after_window"))
         if (self.missing == "default") != (self.default is not None):
             raise InvalidArgumentError("a window needs a default where missing='default', and nowhere else")
 

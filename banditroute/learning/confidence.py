@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from math import log, sqrt
 
-from banditroute.errors import InvalidArgumentError
+from banditroute.core.validation import require_number
 
 # The stitched boundary's constants for epochs that double (η = 2) and are weighed by k^−1.4 (ζ(1.4) = 3.1055…).
 _EXPONENT = 1.4
@@ -49,10 +49,8 @@ class ConfidenceSequence:
     """
 
     def __init__(self, *, scale: float = 1.0, confidence: float = 0.95) -> None:
-        if not (isinstance(scale, int | float) and 0 < scale < float("inf")):
-            raise InvalidArgumentError(f"scale = {scale!r} must be a finite number above 0")
-        if not (isinstance(confidence, int | float) and 0 < confidence < 1):
-            raise InvalidArgumentError(f"confidence = {confidence!r} must lie in (0, 1)")
+        require_number("scale", scale, above=0)
+        require_number("confidence", confidence, above=0, below=1)
         self.scale = float(scale)
         self.error = 1.0 - confidence
         self.count, self.total, self.variance = 0, 0.0, 0.0

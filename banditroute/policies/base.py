@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 DEFAULT_RIDGE = 32.0
 """λ of the ridge model beneath a policy that declares none."""
 
+# Below it, collinear features leave no posterior to rounding.
+LEAST_RIDGE, MOST_RIDGE = 1e-3, 1e9
+
 
 class Policy(Protocol):
     """Maps a situation to a probability for each arm.

@@ -11,6 +11,7 @@ from banditroute.core.explanation import Explanation
 from banditroute.core.health import Health
 from banditroute.core.log import ArmRecord, PreferencesRecord
 from banditroute.core.objectives import Preferences
+from banditroute.core.validation import require_integer
 from banditroute.errors import DecisionExpiredError, InvalidArgumentError
 from banditroute.router.engine import Engine
 from banditroute.router.feedback import FeedbackHandler
@@ -84,8 +85,7 @@ class RouterAdmin:
             self._change(arm, status="retired", successor=successor, n_eff=n_eff)
 
     def _check_inheritance(self, arm: str, successor: str | None, n_eff: int) -> None:
-        if isinstance(n_eff, bool) or not isinstance(n_eff, int) or n_eff < 0:
-            raise InvalidArgumentError(f"n_eff = {n_eff!r} must be an integer, at least 0")
+        require_integer("n_eff", n_eff, least=0)
         before = self._arms.record(arm)
         if before.n_eff and (successor, n_eff) != (before.successor, before.n_eff):
             raise InvalidArgumentError(f"arm {arm!r} is retired, and {before.successor!r} has inherited from it")

@@ -10,10 +10,10 @@ from banditroute.core.ids import key_created_us
 from banditroute.core.log import FeedbackRecord, Position, ReportRecord
 from banditroute.core.receipt import Receipt, ReceiptStatus
 from banditroute.core.revisions import retraction
+from banditroute.core.validation import require_text
 from banditroute.errors import DecisionExpiredError, InvalidArgumentError, StoreUnavailableError
 from banditroute.router.engine import Engine
 from banditroute.router.follower import LogFollower
-from banditroute.router.requests import check_text
 from banditroute.router.state.recent import DecisionEntry
 from banditroute.router.worker_log import WorkerLog
 
@@ -70,7 +70,7 @@ class FeedbackHandler:
         Arguments and errors are those of :meth:`banditroute.Router.feedback`.
         """
         key = self._log.ids.key(decision_id)
-        check_text("source", source, longest=MAX_SOURCE)
+        require_text("source", source, longest=MAX_SOURCE)
         if not isinstance(amend, bool):
             raise InvalidArgumentError(f"amend = {amend!r:.40} must be True or False")
         self.close_windows()

@@ -6,6 +6,7 @@ from banditroute.core.arrays import as_real
 from banditroute.core.log import PreferencesRecord
 from banditroute.core.objectives import Objectives, Preferences
 from banditroute.core.request import Request
+from banditroute.core.validation import require_text
 from banditroute.errors import InvalidArgumentError
 from banditroute.router.state.arms import ArmCatalogue
 
@@ -51,9 +52,9 @@ class RequestBuilder:
         """
         _check_limit("prompt_tokens", prompt_tokens)
         _check_limit("max_cost_usd", max_cost_usd)
-        check_text("key", key)
-        check_text("session", session)
-        check_text("cohort", cohort)
+        require_text("key", key, longest=MAX_TEXT)
+        require_text("session", session, longest=MAX_TEXT)
+        require_text("cohort", cohort, longest=MAX_TEXT)
         if incumbent is not None:
             self._arms.position(incumbent)
         excluded = self._arms.excluded(allowed)
@@ -70,17 +71,6 @@ class RequestBuilder:
             incumbent=incumbent,
             cohort=cohort,
         )
-
-
-def check_text(name: str, text: object, *, longest: int = MAX_TEXT) -> None:
-    """Refuse what is neither None nor a short printable string.
-
-    Raises:
-        InvalidArgumentError: then.
-    """
-    if text is not None and not (isinstance(text, str) and text.isprintable() and len(text) <= longest):
-        # It may have been made of a prompt or a person, so it is not repeated.
-        raise InvalidArgumentError(f"{name} must be a string of at most {longest} printable characters")
 
 
 def _check_limit(name: str, limit: object) -> None:

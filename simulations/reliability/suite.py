@@ -40,8 +40,7 @@ VALIDATION = (
     "banditroute/core/outcomes.py",
     "banditroute/features/space.py",
     "banditroute/core/windows.py",
-    "banditroute/controllers/checks.py",
-    "banditroute/policies/checks.py",
+    "banditroute/core/validation.py",
     "banditroute/store/semantics/limits.py",
     "banditroute/store/databases/url.py",
 )

@@ -95,13 +95,13 @@ def test_fixed_epochs_force_nothing() -> None:
 
 @pytest.mark.parametrize("wrong", [0, -1, True, 2.5, "3"])
 def test_lengths_are_counts(wrong: int) -> None:
-    with pytest.raises(InvalidArgumentError, match="must be an integer above 0"):
+    with pytest.raises(InvalidArgumentError, match="must be an integer, at least 1"):
         FixedEpochs(wrong)
-    with pytest.raises(InvalidArgumentError, match="must be an integer above 0"):
+    with pytest.raises(InvalidArgumentError, match="must be an integer, at least 1"):
         DoublingEpochs(first=wrong)
-    with pytest.raises(InvalidArgumentError, match="must be an integer above 0"):
+    with pytest.raises(InvalidArgumentError, match="must be an integer, at least 1"):
         DoublingEpochs(repeats=wrong)
-    with pytest.raises(InvalidArgumentError, match="must be an integer above 0"):
+    with pytest.raises(InvalidArgumentError, match="must be an integer, at least 1"):
         EpochCache(ADAPTERS, capacity=2, utility_per_second=0.1, window=wrong)
 
 

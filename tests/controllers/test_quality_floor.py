@@ -203,9 +203,9 @@ def test_the_choice_is_among_those_that_are_covered() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"at_least": 1.0}, "at_least = 1.0 must lie in"),
+        ({"at_least": 1.0}, "at_least = 1.0 must be a number in"),
         ({"at_least": 0.9, "baseline_mean": 0.0}, "baseline_mean = 0.0 must be a finite number above 0"),
-        ({"at_least": 0.9, "confidence": 2}, "confidence = 2 must lie in"),
+        ({"at_least": 0.9, "confidence": 2}, "confidence = 2 must be a number in"),
         ({"at_least": 0.9, "widths": -1.0}, "widths = -1.0 must be a finite number above 0"),
     ],
 )

@@ -251,7 +251,7 @@ def test_a_memory_forgets_the_oldest() -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (lambda: Latency(p=1.0, seconds=2.0), r"p = 1.0 must lie in \(0, 1\)"),
+        (lambda: Latency(p=1.0, seconds=2.0), r"p = 1.0 must be a number in \(0, 1\)"),
         (lambda: Latency(p=0.9, seconds=float("nan")), "seconds = nan must be a finite number"),
         (lambda: Latency(p=0.9, seconds=2.0, slack=0.0), "slack = 0.0 must be a finite number above 0"),
         (lambda: Latency(p=0.9, seconds=2.0, step=-1.0), "step = -1.0 must be a finite number above 0"),
@@ -261,7 +261,7 @@ def test_a_memory_forgets_the_oldest() -> None:
         (lambda: Average("quality", at_least=1.5), "the line 1.5 must lie between the bounds 0 and 1"),
         (lambda: Average("quality", at_least=0.5, bounds=(1.0, 0.0)), "the lower first"),
         (lambda: Shares(), "Shares needs the share of an arm, in min or in max"),
-        (lambda: Shares(min={"a": 1.5}), "min share of arm 'a' = 1.5 must lie in"),
+        (lambda: Shares(min={"a": 1.5}), "min share of arm 'a' = 1.5 must be a number in"),
         (lambda: Shares(min={"a": 0.6, "b": 0.5}), "min shares sum to 1.1, which is more than 1"),
         (lambda: Shares(min={"a": 0.6}, max={"a": 0.5}), "min share of arm 'a' = 0.6 is above its max = 0.5"),
     ],

@@ -88,7 +88,7 @@ def test_a_capped_source_has_its_share_and_no_more() -> None:
 
 @pytest.mark.parametrize("share", [0, -1, 1.5, float("nan"), "much"])
 def test_a_cap_is_a_share(share: Any) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"source_caps\['crowd'\] = .* must be a share in"):
+    with pytest.raises(InvalidArgumentError, match=r"source_caps\['crowd'\] = .* must be a number in"):
         a_router(source_caps={"crowd": share})
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from banditroute.core.objectives import COST
+from banditroute.core.validation import require_integer, require_number
 from banditroute.errors import InvalidArgumentError
 
 DAY_S = 86_400.0
@@ -29,12 +30,12 @@ class Allowance:
     @classmethod
     def of(cls, name: str, amount: float, *, horizon: int | None = None) -> Self:
         """So much for every request; ``name`` is what messages call it."""
-        return cls(per_request=_positive(name, amount), horizon=_horizon(horizon))
+        return cls(per_request=require_number(name, amount, above=0), horizon=_horizon(horizon))
 
     @classmethod
     def daily(cls, name: str, amount: float) -> Self:
         """So much for every day, however many requests it has."""
-        return cls(per_second=_positive(name, amount) / DAY_S)
+        return cls(per_second=require_number(name, amount, above=0) / DAY_S)
 
     @classmethod
     def whole(cls, name: str, amount: float, *, horizon: int | None) -> Self:
@@ -45,7 +46,7 @@ class Allowance:
             )
         count = _horizon(horizon)
         assert count is not None
-        return cls(per_request=_positive(name, amount) / count, horizon=count)
+        return cls(per_request=require_number(name, amount, above=0) / count, horizon=count)
 
     def income(self, requests: int, elapsed_s: float) -> float:
         """What the account gets with the request of this number, from 1, so long after the one before."""
@@ -103,13 +104,5 @@ def allowances_of(
     return allowances
 
 
-def _positive(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise InvalidArgumentError(f"{name} = {value!r} must be a finite number above 0")
-    return float(value)
-
-
 def _horizon(value: int | None) -> int | None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise InvalidArgumentError(f"horizon = {value!r} must be an integer above 0")
-    return value
+    return None if value is None else require_integer("horizon", value, least=1)

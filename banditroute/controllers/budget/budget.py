@@ -18,6 +18,7 @@ from banditroute.core.arrays import FloatArray, RowArray, from_feature_row
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.objectives import COST
 from banditroute.core.situation import Situation
+from banditroute.core.validation import require_integer, require_number
 from banditroute.errors import InvalidArgumentError
 
 _DRAG_MEMORY = 100
@@ -83,12 +84,9 @@ class Budget:
     ) -> None:
         allowances = allowances_of(usd_per_request, usd_per_day, total, horizon, per_request or {})
         for what, count in (("every", every), ("window", window), ("patience", patience)):
-            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-                raise InvalidArgumentError(f"{what} = {count!r} must be an integer above 0")
-        if not (isinstance(optimism, int | float) and 0 <= optimism < np.inf):
-            raise InvalidArgumentError(f"optimism = {optimism!r} must be a finite number, at least 0")
-        if not (isinstance(exploration, int | float) and 0 < exploration <= 1):
-            raise InvalidArgumentError(f"exploration = {exploration!r} must be a number in (0, 1]")
+            require_integer(what, count, least=1)
+        require_number("optimism", optimism, least=0)
+        require_number("exploration", exploration, above=0, most=1)
         if since is not None and not (isinstance(since, datetime) and since.tzinfo):
             raise InvalidArgumentError(f"since = {since!r} must be a datetime with a time zone")
         self.name = name

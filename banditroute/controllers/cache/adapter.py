@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
+from banditroute.core.validation import require_number
 from banditroute.errors import InvalidArgumentError
 
 
@@ -33,10 +34,9 @@ class Adapter:
     def __post_init__(self) -> None:
         times = {"load_s": self.load_s, "host_load_s": self.host_load_s}
         for name, value in times.items():
-            if value is not None and not (isinstance(value, int | float) and 0 <= value < math.inf):
-                raise InvalidArgumentError(f"{name} = {value!r} must be a finite number of seconds, at least 0")
-        if not (isinstance(self.size, int | float) and 0 < self.size < math.inf):
-            raise InvalidArgumentError(f"size = {self.size!r} must be a finite number above 0")
+            if value is not None:
+                require_number(name, value, least=0)
+        require_number("size", self.size, above=0)
 
     def seconds_from(self, level: Level) -> float:
         """Time until it serves from the GPU [s]."""

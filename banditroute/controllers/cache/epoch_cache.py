@@ -16,7 +16,8 @@ from banditroute.controllers.cache.residency import Residency
 from banditroute.core.arrays import FloatArray, RowArray
 from banditroute.core.log import DecisionRecord
 from banditroute.core.situation import Situation
-from banditroute.errors import InvalidArgumentError, SnapshotCorruptError
+from banditroute.core.validation import require_integer, require_number
+from banditroute.errors import SnapshotCorruptError
 
 # Multiples of the golden ratio fall evenly into [0, 1) and in step with no period of the requests.
 _GOLDEN = 0.6180339887498949
@@ -77,14 +78,10 @@ class EpochCache(PricedCache):
             residency=residency,
             initial=initial,
         )
-        if not (isinstance(optimism, int | float) and 0 <= optimism < np.inf):
-            raise InvalidArgumentError(f"optimism = {optimism!r} must be a finite number, at least 0")
-        if not (isinstance(host_capacity, int | float) and 0 <= host_capacity < np.inf):
-            raise InvalidArgumentError(f"host_capacity = {host_capacity!r} must be a finite number, at least 0")
-        if isinstance(window, bool) or not isinstance(window, int) or window < 1:
-            raise InvalidArgumentError(f"window = {window!r} must be an integer above 0")
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise InvalidArgumentError(f"seed = {seed!r} must be an integer, at least 0")
+        require_number("optimism", optimism, least=0)
+        require_number("host_capacity", host_capacity, least=0)
+        require_integer("window", window, least=1)
+        require_integer("seed", seed, least=0)
         self.epochs: Epochs = DoublingEpochs() if epochs is None else epochs
         self.optimism = float(optimism)
         self.seed = seed

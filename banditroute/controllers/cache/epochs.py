@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Protocol
 
-from banditroute.errors import InvalidArgumentError
+from banditroute.core.validation import require_integer, require_number
 
 
 class Epochs(Protocol):
@@ -30,7 +30,7 @@ class FixedEpochs:
     requests: int = 200
 
     def __post_init__(self) -> None:
-        _require_count("requests", self.requests)
+        require_integer("requests", self.requests, least=1)
 
     def length(self, epoch: int) -> int:
         """The length."""
@@ -66,10 +66,9 @@ class DoublingEpochs:
     repeats: int = 16
 
     def __post_init__(self) -> None:
-        _require_count("first", self.first)
-        _require_count("repeats", self.repeats)
-        if not (isinstance(self.forced, int | float) and 0 <= self.forced < float("inf")):
-            raise InvalidArgumentError(f"forced = {self.forced!r} must be a finite number, at least 0")
+        require_integer("first", self.first, least=1)
+        require_integer("repeats", self.repeats, least=1)
+        require_number("forced", self.forced, least=0)
 
     def length(self, epoch: int) -> int:
         """First · 2^⌊epoch / repeats⌋."""
@@ -78,8 +77,3 @@ class DoublingEpochs:
     def forced_share(self, epoch: int, arms: int) -> float:
         """The share is c √(N/L)."""
         return min(1.0, self.forced * sqrt(arms / self.length(epoch)))
-
-
-def _require_count(name: str, value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidArgumentError(f"{name} = {value!r} must be an integer above 0")

@@ -13,6 +13,7 @@ from banditroute.controllers.cache.residency import Residency
 from banditroute.core.arrays import FloatArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.situation import Situation
+from banditroute.core.validation import require_number
 from banditroute.errors import InvalidArgumentError, SnapshotCorruptError
 
 # Sizes are summed in another order than when they were chosen.
@@ -58,10 +59,7 @@ class PricedCache(ABC):
         initial: Iterable[str] | None = None,
     ) -> None:
         self.adapters = checked_adapters(adapters, capacity)
-        if not (isinstance(utility_per_second, int | float) and 0 <= utility_per_second < np.inf):
-            raise InvalidArgumentError(
-                f"utility_per_second = {utility_per_second!r} must be a finite number, at least 0"
-            )
+        require_number("utility_per_second", utility_per_second, least=0)
         self.capacity = capacity
         self.utility_per_second = float(utility_per_second)
         self._residency = residency

@@ -1,11 +1,10 @@
 """Detectors of change in a stream of standardised residuals; river's, imported where they are made."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from banditroute.errors import InvalidArgumentError
+from banditroute.core.validation import require_integer, require_number
 
 
 class Detection(Protocol):
@@ -41,10 +40,8 @@ class ADWIN:
     clock: int = 8
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.delta, int | float) and 0 < self.delta < 1):
-            raise InvalidArgumentError(f"delta = {self.delta!r} must be a number between 0 and 1")
-        if isinstance(self.clock, bool) or not isinstance(self.clock, int) or self.clock < 1:
-            raise InvalidArgumentError(f"clock = {self.clock!r} must be an integer above 0")
+        require_number("delta", self.delta, above=0, below=1)
+        require_integer("clock", self.clock, least=1)
 
     def __call__(self) -> Detection:
         """A fresh one."""
@@ -74,10 +71,8 @@ class PageHinkley:
     threshold: float = 28.0
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.delta, int | float) and 0 <= self.delta < math.inf):
-            raise InvalidArgumentError(f"delta = {self.delta!r} must be a finite number, at least 0")
-        if not (isinstance(self.threshold, int | float) and 0 < self.threshold < math.inf):
-            raise InvalidArgumentError(f"threshold = {self.threshold!r} must be a finite number above 0")
+        require_number("delta", self.delta, least=0)
+        require_number("threshold", self.threshold, above=0)
 
     def __call__(self) -> Detection:
         """A fresh one."""

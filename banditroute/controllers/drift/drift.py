@@ -12,8 +12,8 @@ from banditroute.controllers.drift.detectors import ADWIN, Detector, PageHinkley
 from banditroute.core.arrays import FloatArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.situation import Situation
+from banditroute.core.validation import require_integer, require_number
 from banditroute.errors import InvalidArgumentError
-from banditroute.policies.checks import require_count, require_share
 from banditroute.policies.exploration import mix_uniform
 
 STANDARD_DETECTORS: tuple[Detector, ...] = (ADWIN(), PageHinkley())
@@ -71,13 +71,11 @@ class Drift:
     ) -> None:
         if not detectors or not all(callable(detector) for detector in detectors):
             raise InvalidArgumentError("detectors must be one or more factories of detectors, such as ADWIN()")
-        if isinstance(halvings, bool) or not isinstance(halvings, int) or not 1 <= halvings <= 40:
-            raise InvalidArgumentError(f"halvings = {halvings!r} must be an integer from 1 to 40")
-        if isinstance(window, bool) or not isinstance(window, int) or window < LEAST_WINDOW:
-            raise InvalidArgumentError(f"window = {window!r} must be an integer, at least {LEAST_WINDOW}")
-        require_count("grace", grace)
-        require_share("watch_share", watch_share)
-        require_count("watch_requests", watch_requests)
+        require_integer("halvings", halvings, least=1, most=40)
+        require_integer("window", window, least=LEAST_WINDOW)
+        require_integer("grace", grace, least=0)
+        require_number("watch_share", watch_share, least=0, below=1)
+        require_integer("watch_requests", watch_requests, least=0)
         self.detectors = tuple(detectors)
         # river takes a second to import: better here than in the middle of the first feedback.
         _Stream(self.detectors, grace, window)

@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 
 from banditroute.controllers.base import Choice, Predict
-from banditroute.controllers.checks import require_inside, require_number
 from banditroute.controllers.rollout.incumbent import Incumbent
 from banditroute.controllers.rollout.trial import QUALITY, ABTest
 from banditroute.core.arrays import FloatArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.request import Request
 from banditroute.core.situation import Situation
-from banditroute.errors import InvalidArgumentError
+from banditroute.core.validation import require_number
 from banditroute.learning.confidence import ConfidenceSequence
 
 
@@ -48,11 +47,10 @@ class Apprentice(ABTest):
         confidence: float = 0.95,
         name: str = "apprentice",
     ) -> None:
-        if not require_inside("share", share) <= 0.5:
-            raise InvalidArgumentError(f"share = {share!r} must be at most 0.5")
+        require_number("share", share, above=0, most=0.5)
         super().__init__(incumbent, least=share, measures=measures, confidence=confidence, name=name)
         self._own = float(share)
-        self.least_agreement = require_inside("agreement", agreement)
+        self.least_agreement = require_number("agreement", agreement, above=0, below=1)
         self.margin = require_number("margin", margin)
         self._overlap = ConfidenceSequence(confidence=confidence)
         self._promoted = False

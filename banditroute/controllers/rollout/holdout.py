@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from banditroute.controllers.checks import require_inside
 from banditroute.controllers.rollout.incumbent import Incumbent
 from banditroute.controllers.rollout.trial import QUALITY, ABTest
 from banditroute.core.ids import uniform
 from banditroute.core.log import DecisionRecord
 from banditroute.core.request import Request
 from banditroute.core.situation import Situation
-from banditroute.errors import InvalidArgumentError
+from banditroute.core.validation import require_number, require_one_of
 
 
 class Holdout(ABTest):
@@ -44,10 +43,8 @@ class Holdout(ABTest):
         confidence: float = 0.95,
         name: str = "holdout",
     ) -> None:
-        if not require_inside("share", share) <= 0.5:
-            raise InvalidArgumentError(f"share = {share!r} must be at most 0.5")
-        if by not in ("request", "session"):
-            raise InvalidArgumentError(f"by = {by!r:.40} must be 'request' or 'session'")
+        require_number("share", share, above=0, most=0.5)
+        require_one_of("by", by, ("request", "session"))
         super().__init__(incumbent, least=share, measures=measures, confidence=confidence, name=name)
         self._held = float(share)
         self.by = by

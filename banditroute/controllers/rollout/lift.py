@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from banditroute.controllers.checks import require_bounds, require_name
 from banditroute.controllers.pending import PendingOutcomes
 from banditroute.core.log import FeedbackRecord
+from banditroute.core.validation import require_bounds, require_name
 from banditroute.errors import InvalidArgumentError
 from banditroute.learning.confidence import ConfidenceSequence
 

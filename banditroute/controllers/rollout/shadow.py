@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from banditroute.controllers.base import Choice, Predict
-from banditroute.controllers.checks import require_name
 from banditroute.controllers.rollout.incumbent import Incumbent, checked_incumbent, incumbent_choice
 from banditroute.core.arrays import FloatArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.situation import Situation
+from banditroute.core.validation import require_name
 
 
 class Shadow:

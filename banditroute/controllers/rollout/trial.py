@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from banditroute.controllers.base import Choice, Predict
-from banditroute.controllers.checks import require_inside, require_name
 from banditroute.controllers.pending import PendingOutcomes
 from banditroute.controllers.rollout.incumbent import Incumbent, checked_incumbent, incumbent_choice
 from banditroute.controllers.rollout.lift import Lift, lift_measures
@@ -15,6 +14,7 @@ from banditroute.core.arrays import FloatArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.request import Request
 from banditroute.core.situation import Situation
+from banditroute.core.validation import require_name, require_number
 
 QUALITY: Mapping[str, tuple[float, float]] = {"quality": (0.0, 1.0)}
 
@@ -54,7 +54,7 @@ class ABTest(ABC):
     ) -> None:
         self.incumbent = checked_incumbent(incumbent)
         self.name = require_name("name", name)
-        require_inside("confidence", confidence)
+        require_number("confidence", confidence, above=0, below=1)
         self._largest = 1.0 / least
         self._measures = lift_measures(measures, largest=self._largest, confidence=confidence)
         self._weights: PendingOutcomes[tuple[float]] = PendingOutcomes()

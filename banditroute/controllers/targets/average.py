@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from banditroute.controllers.checks import require_bounds
 from banditroute.controllers.targets.target import SLACK, STEP, Target, one_line
 from banditroute.core.arrays import FloatArray
 from banditroute.core.situation import Situation
+from banditroute.core.validation import require_bounds
 from banditroute.errors import InvalidArgumentError
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from banditroute.controllers.checks import require_inside, require_number
 from banditroute.controllers.targets.target import SLACK, STEP, Target, one_line
 from banditroute.core.arrays import FloatArray
 from banditroute.core.log import FeedbackRecord
 from banditroute.core.situation import Situation
+from banditroute.core.validation import require_number
 
 PRIOR_REPORTS = 4.0
 
@@ -39,7 +39,7 @@ class Within(Target):
         name: str | None = None,
     ) -> None:
         self.line, self._above_is_bad = one_line(at_most, at_least)
-        allowed = 1.0 - require_inside("share", share)
+        allowed = 1.0 - require_number("share", share, above=0, below=1)
         super().__init__(
             objective,
             allowed=allowed,
@@ -107,7 +107,7 @@ class Latency(Within):
         slack: float = SLACK,
         name: str = "latency",
     ) -> None:
-        share = require_inside("p", p)
+        share = require_number("p", p, above=0, below=1)
         super().__init__(
             objective,
             at_most=require_number("seconds", seconds),

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from banditroute.controllers.base import Choice, Predict
-from banditroute.controllers.checks import require_above_zero, require_inside, require_name
 from banditroute.controllers.targets.savings import QualityBudget
 from banditroute.core.arrays import BoolArray, FloatArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.situation import Situation
+from banditroute.core.validation import require_name, require_number
 
 LOOK_AGAIN = 8
 
@@ -59,12 +59,14 @@ class QualityFloor:
     ) -> None:
         self.baseline = require_name("baseline", baseline)
         self.objective = require_name("objective", objective)
-        self.widths = require_above_zero("widths", widths)
+        self.widths = require_number("widths", widths, above=0)
         self.name = require_name("name", name)
+        if baseline_mean is not None:
+            baseline_mean = require_number("baseline_mean", baseline_mean, above=0)
         self._savings = QualityBudget(
-            at_least=require_inside("at_least", at_least),
-            baseline_mean=None if baseline_mean is None else require_above_zero("baseline_mean", baseline_mean),
-            error=1.0 - require_inside("confidence", confidence),
+            at_least=require_number("at_least", at_least, above=0, below=1),
+            baseline_mean=baseline_mean,
+            error=1.0 - require_number("confidence", confidence, above=0, below=1),
         )
 
     @property

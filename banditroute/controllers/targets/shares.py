@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from banditroute.controllers.base import Choice, Predict
-from banditroute.controllers.checks import require_above_zero, require_name
 from banditroute.controllers.targets.virtual_queue import VirtualQueue
 from banditroute.core.arrays import FloatArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.situation import Situation
+from banditroute.core.validation import require_name, require_number
 from banditroute.errors import InvalidArgumentError
 
 
@@ -46,7 +46,7 @@ class Shares:
     ) -> None:
         self.min, self.max = _checked("min", min), _checked("max", max)
         _check_together(self.min, self.max)
-        self.slack = require_above_zero("slack", slack)
+        self.slack = require_number("slack", slack, above=0)
         self.name = require_name("name", name)
         self._least = {arm: VirtualQueue(step=step) for arm in self.min}
         self._most = {arm: VirtualQueue(step=step) for arm in self.max}
@@ -122,8 +122,7 @@ class Shares:
 def _checked(name: str, shares: Mapping[str, float] | None) -> dict[str, float]:
     found = dict(shares or {})
     for arm, share in found.items():
-        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
-            raise InvalidArgumentError(f"{name} share of arm {arm!r} = {share!r:.40} must lie in [0, 1]")
+        require_number(f"{name} share of arm {arm!r}", share, least=0, most=1)
     return {arm: float(share) for arm, share in found.items()}
 
 

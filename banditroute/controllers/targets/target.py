@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from banditroute.controllers.base import Choice, Predict
-from banditroute.controllers.checks import require_above_zero, require_name, require_number
 from banditroute.controllers.pending import PendingOutcomes
 from banditroute.controllers.targets.virtual_queue import VirtualQueue
 from banditroute.core.arrays import FloatArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.situation import Situation
+from banditroute.core.validation import require_name, require_number
 from banditroute.errors import InvalidArgumentError
 
 STEP = 0.025
@@ -45,8 +45,8 @@ class Target(ABC):
         self.objective = require_name("objective", objective)
         self.name = require_name("name", name)
         self.allowed = allowed
-        self.slack = require_above_zero("slack", slack)
-        self._queue = VirtualQueue(step=require_above_zero("step", step) / allowed)
+        self.slack = require_number("slack", slack, above=0)
+        self._queue = VirtualQueue(step=require_number("step", step, above=0) / allowed)
         self._memory: PendingOutcomes[tuple[float] | tuple[float, str]] = PendingOutcomes()
 
     @abstractmethod

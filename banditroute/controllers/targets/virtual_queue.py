@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from banditroute.controllers.checks import require_above_zero
+from banditroute.core.validation import require_number
 
 HIGHEST_PRICE = 1000.0
 MOST_FORCED = 0.95
@@ -37,7 +37,7 @@ class VirtualQueue:
     """
 
     def __init__(self, *, step: float) -> None:
-        self.step = require_above_zero("step", step)
+        self.step = require_number("step", step, above=0)
         self.debt = 0.0
 
     @property

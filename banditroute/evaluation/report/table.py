@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from banditroute.core.arrays import FloatArray
-from banditroute.errors import InvalidArgumentError, MissingDependencyError
+from banditroute.core.validation import require_one_of
+from banditroute.errors import MissingDependencyError
 from banditroute.evaluation.metrics.baselines import mean_of_arms
 from banditroute.evaluation.metrics.interval import Interval
 
@@ -85,8 +86,7 @@ def _gap(gap: "MixtureGap | None") -> dict[str, Any] | None:
 
 def to_frame(comparison: "Comparison", backend: Backend) -> Any:
     """Build a frame of the library named: one row for each policy and each baseline."""
-    if backend not in _BACKENDS:
-        raise InvalidArgumentError(f"backend = {backend!r} must be one of {', '.join(_BACKENDS)}")
+    require_one_of("backend", backend, _BACKENDS)
     try:
         import narwhals
 

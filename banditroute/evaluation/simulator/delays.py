@@ -1,6 +1,5 @@
 """When feedback arrives, and whether it does."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -8,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 
 from banditroute.core.arrays import FloatArray, IntArray
+from banditroute.core.validation import require_number
 from banditroute.errors import InvalidArgumentError
 
 Distribution: TypeAlias = Callable[[np.random.Generator, int], FloatArray]
@@ -25,8 +25,7 @@ class Exponential:
     mean: float
 
     def __post_init__(self) -> None:
-        if not 0 < self.mean < math.inf:
-            raise InvalidArgumentError(f"mean = {self.mean!r} of an Exponential must be finite and above 0")
+        require_number("mean of an Exponential", self.mean, above=0)
 
     def __call__(self, generator: np.random.Generator, count: int) -> FloatArray:
         """Draw ``count`` waiting times."""
@@ -57,10 +56,9 @@ class Delay:
         if self.requests is not None and self.seconds is not None:
             raise InvalidArgumentError("a Delay is counted in requests or in seconds, not in both")
         for name, value in (("requests", self.requests), ("seconds", self.seconds)):
-            if value is not None and not callable(value) and not 0 <= value < math.inf:
-                raise InvalidArgumentError(f"{name} = {value!r} of a Delay must be finite and at least 0")
-        if not 0 <= self.missing <= 1:
-            raise InvalidArgumentError(f"missing = {self.missing!r} of a Delay must lie in [0, 1]")
+            if value is not None and not callable(value):
+                require_number(f"{name} of a Delay", value, least=0)
+        require_number("missing of a Delay", self.missing, least=0, most=1)
 
     def arrivals(self, clock: FloatArray, generator: np.random.Generator) -> IntArray:
         """Number of the request just before which each feedback arrives.

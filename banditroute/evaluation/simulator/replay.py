@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from banditroute.core.objectives import Objective, Objectives, Preferences
+from banditroute.core.validation import require_number, require_one_of
 from banditroute.errors import InvalidArgumentError, UnknownArmError, WorkloadError
 from banditroute.evaluation.report.comparison import Comparison
 from banditroute.evaluation.simulator.candidate import Candidate
@@ -139,10 +140,8 @@ def _check(
         if isinstance(policy, Fixed) and policy.arm not in workload.arms:
             known = ", ".join(workload.arms)
             raise UnknownArmError(f"unknown arm {policy.arm!r} in policy Fixed; {workload.name} has: {known}")
-    if order not in ("shuffled", "recorded"):
-        raise InvalidArgumentError(f"order = {order!r} must be 'shuffled' or 'recorded'")
-    if not 0 < interval_s < float("inf"):
-        raise InvalidArgumentError(f"interval_s = {interval_s!r} must be finite and above 0")
+    require_one_of("order", order, ("shuffled", "recorded"))
+    require_number("interval_s", interval_s, above=0)
     for group in delays:
         if group not in objectives.groups:
             known = ", ".join(objectives.groups)

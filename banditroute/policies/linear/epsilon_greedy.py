@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from banditroute.core.arrays import FloatArray
 from banditroute.core.situation import Situation
-from banditroute.policies.checks import require_ridge, require_share
+from banditroute.core.validation import require_number
+from banditroute.policies.base import LEAST_RIDGE, MOST_RIDGE
 from banditroute.policies.exploration import Exploration, greedy
 
 
@@ -21,8 +22,8 @@ class EpsilonGreedy:
     ridge: float = 32.0
 
     def __post_init__(self) -> None:
-        require_share("epsilon", self.epsilon)
-        require_ridge(self.ridge)
+        require_number("epsilon", self.epsilon, least=0, below=1)
+        require_number("ridge", self.ridge, least=LEAST_RIDGE, most=MOST_RIDGE)
 
     def probabilities(self, situation: Situation) -> FloatArray:
         """The greedy choice mixed with the uniform one; shape (arms,)."""

@@ -6,7 +6,8 @@ import numpy as np
 
 from banditroute.core.arrays import BoolArray, FloatArray
 from banditroute.core.situation import Situation
-from banditroute.policies.checks import require_positive, require_ridge
+from banditroute.core.validation import require_number
+from banditroute.policies.base import LEAST_RIDGE, MOST_RIDGE
 from banditroute.policies.exploration import STANDARD_EXPLORATION, Exploration
 
 # A normal law is taken to lie within six standard deviations of its mean: beyond are 2e-9 of it. No panel
@@ -46,8 +47,8 @@ class LinTS:
     exploration: Exploration = STANDARD_EXPLORATION
 
     def __post_init__(self) -> None:
-        require_positive("alpha", self.alpha)
-        require_ridge(self.ridge)
+        require_number("alpha", self.alpha, above=0)
+        require_number("ridge", self.ridge, least=LEAST_RIDGE, most=MOST_RIDGE)
 
     def probabilities(self, situation: Situation) -> FloatArray:
         """Probability of being the best under the posterior, then burn-in and floor; shape (arms,)."""

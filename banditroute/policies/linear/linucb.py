@@ -6,7 +6,8 @@ import numpy as np
 
 from banditroute.core.arrays import FloatArray
 from banditroute.core.situation import Situation
-from banditroute.policies.checks import require_at_least_zero, require_ridge
+from banditroute.core.validation import require_number
+from banditroute.policies.base import LEAST_RIDGE, MOST_RIDGE
 from banditroute.policies.exploration import STANDARD_EXPLORATION, Exploration, greedy, tie_tolerance
 
 
@@ -40,8 +41,8 @@ class LinUCB:
     exploration: Exploration = STANDARD_EXPLORATION
 
     def __post_init__(self) -> None:
-        require_at_least_zero("alpha", self.alpha)
-        require_ridge(self.ridge)
+        require_number("alpha", self.alpha, least=0)
+        require_number("ridge", self.ridge, least=LEAST_RIDGE, most=MOST_RIDGE)
 
     def score(self, situation: Situation) -> FloatArray:
         """Upper confidence bound of each arm's utility; shape (arms,).

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from banditroute.errors import InvalidArgumentError
+from banditroute.core.validation import require_number
 
 GRACE = 50
 """So many feedbacks of a source are learned before its share means anything."""
@@ -21,10 +21,7 @@ class SourceCaps:
     def __init__(self, caps: Mapping[str, float] | None = None) -> None:
         self._caps = dict(caps or {})
         for source, share in self._caps.items():
-            if not (isinstance(share, int | float) and 0 < share <= 1):
-                raise InvalidArgumentError(
-                    f"source_caps[{source!r:.40}] = {share!r:.40} must be a share in (0, 1]"
-                )
+            require_number(f"source_caps[{source!r:.40}]", share, above=0, most=1)
         self._counts: dict[str, int] = {}
         self._learned = 0
 

@@ -1,0 +1,115 @@
+"""Checks of settings, each refused in one sentence: the argument, its value, the rule."""
+
+import math
+from collections.abc import Sequence
+
+from banditroute.errors import InvalidArgumentError
+
+_SHOWN = 60
+
+
+def require_number(
+    name: str,
+    value: object,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    below: float | None = None,
+    most: float | None = None,
+) -> float:
+    """Return a finite number within its limits, of which at most one on each side is given.
+
+    Raises:
+        InvalidArgumentError: otherwise; a bool is no number.
+    """
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not math.isfinite(value)
+        or (above is not None and not value > above)
+        or (least is not None and not value >= least)
+        or (below is not None and not value < below)
+        or (most is not None and not value <= most)
+    ):
+        rule = _rule(above, least, below, most)
+        raise InvalidArgumentError(f"{name} = {_shown(value)} must be {rule}")
+    return float(value)
+
+
+def require_integer(name: str, value: object, *, least: int, most: int | None = None) -> int:
+    """Return an integer within its limits.
+
+    Raises:
+        InvalidArgumentError: otherwise; a bool is no integer.
+    """
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int)
+        or value < least
+        or (most is not None and value > most)
+    ):
+        rule = f", at least {least}" if most is None else f" from {least} to {most}"
+        raise InvalidArgumentError(f"{name} = {_shown(value)} must be an integer{rule}")
+    return value
+
+
+def require_name(name: str, value: object) -> str:
+    """Return a string that is not empty.
+
+    Raises:
+        InvalidArgumentError: otherwise.
+    """
+    if not (isinstance(value, str) and value):
+        raise InvalidArgumentError(f"{name} = {_shown(value)} must be a string that is not empty")
+    return value
+
+
+def require_text(name: str, value: object, *, longest: int) -> None:
+    """Accept None or a short printable string.
+
+    Raises:
+        InvalidArgumentError: otherwise; the text may come from a prompt or a person, so the message omits it.
+    """
+    if value is not None and not (isinstance(value, str) and value.isprintable() and len(value) <= longest):
+        raise InvalidArgumentError(f"{name} must be a string of at most {longest} printable characters")
+
+
+def require_one_of(name: str, value: object, choices: Sequence[str]) -> None:
+    """Accept one of the choices.
+
+    Raises:
+        InvalidArgumentError: otherwise.
+    """
+    if not isinstance(value, str) or value not in choices:
+        known = ", ".join(map(repr, choices[:-1]))
+        raise InvalidArgumentError(f"{name} = {_shown(value)} must be {known} or {choices[-1]!r}")
+
+
+def require_bounds(name: str, bounds: object) -> tuple[float, float]:
+    """Return a pair of finite numbers, the lower first.
+
+    Raises:
+        InvalidArgumentError: otherwise.
+    """
+    if not (isinstance(bounds, tuple | list) and len(bounds) == 2):
+        raise InvalidArgumentError(f"{name} = {_shown(bounds)} must be a pair of numbers")
+    lo, hi = (require_number(name, bound) for bound in bounds)
+    if not lo < hi:
+        raise InvalidArgumentError(f"{name} = {_shown(bounds)} must be a pair of numbers, the lower first")
+    return lo, hi
+
+
+def _rule(above: float | None, least: float | None, below: float | None, most: float | None) -> str:
+    lower, upper = above if least is None else least, below if most is None else most
+    if lower is not None and upper is not None:
+        return f"a number in {'(' if least is None else '['}{lower:g}, {upper:g}{')' if most is None else ']'}"
+    if lower is not None:
+        return f"a finite number above {lower:g}" if least is None else f"a finite number, at least {lower:g}"
+    if upper is not None:
+        return f"a finite number below {upper:g}" if most is None else f"a finite number, at most {upper:g}"
+    return "a finite number"
+
+
+def _shown(value: object) -> str:
+    """The value for a message, cut to a length that fits one line."""
+    return f"{value!r:.{_SHOWN}}"
