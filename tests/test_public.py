@@ -2,6 +2,9 @@
 
 import subprocess
 import sys
+from importlib import import_module
+
+import pytest
 
 import banditroute
 
@@ -29,6 +32,44 @@ def test_exported_names() -> None:
         "Uniform",
     ]
     assert all(hasattr(banditroute, name) for name in banditroute.__all__)
+
+
+ROOMS = {
+    "controllers": """
+        ADWIN Adapter AdapterLoad Apprentice Average Budget CachePlan CallbackResidency Choice CircuitBreaker
+        Controller Detection Detector DiscountRequest DoublingEpochs Drift EpochCache FixedEpochs Holdout Incumbent LFUCache
+        LRUCache Latency Level Lift Onboarding OutcomeObserver OutcomePrediction PageHinkley PerCohort Predict
+        PricedCache PromptCache QualityFloor Reporter Residency Session Shadow Shares StaticCache SwitchCost
+        VLLMResidency Within check_names controlled
+        """,
+    "learning": """
+        BASE_EPOCH EPOCH_REQUESTS ArmStart ExactSums Example Model OutcomeModel RidgePosterior SumsTable decode
+        encode folder
+        """,
+    "policies": "EpsilonGreedy Exploration Fixed LinTS LinUCB Policy Uniform",
+    "router": "Router",
+}
+"""Room → the names it exports; a change here is a change for users."""
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_exported_names_of_the_rooms(room: str) -> None:
+    assert import_module(f"banditroute.{room}").__all__ == ROOMS[room].split()
+
+
+def test_a_router_shows_what_it_is() -> None:
+    router = banditroute.Router("support", arms=[banditroute.Arm("a"), banditroute.Arm("b")], tenant="acme")
+    router.feedback(router.route([0.5]).id, quality=1.0)
+    assert repr(router) == (
+        f"<Router 'support' of tenant 'acme': 2 arms, quality; {router.policy!r}; 1 decisions, 1 feedbacks>"
+    )
+
+
+def test_a_decision_carries_its_record() -> None:
+    decision = banditroute.Router("support", arms=[banditroute.Arm("a")]).route([0.5])
+    assert (decision.record.number, decision.record.arm, decision.record.cause) == (1, "a", "only")
+    with pytest.raises(AttributeError):
+        decision.record = decision.record  # type: ignore[misc]
 
 
 def loaded_by(statement: str) -> set[str]:

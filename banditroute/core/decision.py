@@ -36,84 +36,85 @@ class Decision:
         id: What ``feedback`` and ``why`` take; safe to hand to a client.
         arm: The arm to call.
         propensity: Probability with which ``arm`` was chosen, over all randomness. (0, 1]
+        record: The decision as it stands in the log; read-only.
     """
 
     id: str
     arm: str
     propensity: float
-    _evidence: DecisionRecord = field(repr=False)
+    record: DecisionRecord = field(repr=False)
     _objectives: Objectives = field(repr=False)
 
     @property
     def probabilities(self) -> dict[str, float]:
         """Probability of every arm; 0 for those that were not eligible."""
-        evidence = self._evidence
-        return dict(zip(evidence.arms, evidence.probabilities.tolist(), strict=True))
+        record = self.record
+        return dict(zip(record.arms, record.probabilities.tolist(), strict=True))
 
     @property
     def expected(self) -> dict[str, dict[str, Expectation]]:
         """Arm → objective → :class:`Expectation`; no objectives after a fallback."""
-        return expectations(self._evidence, self._objectives)
+        return expectations(self.record, self._objectives)
 
     @property
     def ranking(self) -> tuple[str, ...]:
         """All eligible arms, the chosen one first, then by expected utility: the order in which to fall back."""
-        evidence = self._evidence
-        utility = expected_utility(evidence, self._objectives)
-        order = sorted(range(len(evidence.arms)), key=lambda i: -utility[i])
-        rest = (evidence.arms[i] for i in order if evidence.arms[i] not in evidence.excluded)
+        record = self.record
+        utility = expected_utility(record, self._objectives)
+        order = sorted(range(len(record.arms)), key=lambda i: -utility[i])
+        rest = (record.arms[i] for i in order if record.arms[i] not in record.excluded)
         return (self.arm, *(arm for arm in rest if arm != self.arm))
 
     @property
     def preferences(self) -> Mapping[str, float]:
         """The weights that were used."""
-        return self._evidence.preferences
+        return self.record.preferences
 
     @property
     def mode(self) -> str:
         """``"live"``, ``"fallback"`` after an internal fault, or what a controller made of it."""
-        return self._evidence.mode
+        return self.record.mode
 
     @property
     def cause(self) -> str:
         """In a word, why this arm: ``"policy"``, ``"only"`` (one eligible arm), ``"fallback"``."""
-        return self._evidence.cause
+        return self.record.cause
 
     @property
     def effects(self) -> Mapping[str, Mapping[str, Any]]:
         """What each controller did, by its name; plain values."""
-        return self._evidence.effects
+        return self.record.effects
 
     @property
     def state_version(self) -> int:
         """How many feedbacks had been learned from."""
-        return self._evidence.n_feedback
+        return self.record.n_feedback
 
     @property
     def created_at(self) -> datetime:
         """When it was made, UTC, by the router's clock."""
-        return datetime.fromtimestamp(self._evidence.created_us / 1e6, UTC)
+        return datetime.fromtimestamp(self.record.created_us / 1e6, UTC)
 
 
-def expectations(evidence: DecisionRecord, objectives: Objectives) -> dict[str, dict[str, Expectation]]:
+def expectations(record: DecisionRecord, objectives: Objectives) -> dict[str, dict[str, Expectation]]:
     """What was expected of each arm, in the objectives' own units; arm → objective → :class:`Expectation`."""
-    if not evidence.mean.size:
-        return {arm: {} for arm in evidence.arms}
+    if not record.mean.size:
+        return {arm: {} for arm in record.arms}
     return {
         arm: {
             objective.name: Expectation(
-                mean=objective.bounds[0] + objective.span * float(evidence.mean[i, j]),
-                width=objective.span * float(evidence.width[i, j]),
+                mean=objective.bounds[0] + objective.span * float(record.mean[i, j]),
+                width=objective.span * float(record.width[i, j]),
             )
             for j, objective in enumerate(objectives)
         }
-        for i, arm in enumerate(evidence.arms)
+        for i, arm in enumerate(record.arms)
     }
 
 
-def expected_utility(evidence: DecisionRecord, objectives: Objectives) -> FloatArray:
+def expected_utility(record: DecisionRecord, objectives: Objectives) -> FloatArray:
     """Weighted sum of the expected, scaled outcomes; shape (arms,), all 0 after a fallback."""
-    if not evidence.mean.size:
-        return evidence.probabilities * 0.0
-    utility: FloatArray = evidence.mean @ objectives.weights(evidence.preferences)
+    if not record.mean.size:
+        return record.probabilities * 0.0
+    utility: FloatArray = record.mean @ objectives.weights(record.preferences)
     return utility

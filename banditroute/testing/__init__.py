@@ -17,6 +17,12 @@ and for a policy::
     class TestMyPolicy(PolicyLaws):
         policy = MyPolicy(alpha=0.7)
 
+and for a model::
+
+    class TestMyModel(ModelLaws):
+        def model(self, objectives, features, *, intercept):
+            return MyModel(objectives, features + intercept)
+
 and for a controller::
 
     class TestMyController(ControllerLaws):
@@ -33,6 +39,7 @@ from banditroute.testing.inside import (
     ridge_model_of,
     upkeep_of,
 )
+from banditroute.testing.models import ModelLaws
 from banditroute.testing.policies import PolicyLaws, situation
 from banditroute.testing.records import (
     ARMS,
@@ -57,6 +64,7 @@ __all__ = [
     "SECRET",
     "SPEC",
     "ControllerLaws",
+    "ModelLaws",
     "PolicyLaws",
     "StoreLaws",
     "a_decision",

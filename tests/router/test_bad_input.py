@@ -84,7 +84,7 @@ def test_the_first_vector_may_not_be_endless() -> None:
 
 @pytest.mark.parametrize("x", [np.array([True, False, True]), np.arange(3, dtype=np.uint8), (0, 1, 1)])
 def test_integers_and_truths_are_numbers(x: Any) -> None:
-    assert a_router().route(x)._evidence.row.dtype == np.int32
+    assert a_router().route(x).record.row.dtype == np.int32
 
 
 TERMS: dict[str, tuple[dict[str, Any], type[BanditRouteError], str]] = {

@@ -293,4 +293,4 @@ def test_nothing_is_reported_before_it_was_decided() -> None:
     clock.now -= 3600.0
     router.feedback(decision.id, quality=0.5)
     (feedback,) = [record for record in logged(store) if isinstance(record, FeedbackRecord)]
-    assert feedback.received_us == decision._evidence.created_us
+    assert feedback.received_us == decision.record.created_us

@@ -60,7 +60,7 @@ def test_a_cost_ceiling_asks_for_all_widths(lazy: pytest.MonkeyPatch) -> None:
         engine_of(router).space.row(a_vector(1)), engine_of(router).now_us()
     )
     decision = router.route(a_vector(1), max_cost_usd=1.0)
-    assert decision._evidence.width.tobytes() == prediction.width.tobytes()
+    assert decision.record.width.tobytes() == prediction.width.tobytes()
 
 
 @pytest.mark.parametrize("moment", [1, 59, 61, 149, 260])

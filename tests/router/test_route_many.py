@@ -22,14 +22,14 @@ def test_equals_one_by_one(policy: Policy) -> None:
     together = batch.route_many(X, allowed=["small", "large", "new"])
     apart = [single.route(x, allowed=["small", "large", "new"]) for x in X]
     # A policy counts plays; those of a batch are counted after all of it was decided.
-    plays = np.array([decision._evidence.number for decision in together])
+    plays = np.array([decision.record.number for decision in together])
     assert plays.tolist() == list(range(STEPS + 1, STEPS + 51))
     assert [d.id for d in together] == [d.id for d in apart]
     assert [d.arm for d in together] == [d.arm for d in apart]
     for one, other in zip(together, apart, strict=True):
         assert list(one.probabilities.values()) == pytest.approx(list(other.probabilities.values()), abs=1e-7)
-        np.testing.assert_allclose(one._evidence.mean, other._evidence.mean, atol=1e-12)
-        np.testing.assert_allclose(one._evidence.width, other._evidence.width, atol=1e-12)
+        np.testing.assert_allclose(one.record.mean, other.record.mean, atol=1e-12)
+        np.testing.assert_allclose(one.record.width, other.record.width, atol=1e-12)
     assert batch.health() == single.health()
 
 

@@ -130,7 +130,7 @@ def test_named_features_come_in_any_order() -> None:
     lived(router, 30)
     one = router.route({"chat": 0.5, "length": -0.25, "code": 1.0})
     other = router.route([-0.25, 1.0, 0.5])
-    assert one._evidence.row.tolist() == other._evidence.row.tolist()
+    assert one.record.row.tolist() == other.record.row.tolist()
 
 
 def test_draining_retiring_and_successors() -> None:

@@ -40,7 +40,7 @@ class World:
             event(router, self.clock)
         decision = router.route(a_vector(number))
         self.ids.append(decision.id)
-        evidence = decision._evidence
+        evidence = decision.record
         self.chosen.append(
             (
                 decision.arm,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from banditroute.cli import main
+from banditroute.learning.posterior import model
 from banditroute.router.log_check import fold_of
 from banditroute.store.maintenance.upgrade import upgrade
 from banditroute.store.maintenance.verify import verify
@@ -44,6 +45,25 @@ def test_a_stored_database_goes_on(stored: Path, tmp_path: Path) -> None:
     assert (verdict.findings, verdict.replayed > expected["rows"]["br_feedback"]) == ((), True)
     with a_router(url(copy), preferences=None) as router:
         assert router.digest() == digest
+
+
+def test_a_database_of_the_commit_before_the_rooms_continues_with_the_same_choices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commit ee02f0a wrote it, with a snapshot, and wrote down what it chose next from a copy."""
+    monkeypatch.setattr(model, "REFRESH_EVERY", 32)
+    stored, copy = Path(__file__).parent / "fixtures" / "ee02f0a.db", tmp_path / "routing.db"
+    expected = fixture.expected_of(stored)
+    shutil.copyfile(stored, copy)
+    steps, then = expected["steps"], expected["then"]
+    world = World(clock=Clock(START + steps))
+    with a_router(url(copy), preferences=None, clock=world.clock, ids=bodies(steps + 1)) as router:
+        assert router.digest() == expected["digest"]
+        world.ids = [log_of(router).ids.issue(number.to_bytes(16, "big")) for number in range(1, steps + 1)]
+        for number in range(steps, steps + then["steps"]):
+            world.step(router, number)
+        assert [choice[0] for choice in world.chosen] == then["chosen"]
+        assert router.digest() == then["digest"]
 
 
 def test_a_stored_database_that_was_changed_is_found_out(

@@ -9,7 +9,7 @@ import numpy as np
 from banditroute.core.arrays import FloatArray, RowArray, from_feature_row
 from banditroute.core.objectives import Objectives
 from banditroute.core.prediction import LazyPrediction, Prediction
-from banditroute.errors import InvalidArgumentError, SnapshotCorruptError
+from banditroute.errors import InvalidArgumentError, SnapshotCorruptError, UnknownArmError
 from banditroute.learning.base import EPOCH_REQUESTS, ArmStart, Example
 from banditroute.learning.posterior.group import GroupPosterior
 from banditroute.learning.sums.exact import ExactSums
@@ -148,6 +148,8 @@ class OutcomeModel:
             UnknownArmError: for an arm that was never added.
         """
         key, row, values, previous = example.key, example.row, example.values, example.previous
+        if key.arm not in self._arms:
+            raise UnknownArmError(f"unknown arm {key.arm!r}; this model has: {', '.join(self._arms)}")
         group, arm = self._groups[key.group], self._arms[key.arm]
         if previous is None:
             assert values is not None
