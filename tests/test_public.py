@@ -37,7 +37,8 @@ def test_exported_names() -> None:
 ROOMS = {
     "controllers": """
         ADWIN Adapter AdapterLoad Apprentice Average Budget CachePlan CallbackResidency Choice CircuitBreaker
-        Controller Detection Detector DiscountRequest DoublingEpochs Drift EpochCache FixedEpochs Holdout Incumbent LFUCache
+        Controller Detection Detector DiscountRequest DoublingEpochs Drift EpochCache FixedEpochs
+        Holdout Incumbent LFUCache
         LRUCache Latency Level Lift Onboarding OutcomeObserver OutcomePrediction PageHinkley PerCohort Predict
         PricedCache PromptCache QualityFloor Reporter Residency Session Shadow Shares StaticCache SwitchCost
         VLLMResidency Within check_names controlled

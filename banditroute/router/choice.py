@@ -100,8 +100,11 @@ class Chooser:
 
     def choose(self, row: RowArray, request: Request) -> Choice:
         """Choose an arm; whatever fails inside, an answer comes."""
-        with self._faults:
+        try:
             return self._choose(row, request, self._state.predict(row, request.now_us))
+        except Exception as fault:
+            if not self._faults.holds(fault):
+                raise
         return self._fallback(row, request)
 
     def choose_many(self, rows: RowArray, request: Request) -> list[Choice]:
@@ -178,7 +181,7 @@ class Chooser:
 
     def _check(self, probabilities: FloatArray, situation: Situation, excluded: Mapping[str, str]) -> None:
         # Written so that NaN, which compares false with everything, is refused too.
-        if not (probabilities.shape == situation.eligible.shape and probabilities.min() >= 0.0):
+        if not (probabilities.shape == situation.eligible.shape and np.minimum.reduce(probabilities) >= 0.0):
             raise ValueError(f"policy {self._policy!r} gave no probabilities: {probabilities!r}")
         if excluded and probabilities[~situation.eligible].any():
             raise ValueError(f"policy {self._policy!r} gave a probability to arms that are not eligible")

@@ -30,6 +30,13 @@ class FaultBarrier:
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> bool:
+        return self.holds(fault)
+
+    def holds(self, fault: BaseException | None) -> bool:
+        """Return whether this fault is held back, counted and logged; if not, the caller raises it.
+
+        For ``except`` in a loop: entering a context costs more than what the loop does.
+        """
         if not isinstance(fault, Exception) or isinstance(fault, BanditRouteError) or self.faults_escape:
             return False
         self.faults += 1

@@ -159,6 +159,7 @@ class _EngineRun:
         self._contexts = list(feature_row(task.workload.features[rows], intercept=True))
         self._order = rows.tolist()
         self._groups = groups
+        self._names = self._state.arms.names
         self._epochs: list[int] = []
         self._arms: list[int] = []
         self._records: list[DecisionRecord] = []
@@ -166,23 +167,32 @@ class _EngineRun:
 
     def go(self, times: FloatArray, schedule: FeedbackSchedule) -> Run:
         """Route and learn, in the order of time."""
-        choose, build, faults = self._chooser.choose, self._engine.requests.build, self._engine.faults
+        choose, faults = self._chooser.choose, self._engine.faults
         count_decision = self._record_decision if self._state.controllers else self._count_decision
         learn = self._learn_record if self._state.controllers else self._learn
         count = len(self._order)
+        # All requests are alike but for their time, and each is answered before the next is made.
+        request_now = self._engine.requests.build(now_us=self._engine.now_us())
         for step, now in enumerate(times.tolist()):
             self._clock.now = now
             for request, group in schedule.at(step):
                 outcomes, row, arm = self._groups[group], self._order[request], self._arms[request]
                 if outcomes.is_known[row, arm]:
-                    with faults:
+                    try:
                         learn(request, row, arm, outcomes)
+                    except Exception as fault:
+                        if not faults.holds(fault):
+                            raise
             if step < count:
-                choice = choose(self._contexts[step], build(now_us=self._engine.now_us()))
+                request_now.now_us = self._engine.now_us()
+                choice = choose(self._contexts[step], request_now)
                 self._arms.append(choice.arm)
                 self._propensity[step] = choice.probabilities[choice.arm]
-                with faults:
+                try:
                     count_decision(choice)
+                except Exception as fault:
+                    if not faults.holds(fault):
+                        raise
         return Run(np.array(self._arms, dtype=np.int64), self._propensity)
 
     def _count_decision(self, choice: Choice) -> None:
@@ -196,7 +206,7 @@ class _EngineRun:
         self._state.apply_decision(record)
 
     def _learn(self, request: int, row: int, arm: int, outcomes: GroupOutcomes) -> None:
-        key = StateKey(self._state.arms.names[arm], outcomes.group, self._epochs[request])
+        key = StateKey(self._names[arm], outcomes.group, self._epochs[request])
         values = tuple(outcomes.grid[row, arm].tolist())
         self._state.learn(Example(key, self._contexts[request], values))
 

@@ -118,12 +118,12 @@ class OutcomeModel:
         """σ̂ of each objective in the row of its group, 0 in the others; shape (groups, objectives)."""
         if self._is_whole:
             return self._first.noise
-        current: list[FloatArray | None] = [group.noise for group in self._groups.values()]
-        # Groups replace their noise and never write into it, so the same arrays are the same numbers.
-        if any(new is not old for new, old in zip(current, self._noises, strict=True)):
-            self._noises = current
-            self._noise_matrix = np.zeros((len(current), self._objectives))
-            for g, group in enumerate(self._groups.values()):
+        for g, group in enumerate(self._groups.values()):
+            # Groups replace their noise and never write into it, so the same array is the same numbers.
+            if group.noise is not self._noises[g]:
+                self._noises[g] = group.noise
+                # A new matrix: predictions that were made refer to the old one.
+                self._noise_matrix = self._noise_matrix.copy()
                 self._noise_matrix[g, group.columns] = group.noise
         return self._noise_matrix
 

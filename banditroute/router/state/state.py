@@ -35,7 +35,6 @@ class State:
         arms: The router's arms and their prices.
         sources: How much each source of feedback may teach.
         plays: How often each arm was chosen; shape (arms,).
-        position: How much of the log was applied.
         model: What predicts outcomes; None until the number of features is known.
     """
 
@@ -74,13 +73,22 @@ class State:
         for controller in self.controllers:
             controller.restore(self._first_states[controller.name])
 
+    @property
+    def position(self) -> Position:
+        """How much of the log was applied."""
+        return Position(self._n_feedback, self._n_decisions)
+
+    @position.setter
+    def position(self, position: Position) -> None:
+        self._n_feedback, self._n_decisions = position
+
     # ------------------------------------------------------------------------------------------------ decisions
 
     def apply_decision(self, record: DecisionRecord) -> None:
         """Count a decision, and show it to the controllers."""
         if not record.arms:
             # An unreadable row has its position in the log and nothing else.
-            self.position = self.position._replace(n_decisions=self.position.n_decisions + 1)
+            self._n_decisions += 1
             self._in_epoch += 1
             return
         self._ensure_arms(len(record.arms))
@@ -96,7 +104,7 @@ class State:
     ) -> None:
         """Count that an arm was chosen, by its index; all that a decision changes but the controllers."""
         assert self.model is not None
-        self.position = Position(self.position.n_feedback, self.position.n_decisions + 1)
+        self._n_decisions += 1
         self.plays[arm] += 1
         if excluded:
             self._apply_inheritance(excluded)
@@ -144,7 +152,7 @@ class State:
             return
         # Unreadable, late, over the cap of its source, or held back until its window closes: it is in the log.
         assert self.model is not None
-        self.position = self.position._replace(n_feedback=self.position.n_feedback + 1)
+        self._n_feedback += 1
         if record.group:
             self._ensure_arms(self.arms.position(record.arm) + 1)
         self.model.advance()
@@ -152,7 +160,7 @@ class State:
     def learn(self, example: Example, *, source: str | None = None) -> None:
         """Learn an example; all that a feedback changes but the controllers."""
         assert self.model is not None
-        self.position = Position(self.position.n_feedback + 1, self.position.n_decisions)
+        self._n_feedback += 1
         self.model.learn(example)
         self.sources.count(source, (example.values is not None) - (example.previous is not None))
 
