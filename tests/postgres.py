@@ -6,8 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from simulations.reliability.row import NotHere
-from simulations.reliability.server import WANTED, OwnServer, Server, found_server
+from tests.server import WANTED, NotHere, OwnServer, Server, found_server
 
 __all__ = ["OwnServer", "Server", "a_server"]
 

@@ -1,35 +1,35 @@
 """The rows, in the order of the plan; see the package for how to add one."""
 
-from simulations.reliability.agreement import Agreement
-from simulations.reliability.away import Away
-from simulations.reliability.bits import Kernels, Retractions, Stops
-from simulations.reliability.canaries import Canaries
-from simulations.reliability.clocks import Clocks
-from simulations.reliability.crashes import Crashes
-from simulations.reliability.drift import RankOne
-from simulations.reliability.folders import Folders
-from simulations.reliability.forks import Forks
-from simulations.reliability.fuzz import Calls
-from simulations.reliability.injection import Metacharacters
-from simulations.reliability.kills import Kills
-from simulations.reliability.late import Late
-from simulations.reliability.mutants import Mutants
-from simulations.reliability.news import Spreading
-from simulations.reliability.outage import Outage
-from simulations.reliability.poison import Poison
-from simulations.reliability.power import PowerCuts
-from simulations.reliability.reopening import Reopening
-from simulations.reliability.row import Row
-from simulations.reliability.schemas import Schemas
-from simulations.reliability.sharing import Fairness, Sharing
-from simulations.reliability.soak import Soak
-from simulations.reliability.spoils import Spools
-from simulations.reliability.suite import Suite
-from simulations.reliability.syscalls import Syscalls
-from simulations.reliability.tenants import Tenants
-from simulations.reliability.upgrades import Upgrades
-from simulations.reliability.waiting import Waiting
-from simulations.reliability.widths import Widths
+from simulations.reliability.harness.row import Row
+from simulations.reliability.rows.agreement import Agreement
+from simulations.reliability.rows.away import Away
+from simulations.reliability.rows.bits import Kernels, Retractions, Stops
+from simulations.reliability.rows.canaries import Canaries
+from simulations.reliability.rows.clocks import Clocks
+from simulations.reliability.rows.crashes import Crashes
+from simulations.reliability.rows.drift import RankOne
+from simulations.reliability.rows.folders import Folders
+from simulations.reliability.rows.forks import Forks
+from simulations.reliability.rows.fuzz import Calls
+from simulations.reliability.rows.injection import Metacharacters
+from simulations.reliability.rows.kills import Kills
+from simulations.reliability.rows.late import Late
+from simulations.reliability.rows.mutants import Mutants
+from simulations.reliability.rows.news import Spreading
+from simulations.reliability.rows.outage import Outage
+from simulations.reliability.rows.poison import Poison
+from simulations.reliability.rows.power import PowerCuts
+from simulations.reliability.rows.reopening import Reopening
+from simulations.reliability.rows.schemas import Schemas
+from simulations.reliability.rows.sharing import Fairness, Sharing
+from simulations.reliability.rows.soak import Soak
+from simulations.reliability.rows.spoils import Spools
+from simulations.reliability.rows.suite import Suite
+from simulations.reliability.rows.syscalls import Syscalls
+from simulations.reliability.rows.tenants import Tenants
+from simulations.reliability.rows.upgrades import Upgrades
+from simulations.reliability.rows.waiting import Waiting
+from simulations.reliability.rows.widths import Widths
 
 PLAN: tuple[Row, ...] = (
     Kills(),

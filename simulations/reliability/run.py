@@ -11,10 +11,11 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from banditroute.cli.progress import progress_bar
+from simulations.reliability.harness.row import Row
+from simulations.reliability.harness.table import HEAD, Result, line, lines
 from simulations.reliability.plan import NIGHTLY, PLAN
-from simulations.reliability.row import NotHere, Row
-from simulations.reliability.table import HEAD, Result, line, lines
 from simulations.speed.machine import version_of
+from tests.server import NotHere
 
 HERE = Path(__file__).parent
 DISTRIBUTIONS = ("banditroute", "numpy", "scipy", "sqlalchemy")

@@ -7,7 +7,7 @@ import pytest
 
 from banditroute.cli import main
 from banditroute.store.schema import migrations
-from simulations.reliability.world import START, World, url
+from banditroute.testing.world import START, World, url
 
 
 @pytest.fixture

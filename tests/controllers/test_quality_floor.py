@@ -71,8 +71,8 @@ def test_many_reports_by_hand() -> None:
     expected = 0.1 * (own - stray(40 * 0.3**2)) + others - stray(59 * 0.15**2 + 0.9**2) - 0.9 * forgone
     realised = 0.1 * own + others - 0.9 * min(60.0, forgone + stray(60 * mean * (1 - mean)))
     assert floor.slack == pytest.approx(min(expected, realised))
-    assert floor._savings.expected == pytest.approx(expected)
-    assert floor._savings.realised == pytest.approx(realised)
+    assert floor.savings.expected == pytest.approx(expected)
+    assert floor.savings.realised == pytest.approx(realised)
 
 
 def test_many_that_are_awaited_by_hand() -> None:
@@ -84,8 +84,8 @@ def test_many_that_are_awaited_by_hand() -> None:
     stray = stitched_boundary(25.0, scale=1.0, error=0.05 / 4)
     most = min(100.0, floor.state()["forgone"] + stitched_boundary(100 * 0.7 * 0.3, scale=1.0, error=0.05 / 4))
     assert floor.state()["forgone"] == pytest.approx(100 * 0.7)
-    assert floor._savings.realised == pytest.approx(80.0 - stray - 0.9 * most)
-    assert floor._savings.expected == pytest.approx(80.0 - 0.9 * 70.0)
+    assert floor.savings.realised == pytest.approx(80.0 - stray - 0.9 * most)
+    assert floor.savings.expected == pytest.approx(80.0 - 0.9 * 70.0)
 
 
 def test_a_known_baseline_is_held_against_all_requests() -> None:
@@ -93,12 +93,12 @@ def test_a_known_baseline_is_held_against_all_requests() -> None:
     life = Life(floor)
     given = a_situation("ab", [0.6, 0.9])
     first = life.step(given, arm="a")
-    assert floor._savings.expected == pytest.approx(0.8 - 0.9 * 0.8)
+    assert floor.savings.expected == pytest.approx(0.8 - 0.9 * 0.8)
     life.report(first, quality=1.0)
-    assert floor._savings.expected == pytest.approx(-0.9 * 0.8)  # one report is no evidence
-    assert floor._savings.realised == pytest.approx(1.0 - 0.9 * 1.0)
+    assert floor.savings.expected == pytest.approx(-0.9 * 0.8)  # one report is no evidence
+    assert floor.savings.realised == pytest.approx(1.0 - 0.9 * 1.0)
     life.step(given, arm="b")
-    assert floor._savings.expected == pytest.approx(0.8 - 2 * 0.9 * 0.8)
+    assert floor.savings.expected == pytest.approx(0.8 - 2 * 0.9 * 0.8)
 
 
 def test_reports_of_a_stand_in_do_not_count() -> None:
@@ -129,7 +129,7 @@ def test_from_time_to_time_the_baseline_is_judged_anew() -> None:
     for number in range(8):
         life.step(given, arm="b" if number < 3 else "a", believed=believed(0.2))
     assert floor.state()["forgone"] == pytest.approx(3 * (0.2 + 2 * 0.05))
-    assert floor._savings.expected == pytest.approx(0.1 * 5 * 0.5 + 3 * 0.8 - 0.9 * 3 * 0.3)
+    assert floor.savings.expected == pytest.approx(0.1 * 5 * 0.5 + 3 * 0.8 - 0.9 * 3 * 0.3)
 
 
 def lived(floor: Any, promise: float, truth: float, *, seed: int, requests: int = 500) -> tuple[float, float]:

@@ -21,7 +21,7 @@ def observe(group: GroupPosterior, seed: int, count: int) -> list[int]:
     rows, values = grid_rows(seed, count, DIMENSION, OUTCOMES)
     for number, (row, value) in enumerate(zip(rows, values.tolist(), strict=True)):
         group.observe(number % 2, from_feature_row(row), row, tuple(value))
-        known.append(group._pool.n)
+        known.append(group.pool.n)
     return known
 
 
@@ -50,10 +50,10 @@ def test_an_amended_arm_leaves_what_is_known_of_the_others_alone() -> None:
     pooled.add(rows, values)
     # Five of the rows were still waiting when the arm was made anew.
     amended.rebuild(0, first, pooled)
-    untouched._settle()
+    untouched.settle()
     assert not amended._pending
-    assert (amended._cross == untouched._cross).all()
-    assert (amended._squares == untouched._squares).all()
+    assert (amended.cross == untouched.cross).all()
+    assert (amended.squares == untouched.squares).all()
     assert np.allclose(amended._noise(), untouched._noise(), rtol=1e-9)
 
 

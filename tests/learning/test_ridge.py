@@ -88,7 +88,7 @@ def check(posterior: RidgePosterior, data: list[tuple[RowArray, IntArray]], lam:
 def test_refresh_is_the_closed_form(form: type, lam: float) -> None:
     data, old, means = experience(), priors(1), priors(2)
     posterior = built(lam, old)
-    assert isinstance(posterior._form, form)
+    assert isinstance(posterior.backend, form)
     for arm, (rows, values) in enumerate(data):
         cost = posterior.refresh(arm, summed(rows, values), means[arm])
         expected = closed_form(*as_floats(rows, values), lam, means[arm])[2]
@@ -191,10 +191,10 @@ def test_many_stacked_arms_become_packed_ones_with_the_same_bits(monkeypatch: py
     posterior = built(0.4, means)
     for arm, (rows, values) in enumerate(data):
         posterior.refresh(arm, summed(rows, values), means[arm])
-    assert isinstance(posterior._form, DenseBackend)
+    assert isinstance(posterior.backend, DenseBackend)
     before = [(posterior.inverse(arm).tobytes(), posterior.coefficients(arm).tobytes()) for arm in range(3)]
     posterior.add_arm()
-    assert isinstance(posterior._form, PackedBackend)
+    assert isinstance(posterior.backend, PackedBackend)
     assert before == [
         (posterior.inverse(arm).tobytes(), posterior.coefficients(arm).tobytes()) for arm in range(3)
     ]
@@ -215,7 +215,7 @@ def test_the_form_follows_the_size(arms: int, dimension: int, form_name: str) ->
     for _ in range(arms):
         posterior.add_arm()
     assert len(posterior) == arms
-    assert type(posterior._form).__name__ == form_name
+    assert type(posterior.backend).__name__ == form_name
 
 
 def test_at_its_real_size_a_factor_becomes_a_triangle_at_half_the_rows() -> None:

@@ -9,9 +9,10 @@ from typing import ClassVar
 import pytest
 
 from simulations.reliability import run as program
-from simulations.reliability.row import Finding, NotHere, Row, Tick
+from simulations.reliability.harness.row import Finding, Row, Tick
+from simulations.reliability.harness.table import HEAD, line, lines
 from simulations.reliability.run import chosen, run
-from simulations.reliability.table import HEAD, line, lines
+from tests.server import NotHere
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from simulations.reliability.mutations import mutated, mutations
+from simulations.reliability.harness.mutations import mutated, mutations
 
 
 def written(tmp_path: Path, source: str) -> None:

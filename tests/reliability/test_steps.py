@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from simulations.reliability.disk import compiled_shim
-from simulations.reliability.row import NotHere
-from simulations.reliability.steps import NEVER, SOURCE, Disk, Step, steps_of
+from simulations.reliability.harness.disk import compiled_shim
+from simulations.reliability.harness.steps import NEVER, SOURCE, Disk, Step, steps_of
+from tests.server import NotHere
 
 WORK = """
 import os, sys
 from pathlib import Path
-from simulations.reliability.steps import Disk
+from simulations.reliability.harness.steps import Disk
 disk = Disk(Path(sys.argv[1]), Path(sys.argv[2]))
 die, halfway, pretend = map(int, sys.argv[3:])
 disk.begin(die=die, halfway=halfway, pretend=pretend, lines=2)

@@ -26,7 +26,7 @@ from banditroute.errors import InvalidArgumentError
 from banditroute.learning.posterior import model
 from banditroute.learning.sums.weights import EvidenceWeights
 from banditroute.testing import engine_of, ridge_model_of
-from simulations.reliability.world import a_router, bodies, url
+from banditroute.testing.world import a_router, bodies, url
 from tests.router.world import World, lived
 
 STEPS = 250

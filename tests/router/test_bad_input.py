@@ -29,7 +29,7 @@ from banditroute.errors import (
 )
 from banditroute.store import START, MemoryStore
 from banditroute.testing import log_of
-from simulations.reliability.world import OBJECTIVES, a_router, a_vector, url
+from banditroute.testing.world import OBJECTIVES, a_router, a_vector, url
 from tests.router.world import lived
 
 NAN, INF = float("nan"), float("inf")

@@ -16,7 +16,7 @@ from banditroute.core.situation import Situation
 from banditroute.learning import OutcomeModel
 from banditroute.store import MemoryStore
 from banditroute.testing import engine_of
-from simulations.reliability.world import a_router, a_vector, bodies
+from banditroute.testing.world import a_router, a_vector, bodies
 from tests.router.world import logged
 
 

@@ -9,7 +9,7 @@ from banditroute import Arm, LinTS, LinUCB, Policy, Router
 from banditroute.core.arrays import FloatArray
 from banditroute.core.situation import Situation
 from banditroute.learning.posterior.group import GroupPosterior
-from simulations.reliability.world import SECRET, bodies
+from banditroute.testing.world import SECRET, bodies
 
 SEEDS = 20
 STEPS = 300
@@ -54,7 +54,7 @@ def test_control_the_textbook_stays_where_it_began(monkeypatch: pytest.MonkeyPat
     """A prior of zero, widths in units of one, nothing forced: the first arm for ever."""
 
     def zero(self: GroupPosterior) -> FloatArray:
-        return np.zeros((len(self.positions), self._pool.dimension))
+        return np.zeros((len(self.positions), self.pool.dimension))
 
     def one(self: GroupPosterior) -> FloatArray:
         return np.ones((1, len(self.positions)))

@@ -16,7 +16,7 @@ from banditroute.core.log import DecisionRecord
 from banditroute.errors import InvalidArgumentError
 from banditroute.learning.posterior import model
 from banditroute.testing import engine_of
-from simulations.reliability.world import a_router, a_vector, url
+from banditroute.testing.world import a_router, a_vector, url
 from tests.router.world import World, lived
 
 STEPS = 230

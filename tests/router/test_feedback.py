@@ -17,7 +17,7 @@ from banditroute.errors import (
 )
 from banditroute.store import MemoryStore
 from banditroute.testing import log_of
-from simulations.reliability.world import Clock, a_router, a_vector
+from banditroute.testing.world import Clock, a_router, a_vector
 from tests.router.world import logged
 
 RESPONSE: dict[str, Any] = {"cost_usd": 0.01, "latency_s": 3.0}

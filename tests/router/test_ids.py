@@ -8,7 +8,7 @@ import pytest
 from banditroute.core.ids import KEY_BYTES, DecisionIds, check_seed, key_created_us, random_key, uniform
 from banditroute.errors import InvalidArgumentError, InvalidDecisionIdError
 from banditroute.testing import log_of
-from simulations.reliability.world import SECRET, a_router, a_vector, bodies, url
+from banditroute.testing.world import SECRET, a_router, a_vector, bodies, url
 
 NEW = bytes(reversed(range(32)))
 

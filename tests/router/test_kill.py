@@ -13,7 +13,7 @@ from banditroute.core.ids import ID_CHARACTERS
 from banditroute.core.log import FeedbackRecord
 from banditroute.router.state.state import State
 from banditroute.testing import engine_of, log_of
-from simulations.reliability.world import a_router, bodies, url
+from banditroute.testing.world import a_router, bodies, url
 from tests.router.victim import route_for_ever
 
 KILLS = 10

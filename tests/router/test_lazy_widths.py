@@ -8,7 +8,7 @@ from banditroute.core.arrays import BoolArray, FloatArray
 from banditroute.learning.posterior import model, ridge
 from banditroute.store import MemoryStore
 from banditroute.testing import engine_of
-from simulations.reliability.world import ARMS, a_router, a_vector
+from banditroute.testing.world import ARMS, a_router, a_vector
 from tests.router.world import World, lived
 
 STEPS = 1_200

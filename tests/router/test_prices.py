@@ -9,7 +9,7 @@ from banditroute import Arm, Price, Router, Uniform
 from banditroute.errors import InvalidArgumentError, UnknownArmError
 from banditroute.store import MemoryStore
 from banditroute.testing import engine_of
-from simulations.reliability.world import Clock, a_router, a_vector, bodies, url
+from banditroute.testing.world import Clock, a_router, a_vector, bodies, url
 
 X = (0.25, 0.5, -0.5)
 

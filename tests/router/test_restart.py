@@ -15,7 +15,7 @@ from banditroute.learning.posterior import model
 from banditroute.router.state.state import State
 from banditroute.store import MemoryStore
 from banditroute.testing import engine_of, ridge_model_of
-from simulations.reliability.world import a_router, a_vector, url
+from banditroute.testing.world import a_router, a_vector, url
 from tests.router.world import World, lived
 
 STEPS = 500

@@ -7,7 +7,7 @@ from banditroute import EpsilonGreedy, LinTS, LinUCB, Policy
 from banditroute.errors import BanditRouteError, InvalidContextError
 from banditroute.store import START, MemoryStore
 from banditroute.testing import engine_of
-from simulations.reliability.world import a_router, a_vector, bodies
+from banditroute.testing.world import a_router, a_vector, bodies
 from tests.router.world import lived, logged
 
 STEPS = 120

@@ -9,7 +9,7 @@ from banditroute import Router
 from banditroute.errors import DecisionExpiredError, InvalidArgumentError, InvalidDecisionIdError
 from banditroute.store import MemoryStore
 from banditroute.testing import engine_of, log_of
-from simulations.reliability.world import a_router, a_vector, bodies, url
+from banditroute.testing.world import a_router, a_vector, bodies, url
 
 RESPONSE: dict[str, Any] = {"cost_usd": 0.01, "latency_s": 3.0}
 

@@ -22,7 +22,7 @@ from banditroute.controllers import (
 )
 from banditroute.learning.posterior import model
 from banditroute.testing import engine_of
-from simulations.reliability.world import a_router, url
+from banditroute.testing.world import a_router, url
 from tests.router.world import World, lived
 
 STEPS = 170

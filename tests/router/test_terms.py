@@ -7,7 +7,7 @@ from banditroute import Arm, EpsilonGreedy, LinUCB, Price, Router, Uniform
 from banditroute.errors import NoEligibleArmError, UnknownArmError
 from banditroute.policies import Exploration
 from banditroute.testing import chooser_of
-from simulations.reliability.world import PREFERENCES, Clock, a_router, a_vector
+from banditroute.testing.world import PREFERENCES, Clock, a_router, a_vector
 from tests.router.world import lived
 
 GREEDY = LinUCB(alpha=0.0, ridge=2.0, exploration=Exploration(floor=0, burn_in=0))

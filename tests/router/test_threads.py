@@ -9,7 +9,7 @@ import pytest
 
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.testing import log_of
-from simulations.reliability.world import SECRET, a_router, a_vector, bodies, url
+from banditroute.testing.world import SECRET, a_router, a_vector, bodies, url
 from tests.router.world import logged
 
 THREADS = 8

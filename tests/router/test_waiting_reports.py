@@ -11,7 +11,7 @@ from banditroute.router.resolution import FeedbackResolver
 from banditroute.store.sql.log import RouterLog
 from banditroute.store.sql.store import SqlStore
 from banditroute.testing import log_of
-from simulations.reliability.world import a_router, a_vector, url
+from banditroute.testing.world import a_router, a_vector, url
 
 
 def left_behind(place: str, monkeypatch: pytest.MonkeyPatch) -> None:

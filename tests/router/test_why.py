@@ -9,7 +9,7 @@ from banditroute import Arm
 from banditroute.core.explanation import Explanation
 from banditroute.core.objectives import Objectives
 from banditroute.testing import SPEC, a_decision
-from simulations.reliability.world import a_router, a_vector, url
+from banditroute.testing.world import a_router, a_vector, url
 from tests.router.world import lived
 
 

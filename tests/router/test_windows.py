@@ -12,7 +12,7 @@ from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.situation import Situation
 from banditroute.errors import BanditRouteError, FeedbackConflictError, InvalidArgumentError
 from banditroute.testing import log_of, upkeep_of
-from simulations.reliability.world import Clock, a_router, a_vector, bodies, url
+from banditroute.testing.world import Clock, a_router, a_vector, bodies, url
 
 HOUR = 3600.0
 

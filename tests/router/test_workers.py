@@ -16,7 +16,7 @@ from banditroute.core.ids import IdSource
 from banditroute.errors import FeedbackConflictError, StoreUnavailableError
 from banditroute.router import follower
 from banditroute.testing import engine_of, log_of, upkeep_of
-from simulations.reliability.world import Clock, a_router, a_vector, url
+from banditroute.testing.world import Clock, a_router, a_vector, url
 
 PATIENCE = 30.0
 RESPONSE: dict[str, Any] = {"cost_usd": 0.01, "latency_s": 3.0}

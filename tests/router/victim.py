@@ -5,7 +5,7 @@ from collections import deque
 
 from banditroute import Receipt
 from banditroute.core.ids import ID_CHARACTERS, random_key
-from simulations.reliability.world import a_router, a_vector
+from banditroute.testing.world import a_router, a_vector
 
 
 def route_for_ever(url: str, acknowledge: int) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from banditroute import Arm, Price, Router
 from banditroute.store import Store
 from banditroute.testing import engine_of
-from simulations.reliability.world import Clock, a_router, a_vector, bodies
+from banditroute.testing.world import Clock, a_router, a_vector, bodies
 
 
 @dataclass

@@ -39,11 +39,11 @@ def in_the_middle_of_a_fold(url: str, fold: Collecting) -> tuple[threading.Threa
     store.append([a_decision(1), feedback_of(a_decision(1), 1)])
     assert fold.folds.wait(PATIENCE)
     store.append([a_decision(2), feedback_of(a_decision(2), 2)])
-    assert store._opened is not None
-    folder = store._opened.folder
+    assert store.worker is not None
+    folder = store.worker.folder
     # A cycle, as a router is a part of; only the collector finds it.
     store.myself = store  # type: ignore[attr-defined]
-    return (store._opened.writer.thread, *(() if folder is None else (folder.thread,)))
+    return (store.worker.writer.thread, *(() if folder is None else (folder.thread,)))
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

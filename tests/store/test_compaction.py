@@ -17,7 +17,7 @@ from banditroute.store.databases.url import database_at
 from banditroute.store.maintenance.compact import DAY_US, Compaction, compact
 from banditroute.store.maintenance.verify import Verdict, verify
 from banditroute.store.schema import tables
-from simulations.reliability.world import START, World, a_router, url
+from banditroute.testing.world import START, World, a_router, url
 
 STEPS, OLD = 170, 100
 NOW_US = int((START + OLD) * 1e6) + 90 * DAY_US

@@ -34,7 +34,7 @@ from banditroute.testing import (
     reporting,
     summing,
 )
-from simulations.reliability.world import World
+from banditroute.testing.world import World
 
 STEPS, SPOILT = 14, 5
 BODY = SPOILT.to_bytes(16, "big")

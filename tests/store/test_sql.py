@@ -263,20 +263,19 @@ def test_no_row_is_logged_even_at_debug(tmp_path: Path, caplog: pytest.LogCaptur
 
 
 def test_what_a_fold_remembers_does_not_grow_with_the_log(store: SqlStore, path: Path) -> None:
-    assert store._opened is not None
-    assert store._opened._current is not None
-    folder = store._opened._current.folding._folder
+    assert store.worker is not None
+    folder = store.worker.session().folding.folder
     decisions = [a_decision(number) for number in range(1, 601)]
     append(store, *decisions)
     late = (5, 7, 311, 313)
     for start in range(0, 600, 50):
         told = [place for place in range(start, start + 50) if place not in late]
         append(store, *(feedback_of(decisions[place], place) for place in told))
-    assert {key.epoch for key in folder._blobs} == {5, 6}
+    assert {key.epoch for key in folder.blobs} == {5, 6}
     append(store, *(feedback_of(decisions[place], place) for place in late))
     stored = sums(path)
     assert {key.epoch for key in stored} == set(range(7))
-    assert all(stored[key] == blob for key, blob in folder._blobs.items())
+    assert all(stored[key] == blob for key, blob in folder.blobs.items())
     rows = [feedback_of(decision, place) for place, decision in enumerate(decisions)]
     assert stored == summing({}, rows)
     assert folder.rebuilt == 0

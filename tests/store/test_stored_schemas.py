@@ -12,8 +12,8 @@ from banditroute.router.log_check import fold_of
 from banditroute.store.maintenance.upgrade import upgrade
 from banditroute.store.maintenance.verify import verify
 from banditroute.testing import log_of
-from simulations.reliability import fixture
-from simulations.reliability.world import START, Clock, World, a_router, bodies, url
+from banditroute.testing.world import START, Clock, World, a_router, bodies, url
+from tests.store import fixture
 
 STORED = sorted((Path(__file__).parent / "fixtures").glob("schema_*.db"))
 

@@ -43,9 +43,9 @@ def wrong(store: SqlStore) -> set[str]:
 
 def log_of(store: SqlStore) -> RouterLog:
     """The ledger of a store whose own threads do nothing any more."""
-    assert store._opened is not None
-    store._opened.stop()
-    return store._opened._session().folding
+    assert store.worker is not None
+    store.worker.stop()
+    return store.worker.session().folding
 
 
 class Watermark:
@@ -69,11 +69,11 @@ class Committer:
 
     def __init__(self, store: SqlStore, records: list[LogRecord]) -> None:
         self.appended, self.go = threading.Event(), threading.Event()
-        assert store._opened is not None
-        ledger = store._opened._session().folding
+        assert store.worker is not None
+        ledger = store.worker.session().folding
 
         def work(connection: Connection) -> None:
-            ledger._appender.append(connection, records)
+            ledger.appender.append(connection, records)
             self.appended.set()
             assert self.go.wait(PATIENCE)
 
@@ -118,8 +118,8 @@ def folding_at_once(url: str) -> set[str]:
     errors: list[BaseException] = []
 
     def held(connection: Connection) -> None:
-        assert stores[0].database.lock_journal(connection, first._journal, wait=False)
-        first._folder.fold(connection)
+        assert stores[0].database.lock_journal(connection, first.journal, wait=False)
+        first.folder.fold(connection)
         folded.set()
         assert go.wait(PATIENCE)
 

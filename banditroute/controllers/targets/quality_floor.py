@@ -63,7 +63,7 @@ class QualityFloor:
         self.name = require_name("name", name)
         if baseline_mean is not None:
             baseline_mean = require_number("baseline_mean", baseline_mean, above=0)
-        self._savings = QualityBudget(
+        self.savings = QualityBudget(
             at_least=require_number("at_least", at_least, above=0, below=1),
             baseline_mean=baseline_mean,
             error=1.0 - require_number("confidence", confidence, above=0, below=1),
@@ -72,7 +72,7 @@ class QualityFloor:
     @property
     def slack(self) -> float:
         """By how much the floor is surely exceeded so far, in the objective's unit times requests."""
-        return min(self._savings.expected, self._savings.realised)
+        return min(self.savings.expected, self.savings.realised)
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
         """The choice among the arms that the savings cover."""
@@ -106,7 +106,7 @@ class QualityFloor:
         facts = record.effects.get(self.name, {})
         if "believed" not in facts:
             return
-        savings, sums = self._savings, self._savings.sums
+        savings, sums = self.savings, self.savings.sums
         sums.column, sums.bounds = facts["column"], facts["bounds"]
         low, guess, _ = facts["believed"][record.arm]
         is_baseline = record.arm == self.baseline
@@ -120,15 +120,15 @@ class QualityFloor:
         """Count what was reported."""
         if self.objective in record.outcomes or record.values is None:
             value = record.outcomes.get(self.objective)
-            self._savings.report(record.decision_key, record.arm, record.group, value)
+            self.savings.report(record.decision_key, record.arm, record.group, value)
 
     def state(self) -> Mapping[str, Any]:
         """The savings."""
-        return self._savings.state()
+        return self.savings.state()
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from what :meth:`state` gave."""
-        self._savings.restore(state)
+        self.savings.restore(state)
 
     def _safe(self, situation: Situation) -> BoolArray | None:
         """Arms that the savings cover, shape (arms,); None where the floor does not apply."""
@@ -139,7 +139,7 @@ class QualityFloor:
             return None
         low, _, high = self._predict_repriced(situation)
         lowest, highest = situation.objectives[self._column(situation)].bounds
-        savings = self._savings
+        savings = self.savings
         baseline = high[place] if savings.baseline_mean is None else savings.baseline_mean
         if savings.realised + lowest < savings.at_least * highest:
             safe = np.zeros(len(low), dtype=bool)
@@ -162,8 +162,8 @@ class QualityFloor:
 
     def _baseline_at_most(self, record: DecisionRecord, predict: Predict) -> float:
         """Upper bound of the baseline's mean at the average of the contexts where it was not served."""
-        mean, width = predict(self._savings.average_row()[np.newaxis])
-        place, column = record.arms.index(self.baseline), self._savings.sums.column
-        lowest, highest = self._savings.sums.bounds
+        mean, width = predict(self.savings.average_row()[np.newaxis])
+        place, column = record.arms.index(self.baseline), self.savings.sums.column
+        lowest, highest = self.savings.sums.bounds
         most = mean[0, place, column] + self.widths * width[0, place, column]
         return float(np.clip(lowest + (highest - lowest) * most, lowest, highest))

@@ -34,7 +34,10 @@ class GroupPosterior:
         positions: Of the group's objectives among all.
         columns: The same, to index an array's last axis with.
         noise: σ̂ of each, scaled: a row, shape (1, m).
-        posterior: Of all arms.
+        posterior: Coefficients and inverse Gram matrices of all arms.
+        pool: Sums over all arms, without the rows that are pending.
+        cross: Σ y xᵀ of each arm, likewise; shape (arms, m, d) [2⁻³¹].
+        squares: Σ y² of each arm, likewise; shape (arms, m) [2⁻³²].
     """
 
     def __init__(
@@ -51,9 +54,9 @@ class GroupPosterior:
         self._declared: list[Mapping[int, float]] = []
         self._rows: list[int] = []
         # Of each arm, what the ridge cost needs besides the posterior: Σ y xᵀ and Σ y², in units of the grid.
-        self._cross: IntArray = np.zeros((0, len(positions), dimension), dtype=np.int64)
-        self._squares: IntArray = np.zeros((0, len(positions)), dtype=np.int64)
-        self._pool = ExactSums(dimension, len(positions))
+        self.cross: IntArray = np.zeros((0, len(positions), dimension), dtype=np.int64)
+        self.squares: IntArray = np.zeros((0, len(positions)), dtype=np.int64)
+        self.pool = ExactSums(dimension, len(positions))
         # Rows of which only their arm's posterior knows, and for how many of them the rest waits.
         self._pending: list[tuple[int, RowArray, tuple[int, ...]]] = []
         self._due = 1
@@ -66,8 +69,8 @@ class GroupPosterior:
         """Add an arm that starts from the common model, moved to its declared means."""
         self._declared.append(prior)
         self._rows.append(0)
-        self._cross = np.concatenate([self._cross, np.zeros_like(self._cross, shape=(1, *self._cross.shape[1:]))])
-        self._squares = np.concatenate([self._squares, np.zeros((1, len(self.positions)), dtype=np.int64)])
+        self.cross = np.concatenate([self.cross, np.zeros_like(self.cross, shape=(1, *self.cross.shape[1:]))])
+        self.squares = np.concatenate([self.squares, np.zeros((1, len(self.positions)), dtype=np.int64)])
         self.posterior.add_arm(self._prior(len(self._rows) - 1))
         self._due = self._next_due()
 
@@ -94,18 +97,18 @@ class GroupPosterior:
 
     def rebuild(self, arm: int, sums: ExactSums, pooled: ExactSums) -> None:
         """Make one arm anew after its sums were amended, or are read otherwise."""
-        self._settle()
-        self._pool = pooled
+        self.settle()
+        self.pool = pooled
         self._load(arm, sums)
         self.posterior.refresh(arm, sums, self._prior(arm))
 
     def refresh(self, sums: Sequence[ExactSums], pooled: ExactSums) -> None:
         """Make everything anew from exact sums, one for each arm: a function of them and of nothing else."""
         self._pending.clear()
-        self._pool = pooled
+        self.pool = pooled
         self._due = self._next_due()
         self._common = self._common_model()
-        self.posterior = RidgePosterior(self._pool.dimension, len(self.positions), self._ridge)
+        self.posterior = RidgePosterior(self.pool.dimension, len(self.positions), self._ridge)
         for arm, total in enumerate(sums):
             prior = self._prior(arm)
             self.posterior.add_arm(prior)
@@ -123,41 +126,41 @@ class GroupPosterior:
 
         Less often where the solve or the number of arms make it dear.
         """
-        every = POOL_EVERY * -(-max(self._pool.dimension, len(self._rows)) // POOL_EVERY)
-        seen = self._pool.n + len(self._pending)
+        every = POOL_EVERY * -(-max(self.pool.dimension, len(self._rows)) // POOL_EVERY)
+        seen = self.pool.n + len(self._pending)
         total = min(1 << seen.bit_length(), every) if seen < every else every * (seen // every + 1)
-        return total - self._pool.n
+        return total - self.pool.n
 
-    def _settle(self) -> None:
-        """Let everything know of the rows that were waiting."""
+    def settle(self) -> None:
+        """Add the pending rows to the sums."""
         if self._pending:
             arms, rows, values = zip(*self._pending, strict=True)
             X, Y = np.stack(rows), np.array(values)
-            self._pool.add(X, Y)
-            np.add.at(self._cross, list(arms), Y[:, :, np.newaxis] * X[:, np.newaxis, :])
-            np.add.at(self._squares, list(arms), Y**2)
+            self.pool.add(X, Y)
+            np.add.at(self.cross, list(arms), Y[:, :, np.newaxis] * X[:, np.newaxis, :])
+            np.add.at(self.squares, list(arms), Y**2)
             self._pending.clear()
         self._due = self._next_due()
 
     def _load(self, arm: int, sums: ExactSums) -> None:
-        self._rows[arm], self._cross[arm], self._squares[arm] = sums.n, sums.cross, sums.squares
+        self._rows[arm], self.cross[arm], self.squares[arm] = sums.n, sums.cross, sums.squares
 
     def _learn_from_all(self) -> None:
-        self._settle()
+        self.settle()
         self._common = self._common_model()
         self.posterior.reprior(self._priors())
         self.noise = self._noise()
 
     def _common_model(self) -> FloatArray:
         """The ridge regression over all arms about a constant, shape (m, d)."""
-        n, centre = self._pool.n, np.zeros((len(self.positions), self._pool.dimension))
+        n, centre = self.pool.n, np.zeros((len(self.positions), self.pool.dimension))
         if self._intercept:
             # The last column of Σ y xᵀ belongs to the constant 1, so it is Σ y.
-            centre[:, -1] = (self._pool.cross_matrix()[:, -1] + PRIOR_MEAN) / (n + 1)
+            centre[:, -1] = (self.pool.cross_matrix()[:, -1] + PRIOR_MEAN) / (n + 1)
         if not n:
             return centre
-        G = self._pool.gram_matrix()
-        unexplained = self._pool.cross_matrix() - centre @ G
+        G = self.pool.gram_matrix()
+        unexplained = self.pool.cross_matrix() - centre @ G
         G.flat[:: len(G) + 1] += self._ridge
         model: FloatArray = centre + np.linalg.solve(G, unexplained.T).T
         return model
@@ -170,7 +173,7 @@ class GroupPosterior:
         if not (declared and self._intercept):
             return self._common
         prior = self._common.copy()
-        usual = (self._pool.cross_matrix()[:, -1] + PRIOR_MEAN) / (self._pool.n + 1)
+        usual = (self.pool.cross_matrix()[:, -1] + PRIOR_MEAN) / (self.pool.n + 1)
         for j, position in enumerate(self.positions):
             if position in declared:
                 prior[j, -1] += declared[position] - usual[j]
@@ -185,9 +188,9 @@ class GroupPosterior:
         costs = np.zeros((1, len(self.positions)))
         if seen:
             M, Theta = self._priors()[seen], self.posterior.all_coefficients()[seen]
-            B = self._cross[seen] * CROSS_UNIT
+            B = self.cross[seen] * CROSS_UNIT
             explained = ((B + self._ridge * M) * Theta).sum(axis=2)
-            squares = self._squares[seen] * SQUARE_UNIT + self._ridge * (M * M).sum(axis=2)
+            squares = self.squares[seen] * SQUARE_UNIT + self._ridge * (M * M).sum(axis=2)
             # A running sum adds in the order of the arms; a plain one may not, and would give other bits.
             costs += np.maximum(squares - explained, 0.0).cumsum(axis=0)[-1]
         noise: FloatArray = np.sqrt((PRIOR_ROWS * PRIOR_NOISE**2 + costs) / (PRIOR_ROWS + sum(self._rows)))

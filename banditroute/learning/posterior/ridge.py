@@ -33,6 +33,7 @@ class RidgePosterior:
     Nothing here is ever discounted or stored. Not safe for threads: the owner takes turns.
 
     Attributes:
+        backend: How V⁻¹ and Theta are kept.
         is_lazy: Whether :meth:`means` with the :meth:`leverages` of a few arms is worth more calls than
             :meth:`predict`.
 
@@ -60,7 +61,7 @@ class RidgePosterior:
         self._priors: list[FloatArray] = []
         self._cold: list[bool] = []
         form = LowRankBackend if dimension >= _FACTORED_FROM else DenseBackend
-        self._form: InverseBackend = form(dimension, outcomes, self.ridge)
+        self.backend: InverseBackend = form(dimension, outcomes, self.ridge)
         self.is_lazy = False
 
     def __len__(self) -> int:
@@ -71,9 +72,9 @@ class RidgePosterior:
         """Append an arm that has seen nothing, and return its number; ``prior`` (m, d) is zero by default."""
         mean = np.zeros((self.outcomes, self.dimension)) if prior is None else self._as_prior(prior)
         arm = len(self)
-        if isinstance(self._form, DenseBackend) and (arm + 1) * self.dimension >= _PACKED_FROM:
-            self._form = PackedBackend.of(self._form)
-        self._form.add(mean)
+        if isinstance(self.backend, DenseBackend) and (arm + 1) * self.dimension >= _PACKED_FROM:
+            self.backend = PackedBackend.of(self.backend)
+        self.backend.add(mean)
         self._priors.append(mean.copy())
         self._cold.append(True)
         self.is_lazy = len(self) * self.dimension * (self.dimension + 1) // 2 >= _LAZY_FROM
@@ -86,19 +87,19 @@ class RidgePosterior:
             Means Theta x, shape (N, m), and leverages xᵀ V⁻¹ x, shape (N,); new arrays. A cold arm has leverage
             |x|² / ridge.
         """
-        return self._form.predict(x)
+        return self.backend.predict(x)
 
     def means(self, x: FloatArray) -> FloatArray:
         """Return the means alone, shape (N, m)."""
-        return self._form.means(x)
+        return self.backend.means(x)
 
     def leverages(self, x: FloatArray) -> Leverages:
         """Return what works out the leverages of as few arms as are asked for; none exceeds |x|² / ridge."""
-        return self._form.leverages(x)
+        return self.backend.leverages(x)
 
     def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the same for each row of X, shape (T, d): means (T, N, m) and leverages (T, N)."""
-        return self._form.predict_many(X)
+        return self.backend.predict_many(X)
 
     def observe(self, arm: int, x: FloatArray, y: FloatArray) -> FloatArray:
         """Learn one row of one arm: recursive least squares.
@@ -108,7 +109,7 @@ class RidgePosterior:
             row. The ridge cost that :meth:`refresh` returns grows by their squares.
         """
         self._cold[arm] = False
-        return self._form.observe(arm, x, y)
+        return self.backend.observe(arm, x, y)
 
     def refresh(self, arm: int, sums: ExactSums, prior: FloatArray) -> FloatArray:
         """Make an arm anew from its exact sums, about the prior mean of shape (m, d).
@@ -129,15 +130,15 @@ class RidgePosterior:
         mean = self._as_prior(prior)
         G, B = sums.gram_matrix(), sums.cross_matrix()
         try:
-            self._form.refactorise(arm, G, sums.n)
+            self.backend.refactorise(arm, G, sums.n)
         except np.linalg.LinAlgError as error:
             raise InvalidArgumentError(
                 f"arm {arm} with n = {sums.n} and ridge = {self.ridge:g} has no posterior: {error}",
                 code="ridge.singular",
             ) from None
         unexplained = B - mean @ G
-        theta = mean + self._form.times_inverse(arm, unexplained)
-        self._form.coefficients(arm)[...] = theta
+        theta = mean + self.backend.times_inverse(arm, unexplained)
+        self.backend.coefficients(arm)[...] = theta
         self._priors[arm] = mean.copy()
         self._cold[arm] = not sums.n
         # The cost is Σ y² - M·B - Theta·(B - M G): two subtractions from Σ y², no product of residuals.
@@ -158,25 +159,25 @@ class RidgePosterior:
             move = self.ridge * (new - self._priors[arm])
             if not move.any():
                 continue
-            theta = self._form.coefficients(arm)
+            theta = self.backend.coefficients(arm)
             if self._cold[arm]:
                 # Exactly, so that its bits do not hang on how often it was moved before it was seen.
                 theta[...] = new
             else:
-                theta += self._form.times_inverse(arm, move)
+                theta += self.backend.times_inverse(arm, move)
             self._priors[arm] = new.copy()
 
     def coefficients(self, arm: int) -> FloatArray:
         """Return Theta of an arm, shape (m, d), as a new array."""
-        return self._form.coefficients(arm).copy()
+        return self.backend.coefficients(arm).copy()
 
     def all_coefficients(self) -> FloatArray:
         """Return Theta of all arms, shape (N, m, d), as a new array."""
-        return np.stack([self._form.coefficients(arm) for arm in range(len(self))])
+        return np.stack([self.backend.coefficients(arm) for arm in range(len(self))])
 
     def inverse(self, arm: int) -> FloatArray:
         """Return V⁻¹ of an arm, shape (d, d), as a new array."""
-        return self._form.inverse(arm)
+        return self.backend.inverse(arm)
 
     def _as_prior(self, prior: FloatArray) -> FloatArray:
         if prior.shape != (self.outcomes, self.dimension) or not np.isfinite(prior).all():

@@ -78,21 +78,22 @@ class Folder:
     the last line of the ledger is not the one that this process wrote.
 
     Attributes:
-        rebuilt: How many sums were found broken, and made anew from the log.
+        rebuilt: How many sums were found broken, and rebuilt from the log.
+        blobs: State key → encoded sums, as last written.
     """
 
     def __init__(self, database: Database, router_id: int, fold: Fold) -> None:
         self._database = database
         self._router_id = router_id
         self._fold = fold
-        self._blobs: dict[StateKey, bytes] = {}
+        self.blobs: dict[StateKey, bytes] = {}
         self._epoch = 0
         self._fold_no = -1
         self.rebuilt = 0
 
     def forget(self) -> None:
         """Nothing that was read may be true any more: its transaction failed."""
-        self._blobs, self._fold_no = {}, -1
+        self.blobs, self._fold_no = {}, -1
 
     def fold(self, connection: Connection, limit: int = LIMIT) -> int:
         """Number what waits, at most ``limit`` rows of it, and learn its feedback; how many rows that were."""
@@ -127,7 +128,7 @@ class Folder:
         rows = self._sound(connection, behind, up_to)
         fold_no = self._last_fold(connection)
         if fold_no != self._fold_no:
-            self._blobs = {}
+            self.blobs = {}
         numbers = arm_ids(connection, self._router_id).ids
         touched = {StateKey(row.arm, row.group, row.epoch) for row in rows}
         stored = self._read(connection, touched, numbers)
@@ -149,11 +150,11 @@ class Folder:
 
     def _keep(self, moved: Mapping[StateKey, bytes]) -> None:
         """Remember the new sums, and let those of epochs go that only late feedback still moves: it reads them."""
-        self._blobs.update(moved)
+        self.blobs.update(moved)
         newest = max((key.epoch for key in moved), default=0)
         if newest > self._epoch:
             self._epoch = newest
-            self._blobs = {key: blob for key, blob in self._blobs.items() if key.epoch >= newest - 1}
+            self.blobs = {key: blob for key, blob in self.blobs.items() if key.epoch >= newest - 1}
 
     def _sound(self, connection: Connection, behind: int, up_to: int) -> list[FeedbackRecord]:
         """The rows between two numbers that can be learned; the others are refused, for good and for everybody."""
@@ -219,8 +220,8 @@ class Folder:
         """The stored sums of the keys that have some; None for those that are broken."""
         found: dict[StateKey, bytes | None] = {}
         for key in touched:
-            if key in self._blobs:
-                found[key] = self._blobs[key]
+            if key in self.blobs:
+                found[key] = self.blobs[key]
                 continue
             where = {"arm_id": numbers[key.arm], "group": key.group, "epoch": key.epoch}
             row = connection.execute(_SUMS, {"router_id": self._router_id, **where}).first()

@@ -29,6 +29,11 @@ class RouterLog:
     Where one transaction writes at a time, a call appends and folds in one. Elsewhere it only appends, which is
     the acknowledgement, and :meth:`fold` is for later: whoever holds the journal's lock folds the rows of all
     workers, the others move on.
+
+    Attributes:
+        appender: Writes records into the log.
+        folder: Adds them to the sums.
+        journal: Number of the lock under which one worker folds.
     """
 
     def __init__(
@@ -43,10 +48,10 @@ class RouterLog:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
-        self._journal = _lock_key(store_id, router_id)
+        self.journal = _lock_key(store_id, router_id)
         self._lock = threading.Lock()
-        self._appender = Appender(database, router_id, worker, revise)
-        self._folder = Folder(database, router_id, fold)
+        self.appender = Appender(database, router_id, worker, revise)
+        self.folder = Folder(database, router_id, fold)
         self._clock = clock
         self._drained_at = clock()
         self._expire_at = self._drained_at
@@ -60,7 +65,7 @@ class RouterLog:
         """
 
         def work(connection: Connection) -> WriteResults:
-            fates = self._appender.append(connection, records)
+            fates = self.appender.append(connection, records)
             if self._database.one_writer:
                 self._fold_all(connection)
             return fates
@@ -87,14 +92,14 @@ class RouterLog:
         """What this worker saw."""
         return {
             "lag_s": max(self._clock() - self._drained_at, 0.0),
-            "rebuilt_sums": self._folder.rebuilt,
-            "refused_reports": self._appender.refused_reports,
-            "expired": self._appender.expired,
+            "rebuilt_sums": self.folder.rebuilt,
+            "refused_reports": self.appender.refused_reports,
+            "expired": self.appender.expired,
         }
 
     def _fold(self, limit: int, *, wait: bool) -> int:
         def work(connection: Connection) -> int:
-            if not self._database.lock_journal(connection, self._journal, wait=wait):
+            if not self._database.lock_journal(connection, self.journal, wait=wait):
                 return 0
             return self._fold_some(connection, limit)
 
@@ -105,11 +110,11 @@ class RouterLog:
             pass
 
     def _fold_some(self, connection: Connection, limit: int) -> int:
-        self._appender.resolve(connection)
-        count = self._folder.fold(connection, limit)
+        self.appender.resolve(connection)
+        count = self.folder.fold(connection, limit)
         if self._clock() >= self._expire_at:
             self._expire_at = self._clock() + EXPIRE_EVERY_S
-            self._appender.expire(connection)
+            self.appender.expire(connection)
         if count < limit:
             self._drained_at = self._clock()
         return count
@@ -133,8 +138,8 @@ class RouterLog:
 
     def _forget(self) -> None:
         """What was read or written in a transaction that failed may not be true any more."""
-        self._appender.forget()
-        self._folder.forget()
+        self.appender.forget()
+        self.folder.forget()
 
 
 def _lock_key(store_id: str, router_id: int) -> int:

@@ -53,7 +53,11 @@ class SqlStore:
         patience: How long a transaction waits for others [s]; by default what suits the database.
         spool: A directory on local disk where records wait while the database is away; without one they are
             refused then.
-        worker: Gives this worker's name, at most 16 characters, another one for each call.
+        worker: Gives the name of a new worker, at most 16 characters, a different one for each call.
+
+    Attributes:
+        database: Where the log is.
+        worker: What writes and folds; None until the store is open.
     """
 
     ledger: type[RouterLog] = RouterLog
@@ -68,8 +72,8 @@ class SqlStore:
     ) -> None:
         self.database = database_at(url, patience=patience)
         self._spool = spool
-        self._worker = worker
-        self._opened: StoreWorker | None = None
+        self._new_name = worker
+        self.worker: StoreWorker | None = None
         self._forked = False
         self._starting = threading.Lock()
 
@@ -87,11 +91,11 @@ class SqlStore:
         revise: Revise,
     ) -> StoredRouter:
         """Create the database and the router in it as needed, and start the writer."""
-        if self._opened is not None:
+        if self.worker is not None:
             raise StoreError("the store is open already; open another one for another router")
 
         # Nothing that lives as long as the writer may hold on to the store, which closes when it is collected.
-        database, kind, worker, directory = self.database, self.ledger, self._worker, self._spool
+        database, kind, new_name, directory = self.database, self.ledger, self._new_name, self._spool
 
         def find(connection: Connection) -> RouterLocation:
             database.lock_schema(connection)
@@ -107,7 +111,7 @@ class SqlStore:
 
         def begin() -> StoreWorker:
             enter = partial(database.write, "store not opened", find)
-            return StoreWorker(database, enter, kind, worker(), fold, revise, spools)
+            return StoreWorker(database, enter, kind, new_name(), fold, revise, spools)
 
         self._begin = begin
         opened = begin()
@@ -208,7 +212,7 @@ class SqlStore:
 
     def close(self) -> None:
         """Commit what is queued and let go of the database."""
-        if self._opened is not None:
+        if self.worker is not None:
             self._finalizer()
 
     def before_fork(self) -> None:
@@ -221,13 +225,13 @@ class SqlStore:
         if in_child:
             # What the parent's thread holds and has queued is the parent's; here it must not even be closed.
             self._finalizer.detach()
-            if self._opened is not None:
-                self._opened.abandon()
+            if self.worker is not None:
+                self.worker.abandon()
             self._starting = threading.Lock()
             self._forked = True
 
     def _start(self, opened: StoreWorker) -> None:
-        self._opened = opened
+        self.worker = opened
         self._finalizer = weakref.finalize(self, opened.close)
         forks.register(self)
 
@@ -237,7 +241,7 @@ class SqlStore:
                 if self._forked:
                     self._start(self._begin())
                     self._forked = False
-        return self._opened
+        return self.worker
 
     def _now_open(self) -> StoreWorker:
         opened = self._in_this_process()

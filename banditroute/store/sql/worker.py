@@ -116,7 +116,7 @@ class StoreWorker:
         try:
             if self._spooling is not None:
                 self._spooling.replay()
-            self._session().folding.fold()
+            self.session().folding.fold()
         except Exception as error:  # noqa: BLE001  (it is all the same what it is)
             _log.error("what was left behind was not folded: %s", safe_reason(error))
 
@@ -179,7 +179,7 @@ class StoreWorker:
             self._spooling.abandon()
 
     def _commit(self, records: Sequence[LogRecord]) -> WriteResults:
-        ledger = self._session().ledger
+        ledger = self.session().ledger
         if not records:
             self.database.write("database not reached", _ask)
             return {}
@@ -191,15 +191,16 @@ class StoreWorker:
 
     def _fold_rest(self) -> None:
         if not self.database.one_writer and not self._is_offline:
-            self._session().folding.fold()
+            self.session().folding.fold()
 
     def _online_session(self) -> _Session:
         # While it was never there, only the writer tries, and everybody else is told at once.
         if self._current is None and self._spooling is not None and self._is_offline:
             raise StoreUnavailableError(f"the database was not there yet; {self._spooling.last_error}")
-        return self._session()
+        return self.session()
 
-    def _session(self) -> _Session:
+    def session(self) -> _Session:
+        """Return the session with the database; connects if there is none."""
         with self._connecting:
             if self._current is None:
                 at = self._connect()
