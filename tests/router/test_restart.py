@@ -132,7 +132,7 @@ def test_control_rows_behind_the_snapshot_count(
 
     def skip(state: State, record: object) -> None:
         if isinstance(record, DecisionRecord):
-            state.position = state.position._replace(n_decisions=record.number)
+            state.position = state.position._replace(n_decisions=record.number)  # of NamedTuple
 
     monkeypatch.setattr(State, "apply", skip)
     number = max(stopped)
