@@ -97,6 +97,7 @@ def _differs(
     return differs or world.chosen != whole.chosen[:until] or world.ids != whole.ids[:until]
 
 
+@pytest.mark.slow
 def test_a_hundred_restarts_change_nothing(
     stopped: dict[int, tuple[Path, World]],
     uninterrupted: tuple[World, list[tuple[object, ...]]],

@@ -307,7 +307,7 @@ class Workers(RuleBasedStateMachine):
             self.directory.cleanup()
 
 
-TestWorkers = Workers.TestCase
+TestWorkers = pytest.mark.slow(Workers.TestCase)
 TestWorkers.settings = settings(
     max_examples=12, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )
