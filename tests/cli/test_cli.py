@@ -14,7 +14,7 @@ from banditroute.core.objectives import Objective
 from banditroute.errors import InvalidArgumentError
 from banditroute.evaluation import Workload
 from banditroute.router import Router
-from tests.simulator.tables import small_workload
+from tests.evaluation.tables import small_workload
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from banditroute.errors import WorkloadError
 from banditroute.evaluation import Workload
-from tests.simulator.tables import small_workload
+from tests.evaluation.tables import small_workload
 
 WIDE = [
     {"query_id": "a", "x_0": 0.5, "x_1": -1.0, "prompt": "one", "quality__s": 0.25, "quality__l": 1.0},

@@ -12,7 +12,7 @@ from banditroute.core.objectives import Objective
 from banditroute.errors import InvalidArgumentError, UnknownArmError, WorkloadError
 from banditroute.evaluation import Comparison, Delay, Workload, replay
 from banditroute.policies import EpsilonGreedy, Fixed, LinUCB, Policy, Uniform
-from tests.simulator.tables import PREFERENCES, small_workload
+from tests.evaluation.tables import PREFERENCES, small_workload
 
 
 @dataclass

@@ -10,7 +10,7 @@ import pytest
 from banditroute.controllers import Budget, Controller, Drift, Onboarding
 from banditroute.evaluation import Candidate, Comparison, Delay, Workload, replay
 from banditroute.policies import EpsilonGreedy, LinTS, LinUCB, Policy, Uniform
-from tests.simulator.tables import PREFERENCES, small_workload
+from tests.evaluation.tables import PREFERENCES, small_workload
 
 POLICIES: dict[str, Policy] = {
     "linucb": LinUCB(alpha=0.7, ridge=3.0),

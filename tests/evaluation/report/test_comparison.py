@@ -11,9 +11,9 @@ from banditroute.errors import InvalidArgumentError, MissingDependencyError
 from banditroute.evaluation import Comparison, Interval, Workload, replay
 from banditroute.evaluation.report import plots
 from banditroute.policies import Fixed, Uniform
-from tests.simulator.tables import PREFERENCES, small_workload
+from tests.evaluation.tables import PREFERENCES, small_workload
 
-SHARED = Path(os.environ.get("BANDITROUTE_SHARED", Path(__file__).parents[3] / "shared" / "data"))
+SHARED = Path(os.environ.get("BANDITROUTE_SHARED", Path(__file__).parents[4] / "shared" / "data"))
 
 
 def by_hand(cost: list[list[float]] | None = None, seeds: int = 2) -> Comparison:
