@@ -108,6 +108,7 @@ def test_a_hundred_restarts_change_nothing(
         assert not _differs(copy, world.copy(), uninterrupted, number + BEHIND), number
 
 
+@pytest.mark.slow
 def test_snapshots_may_be_deleted_or_rot(
     stopped: dict[int, tuple[Path, World]],
     uninterrupted: tuple[World, list[tuple[object, ...]]],
@@ -123,6 +124,7 @@ def test_snapshots_may_be_deleted_or_rot(
             assert not _differs(copy, world.copy(), uninterrupted, number + BEHIND), number
 
 
+@pytest.mark.slow
 def test_control_rows_behind_the_snapshot_count(
     stopped: dict[int, tuple[Path, World]],
     uninterrupted: tuple[World, list[tuple[object, ...]]],

@@ -61,7 +61,7 @@ TESTS = (
     "tests/learning/sums/test_fold.py",
     "tests/learning/sums/test_table.py",
     "tests/reliability/test_kill.py",
-    "tests/test_checks.py",
+    "tests/features/test_space.py",
     "tests/cli/test_database.py",
     "tests/router/test_bad_input.py",
     "tests/router/test_barrier.py",

@@ -109,3 +109,14 @@ def test_other_versions_and_kinds_are_named() -> None:
         decode(seal(b"BRxs", 9, b""))
     with pytest.raises(SnapshotCorruptError, match="begin with"):
         decode(some_statistics().encode())
+
+
+def test_the_largest_sums() -> None:
+    widest = ExactSums(1, 32)
+    assert decode(encode(widest)) == widest
+    for dimension, sentence in (
+        (4_097, "bytes were announced, 0 are there"),
+        (4_098, "dimension 4098 with 1 outcomes"),
+    ):
+        with pytest.raises(SnapshotCorruptError, match=sentence):
+            decode(seal(b"BRxs", 1, struct.pack("<IHq", dimension, 1, 0)))

@@ -130,3 +130,10 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(InvalidArgumentError, match="at least one objective group"):
         SumsTable(DIMENSION, {})
     assert table.keys == ()
+
+
+def test_the_largest_dimension() -> None:
+    assert SumsTable(4_097, {"quality": 1}).dimension == 4_097
+    for dimension in (0, 4_098):
+        with pytest.raises(InvalidArgumentError, match=r"is outside \[1, 4097\]"):
+            SumsTable(dimension, {"quality": 1})
