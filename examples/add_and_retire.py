@@ -8,7 +8,7 @@ from collections import Counter
 from banditroute import Arm, LinUCB, Objective, Price, Router
 from banditroute.errors import NoEligibleArmError
 
-QUALITY = {"old": 0.70, "dear": 0.80, "new": 0.85}
+QUALITY = {"old": 0.70, "premium": 0.80, "new": 0.85}
 
 
 def serve(router: Router, day: str, count: int = 200) -> Counter[str]:
@@ -27,18 +27,18 @@ def main() -> None:
         "support",
         arms=[
             Arm("old", price=Price(input=1.0, output=2.0)),  # [USD per million tokens]
-            Arm("dear", price=Price(input=20.0, output=80.0)),
+            Arm("premium", price=Price(input=20.0, output=80.0)),
         ],
         objectives=[Objective("quality"), Objective("cost_usd", goal="min", bounds=(0, 0.1))],
         preferences={"quality": 1.0, "cost_usd": 0.5},
         # One feature and no noise: a small ridge lets each outcome count for more.
         policy=LinUCB(ridge=1.0),
     )
-    print("monday, dear is not worth its price:", serve(router, "monday").most_common(1)[0][0])
+    print("monday, premium is not worth its price:", serve(router, "monday").most_common(1)[0][0])
 
     # Its tokens were learned, not its dollars: the new price acts on the very next request.
-    router.set_price("dear", Price(input=1.0, output=4.0))
-    print("tuesday, dear costs a twentieth:", serve(router, "tuesday").most_common(1)[0][0])
+    router.set_price("premium", Price(input=1.0, output=4.0))
+    print("tuesday, premium costs a twentieth:", serve(router, "tuesday").most_common(1)[0][0])
 
     router.add_arm(Arm("new", price=Price(input=0.5, output=1.0)))
     served = serve(router, "wednesday")
@@ -54,7 +54,7 @@ def main() -> None:
     try:
         router.route([1.0], allowed=["new"])
     except NoEligibleArmError as error:
-        print("nobody left:", error)
+        print("no arm left:", error)
 
 
 if __name__ == "__main__":

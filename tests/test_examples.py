@@ -20,11 +20,11 @@ ESSENTIAL = {
     "delayed_feedback": ["bit for bit the same: True", "delivers it again: duplicate", "a fallback served: True"],
     "live_preferences": ["pays for the best: large", "counts cents: small", "nothing was learned again: True"],
     "add_and_retire": [
-        "a twentieth: dear",
+        "a twentieth: premium",
         "arrives: new",
         "serves: 0",
         "gets: new",
-        "nobody left: no eligible arm",
+        "no arm left: no eligible arm",
     ],
     "serve_adapters": [
         "at first: unload nothing; load mixed",
@@ -56,6 +56,10 @@ ESSENTIAL = {
         "the apprentice was promoted: True",
         "holdout: 1200 outcomes known at the start",
         "the lift is above 0 with confidence: True",
+    ],
+    "from_config": [
+        "preferences: {'quality': 1.0, 'cost_usd': 0.1}",
+        "unknown key 'policy.alhpa'",
     ],
     "keep_sessions": [
         "a hard question: large (live)",

@@ -2,6 +2,7 @@
 
 import typer
 
+from banditroute.cli.config import config
 from banditroute.cli.database import db
 from banditroute.cli.demo import demo
 from banditroute.cli.doctor import doctor
@@ -22,3 +23,4 @@ app.command()(status)
 app.command()(why)
 app.command()(doctor)
 app.add_typer(db, name="db")
+app.add_typer(config, name="config")

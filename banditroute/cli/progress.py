@@ -1,4 +1,4 @@
-"""A progress bar on stderr, silent where nobody watches."""
+"""A progress bar on stderr, silent where stderr is not a terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -9,6 +9,7 @@ import typer
 from banditroute.cli.arguments import POLICIES_HELP, bounds, policies, weights
 from banditroute.cli.progress import progress_bar
 from banditroute.errors import InvalidArgumentError
+from banditroute.policies import Policy
 
 
 def replay(
@@ -18,25 +19,39 @@ def replay(
         typer.Option(help="A .npy file, or names of columns divided by commas; by default x_0, x_1, …"),
     ] = None,
     policy: Annotated[list[str] | None, typer.Option(help=f"{POLICIES_HELP}; may be repeated.")] = None,
-    prefer: Annotated[str, typer.Option(help="Weights of the objectives.")] = "quality=1,cost_usd=0.3",
+    prefer: Annotated[
+        str | None,
+        typer.Option(help="Weights of the objectives; by default those of --config, or quality=1,cost_usd=0.3."),
+    ] = None,
     bound: Annotated[
         list[str] | None,
         typer.Option(help="NAME=LOW:HIGH; by default 0 and the 95th percentile of a cost or latency."),
     ] = None,
     seeds: Annotated[int, typer.Option(help="How many orders of the requests to replay.")] = 5,
     order: Annotated[str, typer.Option(help="shuffled (by each seed) or recorded.")] = "shuffled",
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Replay the policy, controllers and preferences of a configuration file, too."),
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the comparison into this file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Replay a recorded workload through policies and compare them with the baselines."""
-    from banditroute.evaluation import Workload, infer_objectives
+    from banditroute.evaluation import Candidate, Workload, infer_objectives
     from banditroute.evaluation import replay as run
+    from banditroute.integrations.settings import RouterSettings
 
-    chosen, preferences, given = (
-        policies(policy or ["linucb", "lints", "uniform"]),
-        weights(prefer),
-        bounds(bound or []),
-    )
+    settings = None if config is None else RouterSettings.read(config)
+    chosen: dict[str, Policy | Candidate] = dict(policies(policy or ["linucb", "lints", "uniform"]))
+    if settings is not None:
+        if settings.name in chosen:
+            raise InvalidArgumentError(f"--config names its router {settings.name!r}, which is a --policy too")
+        chosen = {settings.name: Candidate(settings.policy.build(), settings.build_controllers), **chosen}
+    if prefer is None and settings is not None and settings.preferences is not None:
+        preferences = settings.preferences
+    else:
+        preferences = weights(prefer or "quality=1,cost_usd=0.3")
+    given = bounds(bound or [])
     if order not in ("shuffled", "recorded"):
         raise InvalidArgumentError(f"--order {order!r} must be shuffled or recorded")
     if plot is not None and not plot.parent.is_dir():

@@ -25,7 +25,8 @@ class SwitchCost(Protocol):
     def of(self, situation: Situation, incumbent: int, prefix_tokens: float) -> FloatArray:
         """In units of utility, for each arm that takes over from that at place ``incumbent``; shape (arms,), ≥ 0.
 
-        ``prefix_tokens`` is what the session has said so far, or the request's prompt where nobody counted.
+        ``prefix_tokens`` is what the session has said so far, or the request's prompt where the caller did not
+        count.
         """
         ...
 
@@ -57,7 +58,7 @@ class PromptCache:
             require_number("utility_per_usd", self.utility_per_usd, least=0)
 
     def of(self, situation: Situation, incumbent: int, prefix_tokens: float) -> FloatArray:
-        """Tokens × the incumbent's saving × price of a dollar, for whoever takes over."""
+        """Tokens × the incumbent's saving × price of a dollar, for the arm that takes over."""
         usd = prefix_tokens * self.saving.get(situation.arms[incumbent], 0.0) / TOKENS_PER_PRICE
         return np.full(len(situation.arms), usd * self._usd_price(situation))
 

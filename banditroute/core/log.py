@@ -103,7 +103,7 @@ class FeedbackRecord:
         outcomes: The values as they were reported, unclipped, in their own units (and token counts).
         source: Who said so.
         received_us: By the router's clock.
-        by_default: Whether nobody said so: the window was over.
+        by_default: Whether this is the default of a window that closed without a report.
         amends: Whether it replaces whatever the log turns out to hold. Not stored: the log shows what it did.
     """
 

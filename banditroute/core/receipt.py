@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    # It brings logging along, and whoever reads a receipt has it already.
+    # It brings logging along, and code that reads a receipt has loaded it already.
     from concurrent.futures import Future
 
 ReceiptStatus: TypeAlias = Literal["recorded", "duplicate", "buffered", "pending"]

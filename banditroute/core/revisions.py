@@ -60,7 +60,7 @@ class Revision(Protocol):
 
     @property
     def by_default(self) -> bool:
-        """Whether nobody reported it: its window closed, and the default was learned."""
+        """Whether its window closed without a report, and the default was learned."""
         ...
 
 

@@ -26,7 +26,7 @@ class Situation:
             None for nothing.
         price_factors: Price of each arm now, relative to the price at which its dollars are learned. Shape
             (arms,); None while no price moved.
-        row: The context on the grid, with its intercept; shape (d,). None where nobody knows it.
+        row: The context on the grid, with its intercept; shape (d,). None where it is not known.
     """
 
     arms: tuple[str, ...]

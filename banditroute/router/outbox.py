@@ -23,7 +23,7 @@ _CALLERS = (DecisionExpiredError, FeedbackConflictError, InvalidOutcomeError, Un
 
 
 class Outbox:
-    """Appends to the store without waiting, so that a failure is seen even where nobody waits for a receipt.
+    """Appends to the store without waiting, so that a failure is seen even where no caller waits for a receipt.
 
     Attributes:
         lost: How many records could not be stored.

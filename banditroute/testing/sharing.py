@@ -184,7 +184,7 @@ class SharingLaws(OpenStore):
         assert store.health().reports == 0
 
     def test_few_reports_wait_for_one_decision(self, store: Store) -> None:
-        """Whoever has an id, and no end of things to say, fills no disk; the same again is one."""
+        """A client that reports without end on one id fills no disk; the same report again counts once."""
         one = a_decision(1)
         fates = [store.append([a_report(one, number / 64)]).exception(timeout=30) for number in range(40)]
         assert fates[:32] == [None] * 32
@@ -247,17 +247,17 @@ class SharingLaws(OpenStore):
 
     def test_the_journal_is_read_in_parts(self, store: Store) -> None:
         """Whatever its reader was told to be the end."""
-        lived: list[Any] = []
+        logged: list[Any] = []
         places = [store.end()]
         for number in range(1, 9):
             decision = a_decision(number, number - 1)
-            lived += [decision, feedback_of(decision, number)]
-            append(store, *lived[-2:])
+            logged += [decision, feedback_of(decision, number)]
+            append(store, *logged[-2:])
             places.append(store.end())
         assert places == [Position(number, number) for number in range(9)]
         parts = [list(store.events(start, end)) for start, end in pairwise(places)]
         assert [len(part) for part in parts] == [2] * 8
-        assert plain([record for part in parts for record in part]) == plain(lived)
+        assert plain([record for part in parts for record in part]) == plain(logged)
 
     @pytest.fixture
     def workers(self, store: Store, tmp_path: Path) -> Any:
@@ -286,7 +286,7 @@ class SharingLaws(OpenStore):
         assert journal(second, Position(1, 1), others=True) == (everything[3],)
 
     def test_workers_agree_on_feedback(self, workers: tuple[Store, Store]) -> None:
-        """Duplicates, conflicts and amendments, whoever said it first."""
+        """Duplicates, conflicts and amendments, whichever worker reported first."""
         first, second = workers
         one = a_decision(1)
         said = feedback_of(one, 1)

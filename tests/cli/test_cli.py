@@ -230,3 +230,27 @@ def test_arguments_read_what_they_say() -> None:
     assert list(policies(["lints", "greedy", "uniform"])) == ["lints", "greedy", "uniform"]
     with pytest.raises(InvalidArgumentError):
         weights("")
+
+
+def test_replay_takes_policy_controllers_and_preferences_of_a_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, file = tmp_path / "log.csv", tmp_path / "router.toml"
+    rows = ["query_id,arm,x_0,quality,cost_usd"]
+    for number in range(40):
+        rows += [
+            f"{number},{arm},{number % 5 / 5},{number % 3 / 2},{cost}" for arm, cost in (("a", 0.01), ("b", 0.02))
+        ]
+    log.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    file.write_text(
+        'name = "ours"\npreferences = { quality = 1, cost_usd = 0.5 }\n[[arms]]\nname = "a"\n[policy]\n'
+        'kind = "uniform"\n[[controllers]]\nkind = "budget"\nusd_per_request = 0.015\n',
+        encoding="utf-8",
+    )
+    command = ["replay", str(log), "--config", str(file), "--policy", "uniform", "--seeds", "2", "--json"]
+    assert main(command) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found["policies"]) == ["ours", "uniform"]
+    assert found["preferences"] == {"quality": 1.0, "cost_usd": 0.5}
+    assert main([*command, "--prefer", "quality=1"]) == 0
+    assert json.loads(capsys.readouterr().out)["preferences"] == {"quality": 1.0}

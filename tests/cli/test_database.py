@@ -92,7 +92,7 @@ def test_verify_is_content_with_what_is_right(store: str, capsys: pytest.Capture
     [
         (
             "UPDATE br_state SET blob = x'00' WHERE arm_id = 1",
-            "fail their checksum; the next fold makes them anew",
+            "fail their checksum; the next fold rebuilds them",
         ),
         (
             "UPDATE br_decision SET features = zeroblob(length(features)) WHERE decided = 9",

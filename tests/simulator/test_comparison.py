@@ -134,7 +134,7 @@ def test_table_shows_every_baseline_and_html_escapes() -> None:
         "cheapest arm",
         "uniform",
         "oracle",
-        "mixture as dear as second",
+        "best static mixture at second's cost",
     ):
         assert word in text
     workload = small_workload(6)

@@ -95,7 +95,7 @@ def allowances_of(
         allowances[COST] = Allowance.of("usd_per_request", usd_per_request, horizon=horizon)
     elif usd_per_day is not None:
         if horizon is not None:
-            raise InvalidArgumentError("horizon does not go with usd_per_day, which is a rate for ever")
+            raise InvalidArgumentError("horizon does not go with usd_per_day, which is a rate without an end")
         allowances[COST] = Allowance.daily("usd_per_day", usd_per_day)
     elif total is not None:
         allowances[COST] = Allowance.whole("total", total, horizon=horizon)

@@ -45,7 +45,7 @@ class Budget:
         usd_per_request: Mean cost of a request [USD].
         usd_per_day: Cost of a day, whatever its traffic [USD].
         total: Cost of the next ``horizon`` requests [USD].
-        horizon: How many requests the budget is for; without it, for ever.
+        horizon: How many requests the budget is for; without it, it has no end.
         per_request: Other resources: name of a reported outcome (an objective, or ``prompt_tokens`` and
             ``output_tokens``) → how much of it a request may take on average.
         optimism: Which multiple of its width is added to an arm's mean when the price is solved for; that of the
@@ -155,7 +155,7 @@ class Budget:
         return facts
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
-        """Charge a decision; at its time, solve for the price anew."""
+        """Charge a decision; every so many decisions, solve for the price again."""
         self._read_effects(record)
         x = from_feature_row(record.row)[np.newaxis]
         costs = self._expected(record, x)[0]

@@ -10,7 +10,7 @@ from banditroute.errors import SnapshotCorruptError
 
 
 class StaticCache(PricedCache):
-    """The same residents for ever (``initial``): chosen by hand, by prior quality, or by lot."""
+    """The same residents permanently (``initial``): chosen by hand, by prior quality, or by lot."""
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:  # of the protocol
         """Nothing changes."""

@@ -13,7 +13,7 @@ from banditroute.core.validation import require_number, require_one_of
 
 
 class Holdout(ABTest):
-    """Leaves a share of the traffic to the incumbent for ever, and reports the lift at any time.
+    """Leaves a share of the traffic to the incumbent permanently, and reports the lift at any time.
 
     By default every request is a mixture of both choices, whose exact propensities are logged, and every
     outcome says something of both sides. With ``by="session"`` whole sessions (without one, keys) are held out,

@@ -42,7 +42,7 @@ def oracle(cells: FloatArray) -> FloatArray:
 def oracle_arms(cells: FloatArray, cost_usd: FloatArray | None) -> list[int]:
     """The arm that the oracle takes for each request: the best, and of equally good ones the cheapest.
 
-    An unrecorded cost counts as dear. Shape (requests,).
+    An unrecorded cost counts as expensive. Shape (requests,).
     """
     best = oracle(cells)
     ties = cells == best[:, None]

@@ -159,9 +159,8 @@ def _mixtures(comparison: "Comparison", metrics: list[str]) -> list[list[str]]:
             regret = len(comparison.workload) * (comparison.baselines[-1].values["utility"] - utility)
             means = [_static_mean(shares, comparison.workload.outcomes[metric]) for metric in metrics]
             shown = [_number(metric, mean) for metric, mean in zip(metrics, means, strict=True)]
-            rows.append(
-                [f"mixture as dear as {name}", f"{utility:.4f}", *shown, f"{regret:.1f}", _shares(gap.shares)]
-            )
+            label = f"best static mixture at {name}'s cost"
+            rows.append([label, f"{utility:.4f}", *shown, f"{regret:.1f}", _shares(gap.shares)])
     return rows
 
 

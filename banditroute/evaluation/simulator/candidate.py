@@ -9,7 +9,7 @@ from banditroute.policies import Policy
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A policy with controllers, which have a state and so are made anew for every run.
+    """A policy with controllers, which have a state and so are made for every run.
 
     Attributes:
         policy: How to choose.

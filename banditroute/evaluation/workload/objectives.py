@@ -1,4 +1,4 @@
-"""Objectives for the metrics of a workload, where nobody declared them."""
+"""Objectives for the metrics of a workload, where the caller declares none."""
 
 from collections.abc import Mapping
 from typing import Literal

@@ -112,7 +112,7 @@ class RidgePosterior:
         return self.backend.observe(arm, x, y)
 
     def refresh(self, arm: int, sums: ExactSums, prior: FloatArray) -> FloatArray:
-        """Make an arm anew from its exact sums, about the prior mean of shape (m, d).
+        """Rebuild an arm from its exact sums, about the prior mean of shape (m, d).
 
         Returns:
             The ridge cost of each objective, shape (m,): the least Σ (y - theta x)² + ridge |theta - prior|².

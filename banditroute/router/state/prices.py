@@ -15,7 +15,7 @@ class PriceHistory:
     """All prices of one arm by the time from which they count; the first also counts for all time before it.
 
     Dollars are learned at the first price, the reference, and read at today's: so a change of price acts at
-    once and nothing is learned anew.
+    once and nothing is learned again.
     """
 
     def __init__(self) -> None:

@@ -69,7 +69,7 @@ class Database(Protocol):
         ...
 
     def lock_schema(self, connection: Connection) -> None:
-        """Wait until nobody else creates or changes tables or routers, and keep them waiting until the commit."""
+        """Take the lock under which tables and routers are created or changed, until the commit."""
         ...
 
     def lock_journal(self, connection: Connection, key: int, *, wait: bool) -> bool:
@@ -77,7 +77,7 @@ class Database(Protocol):
         ...
 
     def arrivals(self, connection: Connection, count: int) -> Sequence[int]:
-        """Numbers that grow, over all workers and for ever."""
+        """Numbers that only grow, over all workers."""
         ...
 
     def insert(self, connection: Connection, table: Table, rows: Sequence[Row]) -> int:

@@ -95,7 +95,7 @@ def _verdict(connection: Connection, row: Row[Any], fold_for: Callable[[RouterSp
     for _ in decision_chunks(connection, router_id, gone.n_decisions, end.n_decisions, told):
         pass
     stored, broken = _sums(connection, router_id)
-    findings += [f"the sums of {_named(key)} fail their checksum; the next fold makes them anew" for key in broken]
+    findings += [f"the sums of {_named(key)} fail their checksum; the next fold rebuilds them" for key in broken]
     count = 0
     try:
         fold = fold_for(to_spec(row.tenant, row.name, row.dimension, row.spec))

@@ -240,7 +240,7 @@ class SpoolingCommit:
             fates = self._inner([decoded(payload) for payload in payloads])
         except _NOT_NOW:
             raise
-        except Exception as error:  # noqa: BLE001  (whatever it is, what waits behind it must not wait for ever)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the records behind it must not wait without end)
             if len(payloads) > 1:
                 half = len(payloads) // 2
                 self._hand_on(spool, payloads[:half])

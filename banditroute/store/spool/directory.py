@@ -79,7 +79,7 @@ class Spools:
                     raise
 
     def orphans(self) -> Iterator[Spool]:
-        """The spools that nobody has open, the oldest first; they are now this process's."""
+        """Take over the spools that no process has open, the oldest first, and return them."""
         for path in sorted(self.directory.glob(f"{self._name}-*.spool")):
             try:
                 yield Spool(path, limit_bytes=self._limit_bytes)

@@ -171,7 +171,7 @@ class Appender:
                 raise
             except StoreUnavailableError:
                 return
-            except Exception as error:  # noqa: BLE001  (one bad report must not stop the others for ever)
+            except Exception as error:  # noqa: BLE001  (one bad report must not block the others)
                 fate = error
             if isinstance(fate, Exception):
                 self.refused_reports += 1
@@ -270,7 +270,7 @@ class Appender:
         if not all(row.arm_id is None or row.arm_id in self._arms.names for row in rows):
             self._arms = arm_ids(connection, self._router_id)
         read = Rows(self._arms, self._known_limits(connection))
-        # A revision that is no number, which SQLite would keep, is nobody's.
+        # A revision that is no number, which SQLite would keep, belongs to no decision.
         for row in sorted((row for row in rows if isinstance(row.revision, int)), key=_revision):
             stored.add((row.body, row.objective_group), read.revision(row))
         stored.decisions.update(row.body for row in rows if row.revision is None)

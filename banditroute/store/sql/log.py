@@ -16,7 +16,7 @@ from banditroute.store.sql.append import Appender
 from banditroute.store.sql.fold import LIMIT, Folder
 
 HELPING = 500
-"""Rows to a fold that nobody waits for: the more, the longer others who want to fold are kept from it."""
+"""Rows in one background fold: the more, the longer it holds up other workers that want to fold."""
 
 EXPIRE_EVERY_S = 3_600.0
 
@@ -27,8 +27,8 @@ class RouterLog:
     """One worker's way to the log of its router; any thread may use it.
 
     Where one transaction writes at a time, a call appends and folds in one. Elsewhere it only appends, which is
-    the acknowledgement, and :meth:`fold` is for later: whoever holds the journal's lock folds the rows of all
-    workers, the others move on.
+    the acknowledgement, and :meth:`fold` is for later: the worker that holds the journal's lock folds the rows of
+    all workers, the others move on.
 
     Attributes:
         appender: Writes records into the log.

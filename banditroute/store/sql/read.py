@@ -112,7 +112,7 @@ class LogReader:
     def events(
         self, after: Position, up_to: Position, *, others: bool = False
     ) -> Iterator[DecisionRecord | FeedbackRecord]:
-        """Everything between two places, as it was lived; ``others`` leaves out what this worker appended."""
+        """Return all events between two positions, in order; ``others`` leaves out those of this worker."""
         decisions, feedback = (
             (_OTHERS_DECISIONS, _OTHERS_FEEDBACK) if others else (_DECISION_SLICE, _FEEDBACK_SLICE)
         )
@@ -360,5 +360,5 @@ def log_end(connection: Connection, router_id: int) -> Position:
 
 
 def compacted(connection: Connection, router_id: int) -> Position:
-    """How far the log is gone; nobody reads it from before."""
+    """Return the position before which the log may be deleted; no worker reads from before it."""
     return Position(*connection.execute(_COMPACTED, {"router_id": router_id}).one())

@@ -1,4 +1,4 @@
-"""Rows as records, of which a bad one costs nobody else anything.
+"""Decodes rows; an invalid row is skipped without affecting the others.
 
 A row may be garbage: somebody edited the database, a disk rotted, a version with a fault wrote it. It keeps its
 number, and is read as a record that says nothing: a feedback without a group, a decision without arms. So every

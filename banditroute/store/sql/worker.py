@@ -23,7 +23,7 @@ from banditroute.store.sql.rows import safe_reason
 from banditroute.store.sql.writer import Writer
 
 FOLD_S = 0.2
-"""How often a worker looks whether there is something to fold, if nobody else is at it [s]."""
+"""How often a worker looks for rows to fold, if no other worker folds [s]."""
 
 _log = logging.getLogger("banditroute")
 
@@ -49,7 +49,7 @@ class StoreWorker:
     """One worker of one router; the database may not be there yet, or not any more.
 
     Where a transaction that folds keeps none that appends from it, a thread of its own folds, over a connection of
-    its own: whoever appends does not wait for a fold.
+    its own: an append does not wait for a fold.
 
     Args:
         database: Where the log is.
@@ -160,7 +160,7 @@ class StoreWorker:
         if self._spooling is not None:
             self._spooling.close()
         try:
-            # Whoever never came in has nothing to fold, and may have been refused.
+            # A worker that never connected has nothing to fold, and may have been refused.
             if self._current is not None:
                 with suppress(StoreError):
                     self._fold_rest()
