@@ -1,4 +1,4 @@
-"""Every error this library raises on purpose.
+"""The tree of errors that this library raises.
 
 One tree, so that one ``except BanditRouteError`` is enough, and each error is also the built-in one that a
 caller would expect. ``code`` is stable and made for programs; the text is one sentence made for people.

@@ -1,4 +1,4 @@
-"""LoRA adapters on one server: which to hold, which to call, and how the server is told.
+"""LoRA adapters on one server: which to hold, which to call, and how to tell the server.
 
 A small HTTP server stands in for vLLM here; with a real one, only its address changes. Run it with
 ``python -m examples.serve_adapters``.

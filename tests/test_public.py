@@ -50,12 +50,13 @@ ROOMS = {
     "policies": "EpsilonGreedy Exploration Fixed LinTS LinUCB Policy Uniform",
     "router": "Router",
 }
-"""Room → the names it exports; a change here is a change for users."""
+"""Room → the names that users rely on; more may come, and none goes without a release note."""
 
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_exported_names_of_the_rooms(room: str) -> None:
-    assert import_module(f"banditroute.{room}").__all__ == ROOMS[room].split()
+    exported = import_module(f"banditroute.{room}").__all__
+    assert set(ROOMS[room].split()) - set(exported) == set()
 
 
 def test_a_router_shows_what_it_is() -> None:

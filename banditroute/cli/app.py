@@ -1,4 +1,4 @@
-"""The commands, put together."""
+"""The command line application: all commands."""
 
 import typer
 

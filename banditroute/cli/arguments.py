@@ -1,4 +1,4 @@
-"""What is written on a command line, turned into the library's values."""
+"""Parsing of command line arguments into the library's values."""
 
 import math
 from collections.abc import Mapping, Sequence

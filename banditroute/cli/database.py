@@ -1,4 +1,4 @@
-"""``banditroute db``: what operators do with a database."""
+"""``banditroute db``: commands for operators of a database."""
 
 import json
 import time
@@ -21,7 +21,9 @@ def init(url: _Url) -> None:
     from banditroute.store.schema.version import SCHEMA_VERSION
 
     created = init(url)
-    typer.echo(f"{'created the tables of' if created else 'nothing to do: the tables are of'} {SCHEMA_VERSION}")
+    typer.echo(
+        f"{'created the schema, version' if created else 'nothing to do: the schema is already at version'} {SCHEMA_VERSION}"
+    )
 
 
 @db.command()
@@ -79,7 +81,7 @@ def verify(
         ]
         typer.echo(json.dumps(facts, indent=2))
     for each in () if as_json else verdicts:
-        good = "" if each.findings else ": all as it should be"
+        good = "" if each.findings else ": OK"
         typer.echo(f"{_named(each)}: {each.replayed} feedbacks replayed, {each.compared} sums compared{good}")
         for finding in each.findings:
             typer.echo(f"  {finding}")

@@ -1,4 +1,4 @@
-"""``banditroute doctor``: what could lose or spoil a log."""
+"""``banditroute doctor``: conditions that could lose or corrupt a log."""
 
 import json
 from dataclasses import asdict
@@ -15,7 +15,7 @@ def doctor(
     spool: Annotated[Path | None, typer.Option(help="The spool directory, if the routers were given one.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """Look for what could lose or spoil a log: versions, settings, clocks, checksums, spools. Reads only.
+    """Check versions, settings, clocks, checksums and spools for what could lose or corrupt the log. Reads only.
 
     The exit code is 1 if there is an error.
     """

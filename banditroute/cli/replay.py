@@ -1,4 +1,4 @@
-"""``banditroute replay``: what policies would have done with a recorded workload."""
+"""``banditroute replay``: compare policies on a recorded workload."""
 
 import json
 from pathlib import Path

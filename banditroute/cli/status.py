@@ -1,4 +1,4 @@
-"""``banditroute status``: which routers a database holds, and how they stand."""
+"""``banditroute status``: the routers in a database and their state."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""``banditroute why``: how one decision came about."""
+"""``banditroute why``: the explanation of one decision."""
 
 import json
 from typing import Annotated

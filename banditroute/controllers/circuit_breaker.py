@@ -1,4 +1,4 @@
-"""Arms that are down: known by failed calls, never by bad answers."""
+"""Circuit breaker: stops routing to arms whose calls fail; bad answers do not count."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace

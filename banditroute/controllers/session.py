@@ -1,4 +1,4 @@
-"""Conversations: what a change of arms in the middle of one costs, and when it is worth it."""
+"""Sessions: the cost of changing the arm within a conversation."""
 
 import math
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ HOLD_FROM = 0.5
 
 
 class SwitchCost(Protocol):
-    """What it costs to go on with another arm."""
+    """The cost of continuing with another arm."""
 
     def of(self, situation: Situation, incumbent: int, prefix_tokens: float) -> FloatArray:
         """In units of utility, for each arm that takes over from that at place ``incumbent``; shape (arms,), ≥ 0.
@@ -33,7 +33,7 @@ class SwitchCost(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PromptCache:
-    """Who leaves the incumbent gives up its prompt cache: the prefix would have been cheaper there.
+    """A change of arms gives up the incumbent's prompt cache: the prefix would have been cheaper there.
 
     Costs are to be learned as they are without a cache: report ``prompt_tokens`` and ``output_tokens``, of which
     the router makes dollars at the arm's price, or dollars at that price. Then every arm is expected to bill the
@@ -95,7 +95,7 @@ class AdapterLoad:
 
 @dataclass(frozen=True, slots=True)
 class _Conversation:
-    """Who served a session last: arm, when, in which decision, and what was said by then."""
+    """The last arm of a session: when, in which decision, and the tokens so far."""
 
     arm: str
     seen_us: int

@@ -1,4 +1,4 @@
-"""Decision ids that cannot be forged, and the one uniform number that each of them draws.
+"""Decision ids that cannot be forged, and the uniform number drawn from each.
 
 An id is a 16-byte body and a 12-byte HMAC-SHA256 tag over (router, body), written in URL-safe base64. The tag
 lets any worker refuse an id that this router never issued without asking the database. The draw hashes

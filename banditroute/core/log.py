@@ -1,4 +1,4 @@
-"""What the log holds: one record for each thing that happened, in the form in which it is stored.
+"""The records of the log, in the form in which they are stored.
 
 A decision key is the 16 bytes inside a decision id. Features are rows on the grid of 2⁻¹⁵ and outcomes are scaled
 values on the grid of 2⁻¹⁶ (see :mod:`banditroute.core.arrays`), so that what is replayed is bit for bit what was

@@ -1,4 +1,4 @@
-"""What would have happened: recorded workloads, routed again by the real Router."""
+"""Evaluation: recorded workloads, replayed through the real router."""
 
 from banditroute.evaluation.metrics.baselines import best_static_mixture
 from banditroute.evaluation.metrics.interval import Interval

@@ -1,4 +1,4 @@
-"""What a store makes of records that somebody else, or the same worker, has stored before."""
+"""The laws of stores on duplicates, conflicts and several workers."""
 
 import threading
 from collections.abc import Iterable, Sequence
@@ -197,7 +197,7 @@ class SharingLaws(OpenStore):
 
     @pytest.mark.parametrize(("days", "left"), [(29, 2), (31, 0)])
     def test_nothing_waits_for_ever(self, store: Store, tmp_path: Path, days: int, left: int) -> None:
-        """What is told of decisions that never come is let go, and counted; by the clock of those that come."""
+        """Reports on decisions that never arrive are deleted, and counted; by the clock of those that arrive."""
         lost, early = a_decision(1), a_decision(3)
         later = a_decision(2, created_us=lost.created_us + days * 86_400_000_000)
         append(store, a_report(lost, 0.5), feedback_of(early, 1))
@@ -246,7 +246,7 @@ class SharingLaws(OpenStore):
         append(store, SpaceRecord(3, 2))
 
     def test_the_journal_is_read_in_parts(self, store: Store) -> None:
-        """Whatever its reader was told to be the end."""
+        """Whatever end its reader was given."""
         logged: list[Any] = []
         places = [store.end()]
         for number in range(1, 9):
@@ -270,7 +270,7 @@ class SharingLaws(OpenStore):
         second.close()
 
     def test_workers_share_one_journal(self, workers: tuple[Store, Store]) -> None:
-        """Equal for both, and each is told apart what is news to it."""
+        """Equal for both workers; each reads only the records of the other."""
         first, second = workers
         one, two = a_decision(1), a_decision(2)
         append(first, one)

@@ -1,4 +1,4 @@
-"""What every store keeps."""
+"""The laws of stores."""
 
 import threading
 from dataclasses import replace
@@ -233,7 +233,7 @@ class StoreLaws(SharingLaws):
         assert plain(store.decision(one.decision_key)) == before
 
     def test_preferences_that_are_said_again_are_no_new_version(self, store: Store, tmp_path: Path) -> None:
-        """By two workers who were told the same, or by one who was not sure."""
+        """By two workers with the same report, or by one that repeats it."""
         changed = replace(PREFERENCES, preferences={"quality": 0.5}, recorded_us=5)
         append(store, changed)
         append(store, changed)

@@ -37,7 +37,7 @@ def test_init_then_current_then_upgrade(tmp_path: Path, capsys: pytest.CaptureFi
     store = url(tmp_path / "new.db")
     assert main(["db", "current", store]) == 2
     assert "no database file" in capsys.readouterr().err
-    for said in ("created the tables of 0001\n", "nothing to do: the tables are of 0001\n"):
+    for said in ("created the schema, version 0001\n", "nothing to do: the schema is already at version 0001\n"):
         assert main(["db", "init", store]) == 0
         assert capsys.readouterr().out == said
     assert run(["db", "current", store], capsys) == {"schema": "0001", "wanted": "0001"}

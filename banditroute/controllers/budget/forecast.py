@@ -1,4 +1,4 @@
-"""What a request will consume with each arm: the level of the arm, times the shape of the request.
+"""Forecast of a request's cost with each arm: the level of the arm, times the shape of the request.
 
 Arms differ by factors of hundreds, so they cannot share one linear model of cost. But a request that is long with
 one arm is long with the others: its cost, relative to the arm's level, is one ridge regression over all.
@@ -85,7 +85,7 @@ class Forecast:
         return np.asarray(np.clip(1.0 + X @ self._slopes, _LEAST, _MOST))
 
     def level(self, arm: str) -> float | None:
-        """What the arm usually consumes; None if nothing is known."""
+        """Return the usual use of the arm; None if nothing is known."""
         level = self._levels.get(arm)
         return None if level is None else level.usual
 

@@ -1,4 +1,4 @@
-"""Caches that do not learn what an adapter is worth: what a cache controller has to beat."""
+"""Caches that do not learn the value of an adapter: the baselines of a cache controller."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -152,7 +152,7 @@ def _exchanged(
 
 
 def _owners(values: FloatArray, floor: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Who serves each context (−1: the floor), what it gets, and what it would get without its server."""
+    """Return the arm that serves each context (−1: the floor), its gain, and the gain without that arm."""
     owner = values.argmax(axis=0)
     best = values[owner, np.arange(values.shape[1])]
     rest = values.copy()

@@ -1,4 +1,4 @@
-"""The world changes: who no longer does what was expected of him, and what is done about it."""
+"""Drift detection: finds arms whose outcomes deviate from their predictions and discounts their past data."""
 
 import base64
 import math

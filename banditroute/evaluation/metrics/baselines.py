@@ -1,4 +1,4 @@
-"""What any policy has to be measured against: single arms, static mixtures and the oracle.
+"""Baselines of any policy: single arms, static mixtures and the oracle.
 
 All of them look at the outcomes first, which no router can. A static mixture sends fixed shares of the traffic
 to the arms whatever the request; if a router does not beat the best of them at its own cost, its features are

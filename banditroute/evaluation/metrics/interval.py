@@ -1,4 +1,4 @@
-"""A mean over seeds, and how far to trust it."""
+"""A mean over seeds with its confidence interval."""
 
 import math
 from typing import NamedTuple

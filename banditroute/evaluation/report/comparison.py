@@ -1,4 +1,4 @@
-"""What a replay found: every policy beside the baselines that it has to beat."""
+"""The result of a replay: every policy beside the baselines."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ COST = "cost_usd"
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What a choice made in hindsight would have given.
+    """A choice made in hindsight, and its outcome.
 
     Attributes:
         name: Of the baseline.
@@ -95,7 +95,7 @@ class Comparison:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """What can be asked for: utility, regret, and the metrics of the workload."""
+        """The measures: utility, regret, and the metrics of the workload."""
         return ("utility", "regret", *self.workload.outcomes)
 
     def interval(self, measure: str, policy: str) -> Interval:
@@ -219,7 +219,7 @@ class Comparison:
         return len(self.workload) // 2 if part == "second half" else 0
 
     def _outcomes(self, measure: str, policy: str, part: Part) -> FloatArray:
-        """What each request gave, shape (seeds, requests)."""
+        """Return the outcome of each request, shape (seeds, requests)."""
         cells: FloatArray
         rows = self._rows(part)
         places = (rows, self.chosen[self._position(policy)][:, self._start(part) :])

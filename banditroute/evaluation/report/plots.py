@@ -1,4 +1,4 @@
-"""A comparison drawn: regret over time, the cost-quality plane, the traffic shares.
+"""Plots of a comparison: regret over time, the cost-quality plane, the traffic shares.
 
 Figures are built as objects, without pyplot, so nothing global is set and no display is needed.
 """

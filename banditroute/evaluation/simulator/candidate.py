@@ -1,4 +1,4 @@
-"""What a replay compares: a policy, and the controllers around it."""
+"""A candidate of a replay: a policy, and the controllers around it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""When feedback arrives, and whether it does."""
+"""Delays of feedback, and the chance that it is missing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

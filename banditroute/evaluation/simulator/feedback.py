@@ -1,4 +1,4 @@
-"""What is reported in a replay: outcomes on the grid for every request and arm, and when they arrive."""
+"""The feedback of a replay: outcomes on the grid for every request and arm, and their arrival times."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

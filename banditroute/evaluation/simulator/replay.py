@@ -1,4 +1,4 @@
-"""A recorded workload, routed again by the engine of the live router under an injected clock."""
+"""Replay of a recorded workload through the engine of the live router, under an injected clock."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed

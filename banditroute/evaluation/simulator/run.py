@@ -32,7 +32,7 @@ _START_S = 1_700_000_000.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """What one policy chose for one seed.
+    """The choices of one policy for one seed.
 
     Attributes:
         arm: Index of the chosen arm, shape (requests,).

@@ -1,4 +1,4 @@
-"""Plain numbers from a ``.npy`` file, without a loader that could be talked into running code.
+"""Reading of ``.npy`` files with plain numbers, without pickle.
 
 The header is a Python literal that says type, order and shape; everything else is numbers. We parse the literal
 ourselves, admit numeric types only, and compare the size it promises with the size of the file before a byte of

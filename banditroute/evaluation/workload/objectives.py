@@ -1,4 +1,4 @@
-"""Objectives for the metrics of a workload, where the caller declares none."""
+"""Default objectives for the metrics of a workload."""
 
 from collections.abc import Mapping
 from typing import Literal

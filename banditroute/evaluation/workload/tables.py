@@ -1,4 +1,4 @@
-"""Tables from Parquet, CSV and JSON lines: named columns of equal length, and nothing assumed of their meaning."""
+"""Tables from Parquet, CSV and JSON lines: named columns of equal length, without assumptions on their meaning."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""What all tables of the configuration have in common."""
+"""The base class of all tables of the configuration."""
 
 from typing import Any, ClassVar
 

@@ -1,4 +1,4 @@
-"""Settings of policies, told apart by ``kind``."""
+"""Settings of policies; ``kind`` selects the policy."""
 
 from typing import Annotated, ClassVar, Literal, TypeAlias
 

@@ -1,4 +1,4 @@
-"""Where settings come from: one file, and variables of the environment, which win."""
+"""Sources of settings: one file, and variables of the environment, which override it."""
 
 import json
 import tomllib

@@ -1,4 +1,4 @@
-"""What is believed of the objectives of one group: an empirical-Bayes ridge posterior per arm.
+"""The posterior of one objective group: an empirical-Bayes ridge regression per arm.
 
 The model is hierarchical. Coefficients of arm a are θ_a ~ N(m, σ²/λ · I) about a common model m, which is the
 ridge regression over the rows of all arms: a request that is hard for one arm is hard for the others, so an arm

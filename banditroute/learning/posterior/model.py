@@ -1,4 +1,4 @@
-"""What a router believes of its arms: one group posterior for each objective group, over exact sums."""
+"""The ridge model: one group posterior for each objective group, over exact sums."""
 
 from collections.abc import Mapping, Sequence
 from math import sqrt
@@ -128,7 +128,7 @@ class OutcomeModel:
         return self._noise_matrix
 
     def predict_many(self, rows: RowArray) -> tuple[FloatArray, FloatArray]:
-        """The same for each row, exactly: mean and width, both of shape (requests, arms, objectives)."""
+        """Predict each row, exactly: mean and width, both of shape (requests, arms, objectives)."""
         X = from_feature_row(rows)
         if self._is_whole:
             return self._first.predict_many(X)

@@ -1,4 +1,4 @@
-"""The multi-objective ridge posterior of all arms: what policies read, and the cache that learns row by row."""
+"""The multi-objective ridge posterior of all arms: a cache that learns row by row."""
 
 from math import isfinite
 

@@ -1,4 +1,4 @@
-"""All that a router has learned: exact sums for every arm, objective group and epoch."""
+"""The table of all exact sums: one entry for every arm, objective group and epoch."""
 
 import hashlib
 import struct

@@ -1,4 +1,4 @@
-"""What a store needs of a database: transactions, and the few things that databases do in their own ways."""
+"""The database protocol: transactions, locks and dialect differences."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 LOGGING_NAME = "banditroute"
-"""Of the engines, in SQLAlchemy's log."""
+"""Names of the engines in SQLAlchemy's log."""
 
 
 def hide_rows() -> None:
@@ -53,7 +53,7 @@ class Database(Protocol):
         ...
 
     def alter(self, doing: str, work: Callable[[Connection], T]) -> T:
-        """The same for what changes tables, and so may take as long as there are rows to go through."""
+        """Write in a transaction that changes tables, and so may take as long as the rows need."""
         ...
 
     def read(self, doing: str) -> AbstractContextManager[Connection]:
@@ -97,7 +97,7 @@ class Database(Protocol):
         ...
 
     def size(self, connection: Connection) -> int:
-        """Of the whole database [bytes]."""
+        """Return the size of the whole database [bytes]."""
         ...
 
     def before_fork(self) -> None:

@@ -285,7 +285,7 @@ def translated(doing: str) -> Iterator[None]:
 
 
 def _cause(error: DBAPIError) -> str:
-    """What the server says, without anything that it quotes: names of hosts and users, values of a row."""
+    """Return the server's message without the names and values that it quotes."""
     name = type(error.orig).__name__
     if state := _state(error):
         constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)

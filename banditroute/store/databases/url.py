@@ -1,4 +1,4 @@
-"""Which database a store URL names."""
+"""Parsing of store URLs."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Letting go of the old part of a log: what it summed up to stays, exactly."""
+"""Compaction: deletes the old part of a log and keeps its exact sums."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ Agrees = Callable[[bytes, Mapping[StateKey, bytes]], bool]
 
 @dataclass(frozen=True, slots=True)
 class Compaction:
-    """What was let go of one router's log, or would be.
+    """The part of one router's log that was deleted, or would be.
 
     Attributes:
         name, tenant: Whose.

@@ -1,4 +1,4 @@
-"""What an appended record means beside what other workers stored before it."""
+"""Merging of an appended record with what other workers stored before."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The spools of one router in a directory: those of this process, and those that dead ones left."""
+"""The spool directory of one router: this process's spool files, and those left by processes that exited."""
 
 import hashlib
 import logging

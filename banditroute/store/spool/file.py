@@ -1,4 +1,4 @@
-"""A file in which payloads wait until the database is back."""
+"""A spool file: payloads that wait until the database is available."""
 
 import errno
 import io

@@ -229,7 +229,7 @@ REVISION_COLUMNS = (
 
 
 class StoredRevision(NamedTuple):
-    """What a stored row of feedback says of its revision; see :class:`~banditroute.core.revisions.Revision`."""
+    """Return the revision of a stored row of feedback; see :class:`~banditroute.core.revisions.Revision`."""
 
     revision: int
     arm: str

@@ -1,4 +1,4 @@
-"""The transaction that numbers what was appended, and moves the sums along."""
+"""The transaction that numbers appended records and adds them to the sums."""
 
 import hashlib
 import logging
@@ -168,7 +168,7 @@ class Folder:
         return self._following(connection, rows)
 
     def _following(self, connection: Connection, rows: Sequence[FeedbackRecord]) -> list[FeedbackRecord]:
-        """Those that take out just what was put in; others would leave sums that are those of no rows."""
+        """Return the feedback that subtracts exactly what was added; any other would leave invalid sums."""
         later = {row.decision_key for row in rows if row.revision or row.previous is not None}
         if not later:
             return list(rows)

@@ -1,4 +1,4 @@
-"""What one open store does to the log of its router: append, then fold."""
+"""One worker's access to the log of its router: append, then fold."""
 
 import hashlib
 import threading
@@ -89,7 +89,7 @@ class RouterLog:
         return self._fold(HELPING, wait=False) == HELPING
 
     def health(self) -> dict[str, Any]:
-        """What this worker saw."""
+        """Return the counts of this worker."""
         return {
             "lag_s": max(self._clock() - self._drained_at, 0.0),
             "rebuilt_sums": self.folder.rebuilt,
@@ -137,7 +137,7 @@ class RouterLog:
                 raise
 
     def _forget(self) -> None:
-        """What was read or written in a transaction that failed may not be true any more."""
+        """Drop caches: what a failed transaction read or wrote may be wrong."""
         self.appender.forget()
         self.folder.forget()
 

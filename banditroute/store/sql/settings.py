@@ -1,4 +1,4 @@
-"""What stands until it is changed: arms and prices, preferences, the dimension; and snapshots."""
+"""Stored settings: arms and prices, preferences, the dimension; and snapshots."""
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 

@@ -1,4 +1,4 @@
-"""The one thread that writes: it gathers what many threads append and commits it in groups."""
+"""The writing thread: gathers appends of many threads and commits them in groups."""
 
 import math
 import queue
