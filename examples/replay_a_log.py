@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from banditroute import Fixed, LinUCB, Uniform
-from banditroute.evaluation import Workload, infer_objectives, replay
+from banditroute.evaluation import Workload, comparison_table, infer_objectives, replay
 
 SPECIALISTS = {"code": (0.9, 0.4), "prose": (0.5, 0.8)}  # quality for requests about code, and about the rest
 
@@ -45,7 +45,7 @@ def main() -> None:
             objectives=infer_objectives(workload, preferences, bounds={"cost_usd": (0, 0.01)}),
             seeds=5,
         )
-        print(comparison)
+        print(comparison_table(comparison))
         gap = comparison.difference("utility", "linucb", "always code")
         print(
             f"\nlinucb earns {gap.mean:+.3f} more per request than always code, [{gap.low:+.3f}, {gap.high:+.3f}]"

@@ -23,8 +23,8 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Replay recorded prompts, answered by three models, through policies that keep their state in SQLite."""
+    from banditroute import evaluation
     from banditroute.evaluation import Workload, infer_objectives, replay
-    from banditroute.evaluation.report import plots
 
     bounds = {name: pair for name, pair in _BOUNDS.items() if name in weights(prefer)}
     chosen, preferences = policies(_POLICIES), weights(prefer)
@@ -42,11 +42,16 @@ def demo(
             progress=progress,
         )
     out.mkdir(parents=True, exist_ok=True)
-    files = {"regret": plots.regret, "plane": plots.plane, "traffic": plots.traffic, "overview": plots.overview}
+    files = {
+        "regret": evaluation.regret_plot,
+        "plane": evaluation.frontier_plot,
+        "traffic": evaluation.traffic_plot,
+        "overview": evaluation.overview_plot,
+    }
     for name, draw in files.items():
         draw(comparison).savefig(out / f"{name}.png")
     written = [str(out / f"{name}.png") for name in files]
     if as_json:
-        typer.echo(json.dumps({**comparison.as_dict(), "plots": written}, indent=2, allow_nan=False))
+        typer.echo(json.dumps({**comparison.to_dict(), "plots": written}, indent=2, allow_nan=False))
     else:
-        typer.echo(f"{comparison}\n\nplots: {', '.join(written)}")
+        typer.echo(f"{evaluation.comparison_table(comparison)}\n\nplots: {', '.join(written)}")

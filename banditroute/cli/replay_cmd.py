@@ -29,7 +29,7 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Replay a recorded workload through policies and compare them with the baselines."""
-    from banditroute.evaluation import Workload, infer_objectives
+    from banditroute.evaluation import Workload, comparison_table, infer_objectives, overview_plot
     from banditroute.evaluation import replay as run
 
     chosen, preferences, given = (
@@ -54,7 +54,10 @@ def replay(
             order="recorded" if order == "recorded" else "shuffled",
             progress=progress,
         )
-    typer.echo(json.dumps(comparison.as_dict(), indent=2, allow_nan=False) if as_json else str(comparison))
+    if as_json:
+        typer.echo(json.dumps(comparison.to_dict(), indent=2, allow_nan=False))
+    else:
+        typer.echo(comparison_table(comparison))
     if plot is not None:
-        comparison.plot().savefig(plot)
+        overview_plot(comparison).savefig(plot)
         typer.echo(f"\nplots: {plot}", err=as_json)
