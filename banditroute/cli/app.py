@@ -1,4 +1,4 @@
-"""The commands, put together."""
+"""The Typer application with all commands."""
 
 import typer
 
@@ -10,7 +10,7 @@ from banditroute.cli.status_cmd import status
 from banditroute.cli.why_cmd import why
 
 app = typer.Typer(
-    help="Choose a model per request, learn from late feedback, prove it by replay.",
+    help="Choose a model per request, learn from late feedback, evaluate policies by replay.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,

@@ -1,4 +1,4 @@
-"""``banditroute replay``: what policies would have done with a recorded workload."""
+"""``banditroute replay``: compares policies on a recorded workload."""
 
 import json
 from pathlib import Path
@@ -15,16 +15,16 @@ def replay(
     file: Annotated[Path, typer.Argument(help="Parquet, CSV or JSON lines, wide or long.", show_default=False)],
     features: Annotated[
         str | None,
-        typer.Option(help="A .npy file, or names of columns divided by commas; by default x_0, x_1, …"),
+        typer.Option(help="A .npy file, or column names separated by commas; by default x_0, x_1, …"),
     ] = None,
     policy: Annotated[list[str] | None, typer.Option(help=f"{POLICIES_HELP}; may be repeated.")] = None,
     prefer: Annotated[str, typer.Option(help="Weights of the objectives.")] = "quality=1,cost_usd=0.3",
     bound: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=LOW:HIGH; by default 0 and the 95th percentile of a cost or latency."),
+        typer.Option(help="NAME=LOW:HIGH; for a cost or latency, by default 0 and its 95th percentile."),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="How many orders of the requests to replay.")] = 5,
-    order: Annotated[str, typer.Option(help="shuffled (by each seed) or recorded.")] = "shuffled",
+    seeds: Annotated[int, typer.Option(help="Number of seeds; each replays the requests in another order.")] = 5,
+    order: Annotated[str, typer.Option(help="Order of requests: shuffled (by seed) or recorded.")] = "shuffled",
     plot: Annotated[Path | None, typer.Option(help="Draw the comparison into this file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -40,7 +40,7 @@ def replay(
     if order not in ("shuffled", "recorded"):
         raise InvalidArgumentError(f"--order {order!r} must be shuffled or recorded")
     if plot is not None and not plot.parent.is_dir():
-        raise InvalidArgumentError(f"--plot {plot}: there is no directory {plot.parent}")
+        raise InvalidArgumentError(f"--plot {plot}: the directory {plot.parent} does not exist; create it first")
     source = features.split(",") if features and not features.endswith(".npy") else features
     workload = Workload.read(file, features=source)
     objectives = infer_objectives(workload, preferences, bounds=given)

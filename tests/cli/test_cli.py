@@ -74,7 +74,7 @@ def test_replay_takes_bounds_columns_and_draws(file: Path, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--policy", "best"], "unknown policy 'best'"),
+        (["--policy", "best"], "unknown policy 'best'; choose from: linucb"),
         (["--policy", "fixed:"], "unknown policy 'fixed:'"),
         (["--policy", "fixed:huge"], "unknown arm 'huge'"),
         (["--policy", "linucb", "--policy", "linucb"], "given twice"),
@@ -92,7 +92,7 @@ def test_replay_takes_bounds_columns_and_draws(file: Path, capsys: pytest.Captur
         (["--order", "sorted"], "'sorted'"),
         (["--features", "none.npy"], "there is no file none.npy"),
         (["--features", "x_9"], "no feature column 'x_9'"),
-        (["--plot", "none/here/plot.png"], "no directory"),
+        (["--plot", "none/here/plot.png"], "none/here does not exist"),
     ],
 )
 def test_replay_refuses_with_a_sentence_and_writes_nothing(
