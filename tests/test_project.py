@@ -20,6 +20,7 @@ PACKAGE = ROOT / "banditroute"
 TOP_LEVEL = {
     ".ci",
     ".gitignore",
+    "CONTRIBUTING.md",
     "LICENSE",
     "README.md",
     "banditroute",
