@@ -27,7 +27,7 @@ SHARED = Path(os.environ.get("BANDITROUTE_SHARED", Path(__file__).parents[3] / "
 
 
 def by_hand(cost: list[list[float]] | None = None, seeds: int = 2) -> Comparison:
-    """Two arms, four requests, in two orders; the policy always takes the first arm, then the second twice."""
+    """Build a comparison of two arms and four requests in two orders, small enough to check by hand."""
     outcomes = {"quality": np.array([[0.2, 1.0], [0.4, 0.6], [0.8, 0.0], [1.0, 0.6]])}
     if cost is not None:
         outcomes["cost_usd"] = np.array(cost)
@@ -69,7 +69,8 @@ def test_mixture_by_hand() -> None:
     assert gap.utility.mean == pytest.approx(2 * (0.45 - 0.6))
     later = by_hand(COST).against_mixture("second", part="second half")
     assert later is not None
-    # First seed, requests 2 and 3: a is better and cheaper. Second, requests 1 and 0: b is, at half its price.
+    # First seed, requests 2 and 3: a is better and cheaper. Second seed, requests 1 and 0: b is better, and the cost
+    # of the policy pays for b on half of the traffic.
     assert later.quality.mean == pytest.approx(np.mean([0.5 - 0.9, 0.4 - (0.3 + 0.8) / 2]))
 
 
@@ -108,7 +109,7 @@ def test_unrecorded_cells_are_left_out() -> None:
     assert "nan" not in str(comparison_table(compared))
 
 
-def test_interval_is_students_and_says_nothing_of_one_seed() -> None:
+def test_interval_is_students_and_undefined_for_one_seed() -> None:
     interval = Interval.of(np.array([2.0, 4.0]))
     assert interval.mean == 3.0
     assert interval.half == pytest.approx(12.7062, abs=1e-3)
@@ -205,7 +206,7 @@ def test_recorded_workloads_give_the_known_baselines(name: str, best: float, uni
 
 
 def whole(workload: Workload, part: Comparison) -> Comparison:
-    """The baselines of all of a workload, without replaying it."""
+    """Return a comparison with the baselines of a whole workload, without replaying it."""
     from banditroute.evaluation import infer_objectives
 
     return Comparison(

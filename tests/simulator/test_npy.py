@@ -27,7 +27,7 @@ def test_reads_what_numpy_wrote(array: NDArray[Any], fortran: bool) -> None:
     np.testing.assert_array_equal(read, array)
 
 
-def test_refuses_objects_without_loading_them(tmp_path: Path) -> None:
+def test_refuses_objects_without_unpickling_them(tmp_path: Path) -> None:
     path = tmp_path / "x.npy"
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(WorkloadError, match="plain real numbers"):

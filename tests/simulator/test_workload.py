@@ -53,7 +53,7 @@ def test_every_format_reads_alike(tmp_path: Path, suffix: str, rows: list[dict[s
 
 
 @pytest.mark.parametrize("rows", [WIDE, LONG], ids=["wide", "long"])
-def test_features_from_names_a_side_file_and_an_encoder(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+def test_features_from_names_a_separate_file_and_an_encoder(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     path = write(tmp_path / "w.csv", rows)
     metrics = ["quality"]
     np.testing.assert_array_equal(Workload.read(path, features=["x_1"], metrics=metrics).features, [[-1], [2]])
@@ -83,7 +83,7 @@ def test_features_from_names_a_side_file_and_an_encoder(tmp_path: Path, rows: li
         ([{**row, "quality__s": "", "quality__l": ""} for row in WIDE], "no value at all"),
     ],
 )
-def test_refuses_what_is_no_workload(tmp_path: Path, rows: list[dict[str, Any]], said: str) -> None:
+def test_refuses_invalid_workloads(tmp_path: Path, rows: list[dict[str, Any]], said: str) -> None:
     with pytest.raises(WorkloadError, match=said):
         Workload.read(write(tmp_path / "w.csv", rows))
 
@@ -106,7 +106,7 @@ def test_refuses_what_is_no_workload(tmp_path: Path, rows: list[dict[str, Any]],
         ("w.xlsx", "", "in no known format"),
     ],
 )
-def test_refuses_what_is_no_table(tmp_path: Path, name: str, text: str, said: str) -> None:
+def test_refuses_invalid_tables(tmp_path: Path, name: str, text: str, said: str) -> None:
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
     with pytest.raises(WorkloadError, match=said):
@@ -120,14 +120,14 @@ def test_refuses_text_in_another_encoding(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shape", [(3, 2), (2,), (2, 0)])
-def test_refuses_side_files_of_another_size(tmp_path: Path, shape: tuple[int, ...]) -> None:
+def test_refuses_feature_files_of_another_size(tmp_path: Path, shape: tuple[int, ...]) -> None:
     np.save(tmp_path / "x.npy", np.zeros(shape))
     with pytest.raises(WorkloadError, match="expected \\(2, d\\)"):
         Workload.read(write(tmp_path / "w.csv", WIDE), features=tmp_path / "x.npy")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_refuses_side_files_that_are_not_finite(tmp_path: Path, value: float) -> None:
+def test_refuses_feature_files_that_are_not_finite(tmp_path: Path, value: float) -> None:
     np.save(tmp_path / "x.npy", np.array([[0.0], [value]]))
     with pytest.raises(WorkloadError, match="feature 0 of request 2 is not a finite number"):
         Workload.read(write(tmp_path / "w.csv", WIDE), features=tmp_path / "x.npy")
