@@ -1,7 +1,7 @@
 """Runs tests against mutations: a program that has all tests at hand, and tries each fault in a child of its own.
 
 ``python -m simulations.reliability.mutating ASKED TOLD TESTS...``: a file of trials as JSON, a descriptor for a
-line about each, and arguments of pytest. A fault is put into functions that are there: nothing is imported anew.
+line about each, and arguments of pytest. A fault is put into functions that are there: nothing is imported again.
 """
 
 import gc
@@ -39,7 +39,7 @@ class Trial:
     """One fault, and what is to notice it.
 
     Attributes:
-        mutation: None to change nothing, which nobody may notice.
+        mutation: None to change nothing, which no test may notice.
         tests: Run one after the other until one fails.
         limit: How long they may take [s]; what takes longer was noticed.
         asserting: Whether assertions that fail count, and not errors alone.
@@ -138,7 +138,7 @@ class Trials:
     def _survives(
         self, trial: Trial, tests: Sequence[pytest.Item], functions: Mapping[Key, Sequence[FunctionType]]
     ) -> int:
-        # What it starts is to end with it, and it ends by itself if nobody is left to end it.
+        # What it starts is to end with it, and it ends by itself if no process is left to end it.
         os.setsid()
         resource.setrlimit(resource.RLIMIT_CPU, (int(trial.limit) + 1, int(trial.limit) + 1))
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

@@ -69,8 +69,8 @@ def test_mixture_by_hand() -> None:
     assert gap.utility.mean == pytest.approx(2 * (0.45 - 0.6))
     later = by_hand(COST).against_mixture("second", part="second half")
     assert later is not None
-    # First seed, requests 2 and 3: a is better and cheaper. Second seed, requests 1 and 0: b is better, and the cost
-    # of the policy pays for b on half of the traffic.
+    # First seed, requests 2 and 3: a is better and cheaper. Second seed, requests 1 and 0: b is better, and the
+    # cost of the policy pays for b on half of the traffic.
     assert later.quality.mean == pytest.approx(np.mean([0.5 - 0.9, 0.4 - (0.3 + 0.8) / 2]))
 
 
