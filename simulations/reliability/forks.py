@@ -105,7 +105,7 @@ def fork_often(acks: int, url: str, place: Path, forks: int, requests: int, care
 
 
 def _fork(number: int, work: Callable[[], None], *, patience: int) -> None:
-    """Fork by ``os.fork`` and ``multiprocessing`` in turns; wait for the child, if patience [s] is 0 permanently."""
+    """Fork by ``os.fork`` and ``multiprocessing`` in turns; wait for the child, with no limit if patience is 0."""
 
     def limited() -> None:
         signal.alarm(patience)
