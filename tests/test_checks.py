@@ -1,4 +1,4 @@
-"""What is checked at the door, to the boundary: the last value that is taken, and the first that is not."""
+"""Input checks at their boundaries: the last accepted value, and the first refused one."""
 
 import math
 import struct

@@ -1,4 +1,4 @@
-"""What the package exports, and what importing it costs."""
+"""The exports of the package, and the modules that importing it loads."""
 
 import subprocess
 import sys
@@ -75,7 +75,7 @@ def test_a_decision_carries_its_record() -> None:
 
 
 def loaded_by(statement: str) -> set[str]:
-    """Which heavy modules a fresh interpreter has loaded after ``statement``."""
+    """Return the heavy modules that a new interpreter has loaded after ``statement``."""
     program = f"{statement}; import sys; print(*[name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return set(done.stdout.split())

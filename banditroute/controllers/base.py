@@ -45,7 +45,7 @@ class Controller(Protocol):
         ...
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
-        """Return the controller's effect on this situation, as plain values for ``why``; called after :meth:`control`.
+        """Return the effect on this situation, as plain values for ``why``; called after :meth:`control`.
 
         A value under ``"mode"`` is the mode of the decision, ``"held"`` for instance; that of the outermost
         controller that says one counts, and without any it is ``"live"``.

@@ -144,7 +144,7 @@ class Onboarding:
         """Nothing: :meth:`observe` saw it."""
 
     def report(self) -> Mapping[str, Any]:
-        """Return for each new arm: pulls, comparisons, mean gain in standard deviations, whether it was ruled out."""
+        """Return pulls, comparisons, mean gain in standard deviations and rule-out of each new arm."""
         return {arm: asdict(newcomer) for arm, newcomer in self._newcomers.items()}
 
     def state(self) -> Mapping[str, Any]:

@@ -97,7 +97,7 @@ class Decision:
 
 
 def expectations(record: DecisionRecord, objectives: Objectives) -> dict[str, dict[str, Expectation]]:
-    """Return the expectations of each arm, in the objectives' own units; arm → objective → :class:`Expectation`."""
+    """Return arm → objective → :class:`Expectation`, in the objectives' own units."""
     if not record.mean.size:
         return {arm: {} for arm in record.arms}
     return {

@@ -27,7 +27,7 @@ class Prediction:
     """Whether the widths of all arms are known."""
 
     def __init__(self, mean: FloatArray, roots: FloatArray, noise: FloatArray) -> None:
-        """Make a prediction of root leverages, (arms, groups), and noise, (groups, objectives), 0 outside a group."""
+        """Make one of root leverages, (arms, groups), and noise, (groups, objectives), 0 outside a group."""
         self.mean = mean
         self._root_leverages = roots
         self._noise = noise
@@ -46,7 +46,7 @@ class Prediction:
 
     @property
     def width_bound(self) -> FloatArray:
-        """An upper bound of each width, exact where that was asked for; a new array of shape (arms, objectives)."""
+        """An upper bound of each width, exact where asked for; a new array of shape (arms, objectives)."""
         width: FloatArray = self._root_leverages.dot(self._noise)
         if self._factors is not None:
             width *= self._factors

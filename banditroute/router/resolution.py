@@ -40,7 +40,7 @@ class FeedbackResolver:
         *,
         n_feedback: int = 0,
     ) -> list[FeedbackRecord]:
-        """Return the feedback to learn, numbered from ``n_feedback`` + 1; ``known`` is the latest feedback by group.
+        """Return the feedback to learn, numbered from ``n_feedback`` + 1; ``known`` is the latest by group.
 
         Raises:
             InvalidOutcomeError: for values that are refused.

@@ -125,7 +125,7 @@ class Store(Protocol):
         ...
 
     def changed(self, revision: int) -> StoredRouter | None:
-        """Return the stored settings, without a snapshot, if arms, prices, preferences or dimension changed since then.
+        """Return the stored settings, without a snapshot, if any of them changed since then.
 
         ``revision`` is that of the :class:`~banditroute.core.spec.StoredRouter` that was seen last.
         """

@@ -1,1 +1,1 @@
-"""Recorded workloads and their file formats."""
+"""Recorded workloads, and readers for their file formats."""

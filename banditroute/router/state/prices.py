@@ -38,7 +38,7 @@ class PriceHistory:
         return self._prices[max(bisect_right(self._since_us, time_us) - 1, 0)]
 
     def factor(self, time_us: int) -> float:
-        """Return the price at that time relative to the reference; 1 where either is unknown or the reference is free."""
+        """Return the price at that time over the reference; 1 where either is unknown or the reference is 0."""
         price = self.at(time_us)
         if price is None or price is self._prices[0]:
             return 1.0

@@ -1,4 +1,4 @@
-"""``banditroute replay``: compare policies on a recorded workload."""
+"""``banditroute replay``: compares policies on a recorded workload."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ def replay(
     file: Annotated[Path, typer.Argument(help="Parquet, CSV or JSON lines, wide or long.", show_default=False)],
     features: Annotated[
         str | None,
-        typer.Option(help="A .npy file, or names of columns divided by commas; by default x_0, x_1, …"),
+        typer.Option(help="A .npy file, or column names separated by commas; by default x_0, x_1, …"),
     ] = None,
     policy: Annotated[list[str] | None, typer.Option(help=f"{POLICIES_HELP}; may be repeated.")] = None,
     prefer: Annotated[
@@ -25,10 +25,10 @@ def replay(
     ] = None,
     bound: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=LOW:HIGH; by default 0 and the 95th percentile of a cost or latency."),
+        typer.Option(help="NAME=LOW:HIGH; for a cost or latency, by default 0 and its 95th percentile."),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="How many orders of the requests to replay.")] = 5,
-    order: Annotated[str, typer.Option(help="shuffled (by each seed) or recorded.")] = "shuffled",
+    seeds: Annotated[int, typer.Option(help="Number of seeds; each replays the requests in another order.")] = 5,
+    order: Annotated[str, typer.Option(help="Order of requests: shuffled (by seed) or recorded.")] = "shuffled",
     config: Annotated[
         Path | None,
         typer.Option(help="Replay the policy, controllers and preferences of a configuration file, too."),
@@ -37,7 +37,7 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Replay a recorded workload through policies and compare them with the baselines."""
-    from banditroute.evaluation import Candidate, Workload, infer_objectives
+    from banditroute.evaluation import Candidate, Workload, comparison_table, infer_objectives, overview_plot
     from banditroute.evaluation import replay as run
     from banditroute.integrations.settings import RouterSettings
 
@@ -55,7 +55,7 @@ def replay(
     if order not in ("shuffled", "recorded"):
         raise InvalidArgumentError(f"--order {order!r} must be shuffled or recorded")
     if plot is not None and not plot.parent.is_dir():
-        raise InvalidArgumentError(f"--plot {plot}: there is no directory {plot.parent}")
+        raise InvalidArgumentError(f"--plot {plot}: the directory {plot.parent} does not exist; create it first")
     source = features.split(",") if features and not features.endswith(".npy") else features
     workload = Workload.read(file, features=source)
     objectives = infer_objectives(workload, preferences, bounds=given)
@@ -69,7 +69,10 @@ def replay(
             order="recorded" if order == "recorded" else "shuffled",
             progress=progress,
         )
-    typer.echo(json.dumps(comparison.as_dict(), indent=2, allow_nan=False) if as_json else str(comparison))
+    if as_json:
+        typer.echo(json.dumps(comparison.to_dict(), indent=2, allow_nan=False))
+    else:
+        typer.echo(comparison_table(comparison))
     if plot is not None:
-        comparison.plot().savefig(plot)
+        overview_plot(comparison).savefig(plot)
         typer.echo(f"\nplots: {plot}", err=as_json)
