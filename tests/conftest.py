@@ -10,6 +10,19 @@ from banditroute.core.runtime.faults import FaultBarrier
 from tests import postgres
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a PostgreSQL server, which is always got from the fixtures below."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _needs_postgres(item):
+            item.add_marker(pytest.mark.postgres)
+
+
+def _needs_postgres(item: pytest.Function) -> bool:
+    # Some ask for the server in their body only. A variant may be an array, which has no one truth.
+    variant = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return "postgres_server" in item.fixturenames or any(isinstance(v, str) and v == "postgresql" for v in variant)
+
+
 @pytest.fixture(autouse=True)
 def _faults_escape(monkeypatch: pytest.MonkeyPatch) -> None:
     """No fault hides behind the fallback; a test of the barrier closes it again."""

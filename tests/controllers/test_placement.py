@@ -53,6 +53,7 @@ def shortfall(seed: int) -> float:
     return 0.0 if best <= 0 else 1 - found / best
 
 
+@pytest.mark.slow
 def test_the_quick_choice_is_within_a_hundredth_of_the_best() -> None:
     missed = [shortfall(seed) for seed in range(INSTANCES)]
     assert max(missed) <= 0.01

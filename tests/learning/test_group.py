@@ -51,6 +51,7 @@ def test_an_amended_arm_leaves_what_is_known_of_the_others_alone() -> None:
     # Five of the rows were still waiting when the arm was made anew.
     amended.rebuild(0, first, pooled)
     untouched.settle()
+    # Private: no caller needs how many rows wait, nor the noise between its updates.
     assert not amended._pending
     assert (amended.cross == untouched.cross).all()
     assert (amended.squares == untouched.squares).all()
@@ -64,6 +65,7 @@ def test_the_noise_is_the_root_of_the_mean_ridge_cost() -> None:
     X, Y = rows * FEATURE_UNIT, values * OUTCOME_UNIT
     cost = np.zeros(OUTCOMES)
     for arm in (0, 1):
+        # Private: the prior mean, which depends on all arms; the formula is checked given it.
         x, y, prior = X[arm::2], Y[arm::2], group._prior(arm)
         theta = prior + np.linalg.solve(RIDGE * np.eye(DIMENSION) + x.T @ x, x.T @ (y - x @ prior.T)).T
         cost += ((y - x @ theta.T) ** 2).sum(axis=0) + RIDGE * ((theta - prior) ** 2).sum(axis=1)

@@ -65,7 +65,7 @@ class Eager(OutcomeModel):
 
     def learn(self, example: Example) -> None:
         if example.key.arm not in self._arms:
-            example = Example(example.key._replace(arm="a"), example.row, example.values)
+            example = Example(example.key._replace(arm="a"), example.row, example.values)  # of NamedTuple
         super().learn(example)
 
 

@@ -111,6 +111,7 @@ SMALL_OF_THE_NIGHT: tuple[Row, ...] = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", SMALL + SMALL_OF_THE_NIGHT, ids=lambda row: row.id)
 def test_the_row_holds_and_its_control_is_caught(
     row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -43,6 +43,7 @@ def files(directory: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize(
     ("how", "steps", "written", "synced"),
     [

@@ -171,5 +171,6 @@ def test_a_snapshot_without_the_controller_is_replayed_from_the_log(
     assert "other controllers; replaying the log instead" in caplog.text
     assert router.health().n_decisions == 250
     assert late.epoch == 4
+    # Private: requests since the epoch began, which decide when the next one begins.
     assert late._seen == 250 - 11 * 15
     router.close()

@@ -75,6 +75,7 @@ def test_a_secret_that_is_known_is_accepted_once() -> None:
     for _ in range(2):
         ids.accept(SECRET)
         ids.accept(NEW)
+    # Private: a secret that is kept twice is only slower.
     assert len(ids._keyed) == 2
     assert ids.key(DecisionIds([NEW], "ab", "c").issue(bytes(16))) == bytes(16)
     assert ids.issue(bytes(16)) == DecisionIds([SECRET], "ab", "c").issue(bytes(16))

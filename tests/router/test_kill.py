@@ -8,6 +8,8 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import pytest
+
 from banditroute import Router
 from banditroute.core.ids import ID_CHARACTERS
 from banditroute.core.log import FeedbackRecord
@@ -68,6 +70,7 @@ def faults(router: Router, acknowledged: set[str]) -> list[str]:
     return found
 
 
+@pytest.mark.kills
 def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
     target, moments, acknowledged = url(tmp_path / "killed.db"), random.Random(5), set[str]()
     for kill in range(KILLS):

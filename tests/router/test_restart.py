@@ -97,6 +97,7 @@ def _differs(
     return differs or world.chosen != whole.chosen[:until] or world.ids != whole.ids[:until]
 
 
+@pytest.mark.slow
 def test_a_hundred_restarts_change_nothing(
     stopped: dict[int, tuple[Path, World]],
     uninterrupted: tuple[World, list[tuple[object, ...]]],
@@ -132,7 +133,7 @@ def test_control_rows_behind_the_snapshot_count(
 
     def skip(state: State, record: object) -> None:
         if isinstance(record, DecisionRecord):
-            state.position = state.position._replace(n_decisions=record.number)
+            state.position = state.position._replace(n_decisions=record.number)  # of NamedTuple
 
     monkeypatch.setattr(State, "apply", skip)
     number = max(stopped)

@@ -63,6 +63,7 @@ def test_the_same_after_reopening(tmp_path: Path) -> None:
         again = router.why(identity)
         assert json.dumps(again.to_dict(), sort_keys=True) == json.dumps(explanation.to_dict(), sort_keys=True)
         assert str(again) == str(explanation)
+        # What a notebook calls.
         assert again._repr_html_() == explanation._repr_html_()
     router.close()
 

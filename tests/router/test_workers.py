@@ -169,8 +169,10 @@ def test_a_reading_that_breaks_off_goes_on_where_it_stopped(
     one, two = both = workers(tmp_path)
     assert upkeep_of(two) is not None
     upkeep_of(two).stop()
+    made = []
     for number in range(7):
-        one.feedback(one.route(a_vector(number)).id, quality=number / 7)
+        made.append(one.route(a_vector(number)).id)
+        one.feedback(made[-1], quality=number / 7)
     one.flush()
     events = log_of(two).store.events
 
@@ -183,7 +185,7 @@ def test_a_reading_that_breaks_off_goes_on_where_it_stopped(
         with pytest.raises(StoreUnavailableError):
             two.sync()
     assert 0 < two.health().n_decisions < 7
-    log_of(two).recent.drop([*log_of(two).recent._entries])
+    log_of(two).recent.drop(log_of(two).ids.key(identity) for identity in made)
     assert in_step(both) == replayed(tmp_path)
     assert two.health().n_decisions == two.health().n_feedback == 7
     closed(both)
@@ -305,7 +307,7 @@ class Workers(RuleBasedStateMachine):
             self.directory.cleanup()
 
 
-TestWorkers = Workers.TestCase
+TestWorkers = pytest.mark.slow(Workers.TestCase)
 TestWorkers.settings = settings(
     max_examples=12, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -233,6 +233,7 @@ def test_what_was_interrupted_is_finished_by_the_next_one(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
+        # Private: the moment between two of its transactions.
         patched.setattr("banditroute.store.maintenance.compact._sweep", killed)
         with pytest.raises(KeyboardInterrupt):
             compacted(url(path))

@@ -120,7 +120,10 @@ def spoil(url: str, change: Mapping[str, Any], table: Any = tables.decision, **w
 
 
 def never_mind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The mistake: to take every row for one of ours."""
+    """The mistake: to take every row for one of ours.
+
+    Private names, since it replaces what is inside.
+    """
 
     def all_of_them(rows: Rows, found: Any) -> list[FeedbackRecord]:
         return to_feedbacks(found, rows._arms)
@@ -231,7 +234,7 @@ def test_a_decision_that_cannot_be_read_is_passed_over(url: str, damage: Mapping
 
 
 def test_without_passing_over_no_worker_opens(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The negative control."""
+    """The negative control, which replaces a check inside, hence the private name."""
     monkeypatch.setattr(Rows, "decisions", lambda rows, found: to_decisions(found, rows._arms))
     world = World()
     lived(url, 0, STEPS, world).close()

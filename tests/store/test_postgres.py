@@ -51,10 +51,13 @@ def test_sessions_give_up_in_time(store: SqlStore) -> None:
 
 def test_migrations_and_tables_are_equal(postgres_url: str) -> None:
     engine = Postgres(make_url(postgres_url))
-    with engine._writing.begin() as connection:
+
+    def differences(connection: Connection) -> Any:
         migrations.run(connection)
         ours = MigrationContext.configure(connection, opts={"version_table": tables.alembic_version.name})
-        assert compare_metadata(ours, tables.metadata) == []
+        return compare_metadata(ours, tables.metadata)
+
+    assert engine.alter("migrating", differences) == []
     engine.dispose()
     migrated = SqlStore(postgres_url)
     open_router(migrated)

@@ -205,6 +205,7 @@ def test_beyond_the_limit_nothing_is_written(path: Path) -> None:
 
 def test_the_limit_is_told_in_the_words_of_the_interface(path: Path) -> None:
     spool = Spool(path)
+    # Private: as if 256 MiB had been written.
     spool._end = spool.limit_bytes
     with pytest.raises(StoreUnavailableError) as refusal:
         spool.append([b""])

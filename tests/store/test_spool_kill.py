@@ -13,7 +13,7 @@ import pytest
 
 from banditroute.store.spool.file import Spool
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
+pytestmark = [pytest.mark.kills, pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")]
 
 KILLS = 40
 NUMBER = struct.Struct("<q")

@@ -627,6 +627,7 @@ def test_a_locked_sqlite_file_gets_everything_when_it_is_free(tmp_path: Path) ->
 def test_it_tries_again_when_its_pause_is_over_and_not_before(world: World) -> None:
     down(world, reports(1))
     world.database.error = None
+    # Private: the pause is random.
     world.clock.now, its_time = world.clock.now + 0.01, world.commit._next_try
     world.tick(0.0)
     assert world.database.stored == []
