@@ -43,7 +43,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # The words above are light; the router brings learning and storing along, so it is loaded when it is wanted.
+    # The names above are cheap to import. The router imports learning and storage, so it is loaded on first use.
     if name == "Router":
         from banditroute.router import Router
 

@@ -1,4 +1,4 @@
-"""``python -m banditroute`` is the command line."""
+"""Runs the command line: ``python -m banditroute``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Every error this library raises on purpose.
+"""The tree of errors that this library raises.
 
 One tree, so that one ``except BanditRouteError`` is enough, and each error is also the built-in one that a
 caller would expect. ``code`` is stable and made for programs; the text is one sentence made for people.
@@ -12,7 +12,7 @@ caller would expect. ``code`` is stable and made for programs; the text is one s
     │   ├── InvalidDecisionIdError             decision.invalid: malformed, forged or of another router
     │   └── WorkloadError                      a recorded workload that cannot be read as one
     ├── UnknownArmError (LookupError)          arm.unknown
-    ├── NoEligibleArmError                     arm.none: every arm is drained, excluded or too dear
+    ├── NoEligibleArmError                     arm.none: every arm is drained, excluded or too expensive
     ├── DecisionExpiredError (LookupError)     decision.expired | decision.unreadable: the store has it no longer
     ├── FeedbackConflictError                  feedback.conflict | feedback.waiting: other values came before
     ├── RouterMismatchError (ValueError)       router.mismatch: the store holds a router of another shape

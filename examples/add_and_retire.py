@@ -1,4 +1,4 @@
-"""Models come and go, and prices change, while traffic flows; nothing that was learned is reset.
+"""Add, drain and retire models and change prices under traffic, without resetting what was learned.
 
 Run it with ``python -m examples.add_and_retire``.
 """
@@ -8,11 +8,11 @@ from collections import Counter
 from banditroute import Arm, LinUCB, Objective, Price, Router
 from banditroute.errors import NoEligibleArmError
 
-QUALITY = {"old": 0.70, "dear": 0.80, "new": 0.85}
+QUALITY = {"old": 0.70, "expensive": 0.80, "new": 0.85}
 
 
 def serve(router: Router, day: str, count: int = 200) -> Counter[str]:
-    """A day's traffic: how many requests each arm served."""
+    """Serve the requests of a day, and return arm → number of requests."""
     served: Counter[str] = Counter()
     for request in range(count):
         decision = router.route([1.0], key=f"{day} {request}")
@@ -22,39 +22,39 @@ def serve(router: Router, day: str, count: int = 200) -> Counter[str]:
 
 
 def main() -> None:
-    """Four days in the life of a router."""
+    """Run a router for four days."""
     router = Router(
         "support",
         arms=[
             Arm("old", price=Price(input=1.0, output=2.0)),  # [USD per million tokens]
-            Arm("dear", price=Price(input=20.0, output=80.0)),
+            Arm("expensive", price=Price(input=20.0, output=80.0)),
         ],
         objectives=[Objective("quality"), Objective("cost_usd", goal="min", bounds=(0, 0.1))],
         preferences={"quality": 1.0, "cost_usd": 0.5},
         # One feature and no noise: a small ridge lets each outcome count for more.
         policy=LinUCB(ridge=1.0),
     )
-    print("monday, dear is not worth its price:", serve(router, "monday").most_common(1)[0][0])
+    print("monday, expensive is not worth its price:", serve(router, "monday").most_common(1)[0][0])
 
-    # Its tokens were learned, not its dollars: the new price acts on the very next request.
-    router.set_price("dear", Price(input=1.0, output=4.0))
-    print("tuesday, dear costs a twentieth:", serve(router, "tuesday").most_common(1)[0][0])
+    # The router learned token counts, not dollars, so the new price applies from the next request on.
+    router.set_price("expensive", Price(input=1.0, output=4.0))
+    print("tuesday, expensive costs a twentieth:", serve(router, "tuesday").most_common(1)[0][0])
 
     router.add_arm(Arm("new", price=Price(input=0.5, output=1.0)))
     served = serve(router, "wednesday")
     print("wednesday, a better one arrives:", served.most_common(1)[0][0])
 
-    # No new traffic for the old one; feedback that is still on its way would be learned.
+    # A drained arm gets no new requests; its late feedback is still learned.
     router.drain_arm("old")
     print("thursday, old is drained and serves:", serve(router, "thursday")["old"])
     router.retire_arm("old", successor="new")
-    print("who still asks for old alone gets:", router.route([1.0], allowed=["old"]).arm)
+    print("a request that allows only old gets:", router.route([1.0], allowed=["old"]).arm)
 
     router.drain_arm("new")
     try:
         router.route([1.0], allowed=["new"])
     except NoEligibleArmError as error:
-        print("nobody left:", error)
+        print("no arm left:", error)
 
 
 if __name__ == "__main__":

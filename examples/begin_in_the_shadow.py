@@ -1,6 +1,6 @@
-"""Begin in the shadow of the rule that decided before, become its apprentice, go live, and keep a holdout.
+"""Roll out in steps: shadow the existing rule, take a share of its traffic, go live with a holdout.
 
-Each step is another constructor on the same store; nothing that was learned is learned again. Run it with
+Each step opens the same store with another controller; what was learned is kept. Run it with
 ``python -m examples.begin_in_the_shadow``.
 """
 
@@ -14,7 +14,7 @@ QUALITY = {"old": (0.4, 0.6), "code": (0.9, 0.2), "talk": (0.2, 0.9)}
 
 
 def serve(folder: str, controller: Controller, world: random.Random, requests: int) -> list[str]:
-    """Open the router with this controller, route requests of two kinds, and say which arms served."""
+    """Open the router with this controller, route requests of two kinds, and return the arms that served."""
     served = []
     arms = [Arm(name) for name in QUALITY]
     with Router("careful start", arms=arms, store=f"sqlite:///{folder}/r.db", controllers=[controller]) as router:
@@ -30,12 +30,12 @@ def serve(folder: str, controller: Controller, world: random.Random, requests: i
 
 
 def main() -> None:
-    """Shadow, apprentice, live with a holdout."""
-    world = random.Random(6)  # noqa: S311  # a small world, no secret
+    """Run the three steps: shadow, apprentice, live with a holdout."""
+    world = random.Random(6)  # noqa: S311  # a simulation
     with tempfile.TemporaryDirectory() as folder:
         shadow = Shadow("old")
         serve(folder, shadow, world, 200)
-        print(f"the shadow only watched, and agreed now and then: {0 < shadow.agreement < 1}")
+        print(f"the shadow agreed with the rule on some requests: {0 < shadow.agreement < 1}")
         apprentice = Apprentice("old", share=0.4)
         serve(folder, apprentice, world, 1000)
         print(f"the apprentice was promoted: {apprentice.promoted}")

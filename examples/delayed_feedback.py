@@ -1,4 +1,4 @@
-"""Feedback comes in parts, late, twice, wrong at first, and across a restart.
+"""Report feedback in parts, late, twice, with a correction, and across a restart.
 
 Run it with ``python -m examples.delayed_feedback``.
 """
@@ -11,7 +11,7 @@ from banditroute.errors import FeedbackConflictError
 
 
 def open_router(folder: str) -> Router:
-    """The same router each time: what its store knows of it is there again."""
+    """Open the router; each time it continues from the state in its store."""
     return Router(
         "support",
         arms=[
@@ -29,11 +29,11 @@ def open_router(folder: str) -> Router:
 
 
 def main() -> None:
-    """Report one decision in the order in which life does."""
+    """Report the outcomes of one decision in a realistic order."""
     with tempfile.TemporaryDirectory() as folder:
         with open_router(folder) as router:
             decision = router.route([0.3, 0.0, 1.0], key="ticket 4711")
-            # Cost and latency are known with the response. Dollars follow from the arm's price.
+            # Token counts and latency arrive with the response. The cost is computed from the arm's price.
             receipt = router.feedback(decision.id, prompt_tokens=1_200, output_tokens=300, latency_s=2.5)
             print("with the response:", receipt.wait(timeout=30).status)
             digest = router.digest()
@@ -46,9 +46,9 @@ def main() -> None:
                 router.feedback(decision.id, quality=0.2)
             except FeedbackConflictError as error:
                 print("other values are refused:", error)
-            print("unless meant:", router.feedback(decision.id, quality=0.2, amend=True).status)
+            print("unless amended:", router.feedback(decision.id, quality=0.2, amend=True).status)
 
-            # The arm that was chosen timed out and the next one in the ranking served: that one is trained.
+            # The chosen arm timed out, and the next one in the ranking served: its outcome is learned.
             failed = router.route([0.1, 1.0, 0.0], key="ticket 4712")
             router.feedback(failed.id, served_arm=failed.ranking[1], quality=0.7)
             print("a fallback served:", "served by" in str(router.why(failed.id)))

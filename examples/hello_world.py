@@ -1,4 +1,4 @@
-"""Hello, world: ask which model, call it, say what came of it.
+"""Hello, world: choose a model, call it, report the outcome.
 
 Run it with ``python -m examples.hello_world``.
 """
@@ -10,14 +10,14 @@ from banditroute import Arm, LinUCB, Objective, Router
 
 
 def call(model: str, is_hard: bool) -> tuple[float, float]:
-    """Stand-in for your own client and your own judge: the quality of the answer, and its cost [USD]."""
+    """Simulate your client and your judge: return the quality of the answer and its cost [USD]."""
     if model == "large":
         return 0.95, 0.02
     return (0.3 if is_hard else 0.9), 0.001
 
 
 def main() -> None:
-    """Route 200 requests, half of them hard, and look at what was learned."""
+    """Route 200 requests, half of them hard, and print what was learned."""
     with (
         tempfile.TemporaryDirectory() as folder,
         Router(
@@ -25,14 +25,14 @@ def main() -> None:
             arms=[Arm("small"), Arm("large")],
             objectives=[Objective("quality"), Objective("cost_usd", goal="min", bounds=(0, 0.05))],
             preferences={"quality": 1.0, "cost_usd": 0.4},
-            # One feature and little noise: a small ridge lets each outcome count for more.
+            # One feature and little noise: with a small ridge the router learns faster.
             policy=LinUCB(ridge=1.0),
             store=f"sqlite:///{Path(folder) / 'routing.db'}",
         ) as router,
     ):
         for request in range(200):
             is_hard = request % 2 == 1
-            # The key stands for the request in the draw, so that this program always prints the same.
+            # The key seeds the draw of this request, so that this program always prints the same.
             decision = router.route([float(is_hard)], key=f"request {request}")
             quality, cost_usd = call(decision.arm, is_hard)
             router.feedback(decision.id, quality=quality, cost_usd=cost_usd)

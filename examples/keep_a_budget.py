@@ -1,4 +1,4 @@
-"""Three models and an allowance per request: what is bought with it, and what another dollar would be worth.
+"""Keep a budget per request over three models, and read what one more cent would be worth.
 
 Run it with ``python -m examples.keep_a_budget``.
 """
@@ -8,7 +8,7 @@ import random
 from banditroute import Arm, LinUCB, Objective, Price, Router
 from banditroute.controllers import Budget
 
-# Dollars of a usual request, and quality for an easy, a middling and a hard one, which the router does not know.
+# Typical cost [USD], and quality for an easy, a middling and a hard request; the router must learn both.
 MODELS = {
     "small": (0.00002, (0.95, 0.60, 0.20)),
     "medium": (0.00050, (0.95, 0.90, 0.60)),
@@ -19,7 +19,7 @@ ALLOWED_USD = 0.002
 
 
 def main() -> None:
-    """Serve requests of three kinds."""
+    """Serve requests of three kinds within the budget."""
     chance = random.Random(5)  # noqa: S311  # a simulation
     budget = Budget(usd_per_request=ALLOWED_USD)
     router = Router(
@@ -29,7 +29,7 @@ def main() -> None:
             for name, (usd, _) in MODELS.items()
         ],
         objectives=[Objective("quality"), Objective("cost_usd", goal="min", bounds=(0, 0.05))],
-        # These features say all there is to know, so a small ridge learns them sooner.
+        # The features determine the outcome, so a small ridge learns faster.
         policy=LinUCB(ridge=1.0),
         controllers=[budget],
         preferences={"quality": 1.0},

@@ -1,4 +1,4 @@
-"""Conversations stay with their model while a change would cost more than it brings.
+"""Keep a conversation with its model while a change would cost more than it gains.
 
 Run it with ``python -m examples.keep_sessions``.
 """
@@ -12,7 +12,7 @@ EASY, HARD = [0.0], [1.0]
 
 
 def main() -> None:
-    """Learn that hard requests are for the large model, then go through one conversation."""
+    """Learn that hard requests need the large model, then route one conversation."""
     # A cached prompt token of the large model is 2.25 USD per million cheaper than a new one.
     session = Session(PromptCache({"small": 0.075, "large": 2.25}))
     preferences = {"quality": 1.0, "cost_usd": 1.0}
@@ -27,14 +27,14 @@ def main() -> None:
             router.feedback(decision.id, quality=quality)
             router.feedback(decision.id, prompt_tokens=500, output_tokens=200)
 
-        said = 8_000
-        first = router.route(HARD, session="s1", prompt_tokens=said, key="first")
-        router.feedback(first.id, prompt_tokens=said, output_tokens=500)
-        second = router.route(EASY, session="s1", prompt_tokens=said + 600)
+        history_tokens = 8_000
+        first = router.route(HARD, session="s1", prompt_tokens=history_tokens, key="first")
+        router.feedback(first.id, prompt_tokens=history_tokens, output_tokens=500)
+        second = router.route(EASY, session="s1", prompt_tokens=history_tokens + 600)
         print(f"a hard question: {first.arm} ({first.mode})")
         print(f"an easy one next: {second.arm} ({second.mode})")
         switch_cost = second.effects["session"]["switch_cost"]["small"]
-        print(f"leaving it would bill {said + 500} tokens again, worth {switch_cost:.3f} of utility")
+        print(f"leaving it would bill {history_tokens + 500} tokens again, worth {switch_cost:.3f} of utility")
         print(f"the same without a session: {router.route(EASY, key='alone').arm}")
 
 

@@ -1,4 +1,4 @@
-"""Hold the 95th percentile of all latencies at two seconds, and see what that asks of every arm.
+"""Keep the 95th percentile of all latencies at two seconds, and see what is expected of every arm.
 
 Run it with ``python -m examples.latency_target``.
 """
@@ -8,13 +8,13 @@ import random
 from banditroute import Arm, Objective, Router
 from banditroute.controllers import Latency
 
-# Quality, and how many of a hundred answers take longer than two seconds; the router knows neither.
+# Quality, and number of answers in a hundred that take longer than two seconds; the router must learn both.
 ARMS = {"quick": (0.70, 0), "middle": (0.80, 1), "strong": (0.95, 15)}
 
 
 def serve(*, target: Latency | None, requests: int = 1500) -> tuple[Router, str]:
-    """Route requests; the router and the id of the last decision."""
-    world = random.Random(4)  # noqa: S311  # a small world, no secret
+    """Route requests; return the router and the id of the last decision."""
+    world = random.Random(4)  # noqa: S311  # a simulation
     objectives = [Objective("quality"), Objective("latency_s", goal="min", bounds=(0, 30))]
     arms = [Arm(name) for name in ARMS]
     controllers = [] if target is None else [target]
@@ -34,8 +34,8 @@ def serve(*, target: Latency | None, requests: int = 1500) -> tuple[Router, str]
 
 
 def main() -> None:
-    """Without the target, and with it."""
-    print("as it likes:", end=" ")
+    """Run without the target, then with it."""
+    print("without a target:", end=" ")
     serve(target=None)[0].close()
     print("with a target:", end=" ")
     target = Latency(p=0.95, seconds=2.0)

@@ -1,16 +1,16 @@
-"""One posterior, every preference: weights change while it runs, and nothing is learned again.
+"""Change preferences at run time: one posterior serves all weights, and nothing is relearned.
 
 Run it with ``python -m examples.live_preferences``.
 """
 
 from banditroute import Arm, Objective, Router
 
-# What each model really is, and what the router does not know: quality, cost [USD].
+# True quality and cost [USD] of each model; the router must learn them.
 MODELS = {"small": (0.70, 0.001), "medium": (0.85, 0.008), "large": (0.95, 0.040)}
 
 
 def main() -> None:
-    """Learn under one set of weights, then ask under others."""
+    """Learn under one set of weights, then route under others."""
     router = Router(
         "support",
         arms=[Arm(name) for name in MODELS],
@@ -24,19 +24,19 @@ def main() -> None:
     learned = router.digest()
 
     def favourite(**preferences: float) -> str:
-        """The arm that gets most of the traffic under the router's weights, or those of one request."""
-        decision = router.route([1.0], preferences=preferences or None, key="who?")
+        """Return the most probable arm, under the router's weights or under those of one request."""
+        decision = router.route([1.0], preferences=preferences or None, key="favourite")
         return max(decision.probabilities, key=decision.probabilities.__getitem__)
 
     print("balanced:", favourite())
 
-    # Of one request, or one tenant.
+    # Preferences for one request, for example per tenant.
     print("a tenant who pays for the best:", favourite(quality=1.0))
     print("a tenant who counts cents:", favourite(quality=1.0, cost_usd=2.0))
 
-    # Of everyone, from now on, and after a restart.
+    # Preferences for all requests from now on, also after a restart.
     router.preferences = {"quality": 1.0, "cost_usd": 2.0}
-    print("everyone, after the change:", favourite())
+    print("all tenants, after the change:", favourite())
     print("nothing was learned again:", router.digest() == learned)
 
 

@@ -1,4 +1,4 @@
-"""A model gets worse without telling anyone.
+"""Detect that a model became worse, and discount its past data.
 
 Run it with ``python -m examples.notice_drift``.
 """
@@ -12,7 +12,7 @@ CHANGE = 800
 
 
 def served(drift: Drift | None) -> tuple[float, Router]:
-    """Mean quality of the 600 requests after the change."""
+    """Return the mean quality of the 600 requests after the change, and the router."""
     controllers = [] if drift is None else [drift]
     arms = [Arm("favourite"), Arm("second")]
     router = Router("drift", arms=arms, policy=LinUCB(), controllers=controllers, secret=bytes(32), seed=1)
@@ -27,14 +27,14 @@ def served(drift: Drift | None) -> tuple[float, Router]:
 
 
 def main() -> None:
-    """Once without and once with the controller."""
+    """Run without the controller, then with it."""
     without, _ = served(None)
     drift = Drift()
     with_it, router = served(drift)
     (alarm, *_) = router.health().controllers["drift"]["last"]
     print(f"found: {alarm['objective']} of {alarm['arm']}, {'worse' if alarm['surprise'] < 0 else 'better'}")
-    print(f"its past counts for 1/{2**drift.halvings} of what it did")
-    print(f"quality after the change is better for it: {with_it > without + 0.02}")
+    print(f"the weight of its past data is now 1/{2**drift.halvings}")
+    print(f"quality after the change is better with the controller: {with_it > without + 0.02}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Try something new, and never fall below 95 % of what the old model would have reached.
+"""Try new models while the mean quality stays at 95 % of the old model's or more.
 
 Run it with ``python -m examples.quality_floor``.
 """
@@ -14,8 +14,8 @@ AT_LEAST = 0.95
 
 
 def main() -> None:
-    """From nothing: both others look just as good at first."""
-    world = random.Random(2)  # noqa: S311  # a small world, no secret
+    """Start without data: at first both new models look as good as the trusted one."""
+    world = random.Random(2)  # noqa: S311  # a simulation
     floor = QualityFloor("trusted", at_least=AT_LEAST)
     served: list[str] = []
     reached, least = 0.0, float("inf")
@@ -28,7 +28,7 @@ def main() -> None:
             least = min(least, reached / (QUALITY["trusted"] * (number + 1)))
             router.feedback(decision.id, quality=float(world.random() < QUALITY[decision.arm]))
             if decision.mode == "held" and served.count("trusted") == 1:
-                print("at first nothing is saved up:", str(router.why(decision.id)).splitlines()[0])
+                print("at first there is no surplus:", str(router.why(decision.id)).splitlines()[0])
     print(f"in the first hundred requests others serve {sum(arm != 'trusted' for arm in served[:100])}")
     print(f"in the last hundred the promising one leads: {served[-100:].count('promising') > 50}")
     print(f"never below the floor: {least >= AT_LEAST}")

@@ -1,4 +1,4 @@
-"""Replay a recorded workload through policies before any of them gets traffic.
+"""Replay a recorded workload through several policies before any of them gets traffic.
 
 Run it with ``python -m examples.replay_a_log`` (needs the extra ``frames``).
 """
@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from banditroute import Fixed, LinUCB, Uniform
-from banditroute.evaluation import Workload, infer_objectives, replay
+from banditroute.evaluation import Workload, comparison_table, infer_objectives, replay
 
 SPECIALISTS = {"code": (0.9, 0.4), "prose": (0.5, 0.8)}  # quality for requests about code, and about the rest
 
 
 def record(path: Path, requests: int = 600) -> None:
-    """Write what a company might have: every request answered by every model, scored and priced."""
+    """Write a log in which every model answered every request, with quality and cost."""
     rng = np.random.default_rng(7)
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -32,7 +32,7 @@ def record(path: Path, requests: int = 600) -> None:
 
 
 def main() -> None:
-    """Compare the default policy with the ones it has to beat."""
+    """Compare the default policy with the policies that it has to beat."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log.csv"
         record(path)
@@ -45,7 +45,7 @@ def main() -> None:
             objectives=infer_objectives(workload, preferences, bounds={"cost_usd": (0, 0.01)}),
             seeds=5,
         )
-        print(comparison)
+        print(comparison_table(comparison))
         gap = comparison.difference("utility", "linucb", "always code")
         print(
             f"\nlinucb earns {gap.mean:+.3f} more per request than always code, [{gap.low:+.3f}, {gap.high:+.3f}]"

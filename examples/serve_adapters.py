@@ -1,6 +1,6 @@
-"""LoRA adapters on one server: which to hold, which to call, and how the server is told.
+"""Choose which LoRA adapters a server holds and which one to call, and load them over HTTP.
 
-A small HTTP server stands in for vLLM here; with a real one, only its address changes. Run it with
+A small HTTP server simulates vLLM here; with a real one, only the address changes. Run it with
 ``python -m examples.serve_adapters``.
 """
 
@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 from banditroute import Arm, LinUCB, Router
 from banditroute.controllers import Adapter, DoublingEpochs, EpochCache, VLLMResidency
 
-# What each adapter is really worth for a request on law, on code and on poems; the router does not know.
+# True quality of each adapter for a request on law, on code and on poems; the router must learn it.
 QUALITY = {
     "base": (0.40, 0.40, 0.40),
     "law": (0.95, 0.30, 0.30),
@@ -25,23 +25,23 @@ TIMEOUT_S = 5.0
 
 
 class StandIn(BaseHTTPRequestHandler):
-    """The three addresses of vLLM that matter here."""
+    """The three endpoints of vLLM that this example needs."""
 
     loaded: dict[str, bool]
 
     def do_POST(self) -> None:
-        """Load or unload."""
+        """Load or unload an adapter."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.loaded[body["lora_name"]] = self.path == "/v1/load_lora_adapter"
         self._answer("done")
 
     def do_GET(self) -> None:
-        """The metrics."""
+        """Return the metrics."""
         line = 'vllm:lora_adapter_loaded{{adapter_name="{}",level="gpu"}} {:d}\n'
         self._answer("".join(line.format(*item) for item in self.loaded.items()))
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Write no log."""
 
     def _answer(self, text: str) -> None:
         self.send_response(200)
@@ -50,7 +50,7 @@ class StandIn(BaseHTTPRequestHandler):
 
 
 def ask(url: str, **body: str) -> str:
-    """GET, or POST where there is a body; never longer than a few seconds."""
+    """Send a GET, or a POST if there is a body, with a timeout; return the answer."""
     data = json.dumps(body).encode() if body else None
     request = Request(url, data, {"Content-Type": "application/json"})  # noqa: S310  # our own address
     with urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
@@ -58,7 +58,7 @@ def ask(url: str, **body: str) -> str:
 
 
 def carry_out(cache: EpochCache, residency: VLLMResidency, server: str) -> str:
-    """Tell the server what the cache wants, read back what it has; says what was done."""
+    """Apply the plan of the cache to the server, read back its adapters, and describe the changes."""
     plan = cache.plan()
     for arm in plan.to_evict:
         ask(f"{server}/v1/unload_lora_adapter", lora_name=arm)
@@ -69,7 +69,7 @@ def carry_out(cache: EpochCache, residency: VLLMResidency, server: str) -> str:
 
 
 def serve(server: str) -> None:
-    """Route requests whose subjects change, and keep the server's adapters to them."""
+    """Route requests whose subjects change, and update the adapters of the server."""
     residency = VLLMResidency()
     adapters = {name: Adapter(load_s=1.5) for name in QUALITY if name != "base"}
     cache = EpochCache(
@@ -98,7 +98,7 @@ def serve(server: str) -> None:
 
 
 def main() -> None:
-    """Start the stand-in, serve, and close everything."""
+    """Start the simulated server, serve, and close everything."""
     handler = type("Handler", (StandIn,), {"loaded": {}})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

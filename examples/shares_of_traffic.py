@@ -1,4 +1,4 @@
-"""Give an arm the traffic that it was promised, and every kind of customer its due.
+"""Guarantee an arm a share of traffic, and limit shares for each cohort of customers.
 
 Run it with ``python -m examples.shares_of_traffic``.
 """
@@ -11,12 +11,12 @@ COHORTS = ("free", "paying")
 
 
 def quality(arm: str, hard: bool) -> float:
-    """What the arms are worth; a partner's model is good at easy requests alone."""
+    """Return the quality of an arm; the partner's model is good only at easy requests."""
     return {"own": 0.9, "partner": 0.4 if hard else 0.85, "old": 0.5}[arm]
 
 
 def serve(controllers: list[Shares | PerCohort]) -> dict[tuple[str, bool, str], int]:
-    """Route requests, half of them hard; (cohort, hard, arm) → how many."""
+    """Route requests, half of them hard; return (cohort, hard, arm) → number of requests."""
     arms = [Arm(name) for name in ("own", "partner", "old")]
     counts: dict[tuple[str, bool, str], int] = {}
     with Router("shares", arms=arms, controllers=controllers) as router:
@@ -30,13 +30,13 @@ def serve(controllers: list[Shares | PerCohort]) -> dict[tuple[str, bool, str], 
 
 
 def share(counts: dict[tuple[str, bool, str], int], arm: str, cohort: str | None = None) -> float:
-    """Of all requests, or of those of a cohort."""
+    """Return the share of an arm in all requests, or in those of a cohort."""
     mine = {where: count for where, count in counts.items() if cohort in (None, where[0])}
     return sum(count for where, count in mine.items() if where[2] == arm) / sum(mine.values())
 
 
 def main() -> None:
-    """A promise to a partner, a limit to an old model, and a limit for every cohort by itself."""
+    """Set a minimum for a partner, a maximum for an old model, and a maximum within each cohort."""
     counts = serve([Shares(min={"partner": 0.25}, max={"old": 0.02})])
     hard = sum(count for where, count in counts.items() if where[1] and where[2] == "partner")
     all_of_it = sum(count for where, count in counts.items() if where[2] == "partner")

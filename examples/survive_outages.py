@@ -1,4 +1,4 @@
-"""A provider goes down and comes back: failed calls are counted, answers are not.
+"""Route around the outage of a provider, with a circuit breaker on reported availability.
 
 Run it with ``python -m examples.survive_outages``.
 """
@@ -6,24 +6,24 @@ Run it with ``python -m examples.survive_outages``.
 from banditroute import Arm, LinUCB, Objective, Router
 from banditroute.controllers import CircuitBreaker
 
-# Availability is an objective without a preference: it is reported, and never weighed against quality.
+# Availability is an objective without a preference: it is reported, but not weighed against quality.
 OBJECTIVES = [Objective("quality"), Objective("available")]
 WORTH = {"best": 0.9, "spare": 0.6}
 DOWN = range(300, 500)
 
 
 class Clock:
-    """A second passes with each request."""
+    """A clock that advances one second per request."""
 
     now = 1_700_000_000.0
 
     def __call__(self) -> float:
-        """Seconds since the epoch."""
+        """Return the time [s since the epoch]."""
         return self.now
 
 
 def main() -> None:
-    """Route through an outage of 200 seconds, and ask the arm every ten whether it is back."""
+    """Route through an outage of 200 seconds, and probe the failed arm every ten seconds."""
     clock, breaker = Clock(), CircuitBreaker(failures=3, cool_down_s=10)
     arms, preferences = [Arm(name) for name in WORTH], {"quality": 1.0}
     failed, back = 0, None

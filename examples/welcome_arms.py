@@ -1,4 +1,4 @@
-"""New models are tried, not trusted: one that is no good, and one that succeeds an old one.
+"""Onboard new models: one that proves bad is ruled out, and one succeeds an old model.
 
 Run it with ``python -m examples.welcome_arms``.
 """
@@ -12,7 +12,7 @@ WORTH = {"v1": 0.8, "other": 0.6, "poor": 0.3, "v2": 0.85}
 
 
 def main() -> None:
-    """Two arms, then a third and a fourth."""
+    """Start with two arms, then add a third and a fourth."""
     onboarding = Onboarding(pulls=20, over=200)
     rng, pulls = np.random.default_rng(6), dict.fromkeys(WORTH, 0)
     arms = [Arm("v1"), Arm("other")]
@@ -35,7 +35,7 @@ def main() -> None:
         router.retire_arm("v1", successor="v2", n_eff=30)
         serve(1)
         expected = router.route([1.0]).expected["v2"]["quality"].mean
-        print(f"v2 begins where v1 was: {abs(expected - WORTH['v1']) < 0.1}")
+        print(f"v2 starts from the posterior of v1: {abs(expected - WORTH['v1']) < 0.1}")
         serve(200)
         print(f"and serves at once: {pulls['v2'] > 150}")
 

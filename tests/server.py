@@ -53,7 +53,7 @@ class Server:
         return self.url.set(database=name).render_as_string(hide_password=False)
 
     def take_back(self, url: str) -> None:
-        """Empty one, which is ten times as quick as to drop it and make another; nobody may be at work in it."""
+        """Empty a database, ten times as fast as dropping and creating it; no connection may be in use."""
         self._execute(make_url(url), "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
         self._free.append(url)
 
@@ -127,7 +127,7 @@ class OwnServer(Server):
 
     @contextmanager
     def asking_for_passwords(self) -> Iterator[None]:
-        """Let nobody in without a password, which nobody here has."""
+        """Require a password, which no client here has."""
         rules = self._data / "pg_hba.conf"
         before = rules.read_text()
         rules.write_text("local all all scram-sha-256\n")

@@ -1,4 +1,4 @@
-"""The study of what adapts, in small: that it runs, and that its measures mean what they say."""
+"""Runs the study of adaptation on small data, and checks its measures."""
 
 import numpy as np
 import pytest

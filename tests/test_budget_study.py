@@ -1,4 +1,4 @@
-"""The study of budgets, in small: that it runs, and that its measures mean what they say."""
+"""Runs the study of budgets on small data, and checks its measures."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -66,9 +66,9 @@ def test_measures() -> None:
 
 @pytest.mark.parametrize(("usd", "quality", "share"), [(2.0, 0.65, 0.5), (9.0, 0.9, 1.0), (0.5, 0.4, 0.0)])
 def test_hindsight_by_hand(usd: float, quality: float, share: float) -> None:
-    """Requests that are all alike are mixed; where the budget is below the cheapest arm, it serves all."""
+    """Equal requests get a mixture; if the budget is below the cheapest arm, that arm serves all."""
     rows = np.ones((4, 2))
-    alike = Split(("cheap", "dear"), np.zeros((4, 3)), rows * [0.4, 0.9], rows * [1.0, 3.0])
+    alike = Split(("cheap", "expensive"), np.zeros((4, 3)), rows * [0.4, 0.9], rows * [1.0, 3.0])
     found = fitted(alike, alike, usd)
     assert found.quality == pytest.approx(quality)
     assert found.shares[1] == pytest.approx(share)

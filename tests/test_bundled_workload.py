@@ -28,7 +28,7 @@ def test_the_wheel_carries_at_most_400_kb() -> None:
     assert FILE.stat().st_size <= 400_000
 
 
-def test_source_and_licence_stand_beside_it() -> None:
+def test_source_and_licence_are_included() -> None:
     notice = (WORKLOADS / "paretobandit3.LICENSE").read_text(encoding="utf-8")
     for words in ("paretobandit", "0.1.1", "Apache License", "Version 2.0", "https://"):
         assert words in notice
@@ -45,7 +45,7 @@ def test_nothing_but_numbers_and_the_name_of_the_split(table: Any) -> None:
     assert set(table["split"].to_pylist()) == {"val", "test"}
 
 
-def test_every_prompt_of_both_splits_stands_there_once(table: Any) -> None:
+def test_every_prompt_of_both_splits_occurs_once(table: Any) -> None:
     assert table["query_id"].to_pylist() == list(range(3_609))
     assert table["split"].to_pylist() == ["val"] * 1_785 + ["test"] * 1_824
 
@@ -64,8 +64,8 @@ def test_outcomes_lie_in_their_ranges(table: Any, arm: str) -> None:
     assert cost_usd.max() < 0.2
 
 
-def test_a_dearer_arm_is_a_better_one(table: Any) -> None:
-    """What the workload is good for: quality has a price, so that a preference has something to weigh."""
+def test_a_more_expensive_arm_is_better(table: Any) -> None:
+    """Quality has a price in this workload, so preferences matter."""
     quality = [table[f"quality__{arm}"].to_numpy().mean() for arm in ARMS]
     cost_usd = [table[f"cost_usd__{arm}"].to_numpy().mean() for arm in ARMS]
     assert sorted(quality) == quality

@@ -1,4 +1,4 @@
-"""Every example is a program that runs, and the README's code is one of them."""
+"""Runs every example and the code of the README, and checks what they print."""
 
 import itertools
 import random
@@ -20,11 +20,11 @@ ESSENTIAL = {
     "delayed_feedback": ["bit for bit the same: True", "delivers it again: duplicate", "a fallback served: True"],
     "live_preferences": ["pays for the best: large", "counts cents: small", "nothing was learned again: True"],
     "add_and_retire": [
-        "a twentieth: dear",
+        "a twentieth: expensive",
         "arrives: new",
         "serves: 0",
         "gets: new",
-        "nobody left: no eligible arm",
+        "no arm left: no eligible arm",
     ],
     "serve_adapters": [
         "at first: unload nothing; load mixed",
@@ -45,17 +45,21 @@ ESSENTIAL = {
         "own at most 60 % of each cohort: True",
     ],
     "quality_floor": [
-        "at first nothing is saved up: trusted",
+        "at first there is no surplus: trusted",
         "in the last hundred the promising one leads: True",
         "never below the floor: True",
     ],
     "begin_in_the_shadow": [
         "shadow: 0 outcomes known at the start, old serves 100%",
-        "agreed now and then: True",
+        "agreed with the rule on some requests: True",
         "apprentice: 200 outcomes known at the start",
         "the apprentice was promoted: True",
         "holdout: 1200 outcomes known at the start",
         "the lift is above 0 with confidence: True",
+    ],
+    "from_config": [
+        "preferences: {'quality': 1.0, 'cost_usd': 0.1}",
+        "unknown key 'policy.alhpa'",
     ],
     "keep_sessions": [
         "a hard question: large (live)",
@@ -64,8 +68,16 @@ ESSENTIAL = {
         "the same without a session: small",
     ],
     "survive_outages": ["down for 200 requests: 3 failed calls", "back after 0 requests", "outage of best: 198 s"],
-    "notice_drift": ["found: quality of favourite, worse", "1/8 of what it did", "better for it: True"],
-    "welcome_arms": ["poor was ruled out: True", "v2 begins where v1 was: True", "and serves at once: True"],
+    "notice_drift": [
+        "found: quality of favourite, worse",
+        "past data is now 1/8",
+        "better with the controller: True",
+    ],
+    "welcome_arms": [
+        "poor was ruled out: True",
+        "v2 starts from the posterior of v1: True",
+        "and serves at once: True",
+    ],
     "keep_a_budget": [
         "easy requests go to small",
         "middling requests go to medium",
@@ -84,7 +96,7 @@ def test_every_example_is_known_here() -> None:
 
 @pytest.fixture
 def _same_ids(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ids decide the draws: with those of chance, an example now and then tells of a forced request."""
+    """Make ids deterministic: they seed the draws, and random ones sometimes give a forced request."""
     moments = itertools.count(1_700_000_000_000_000_000, 1_000_000)
     monkeypatch.setattr(decision_ids, "os", SimpleNamespace(urandom=random.Random(7).randbytes))
     monkeypatch.setattr(decision_ids, "time", SimpleNamespace(time_ns=lambda: next(moments)))
@@ -92,14 +104,14 @@ def _same_ids(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_same_ids")
 @pytest.mark.parametrize("name", ESSENTIAL)
-def test_it_runs_and_tells_its_story(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_example_runs_and_prints_its_essential_lines(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_module(f"examples.{name}", run_name="__main__")
     printed = capsys.readouterr().out
     assert [line for line in ESSENTIAL[name] if line not in printed] == []
 
 
 def readme_programs() -> list[str]:
-    """The Python blocks of the README."""
+    """Return the Python blocks of the README."""
     return re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 

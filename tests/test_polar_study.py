@@ -1,4 +1,4 @@
-"""The study of the cache controllers, in small: that it runs, and that its measures mean what they say."""
+"""Runs the study of the cache controllers on small data, and checks its measures."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_the_same_task_gives_the_same_run() -> None:
 
 @pytest.mark.parametrize("name", ["POLAR+", "LFU", "cache-blind"])
 def test_the_study_plays_as_a_router_does(name: str) -> None:
-    """Choice by choice, through several epochs, seen by what was earned."""
+    """The utilities are equal, choice by choice, over several epochs."""
     world, requests = scene(Task(name, 3, 400, adapters=6, capacity=2))
 
     def cache() -> PricedCache:
@@ -65,7 +65,7 @@ def test_the_study_plays_as_a_router_does(name: str) -> None:
 
 
 def test_belady_by_hand() -> None:
-    """a is held; b is asked for before a is again, and stays; c, and then a, pass through."""
+    """Arm a is held; b is requested before a is requested again, so b replaces it; c and a are not kept."""
     demands = [0, 1, 1, 2, 0, 1]
     worth = 0.5 * np.eye(3)[demands]
     net = belady(worth, np.array([0.1, 0.2, 0.3]), [0], 1)

@@ -1,4 +1,4 @@
-"""What holds for the project as a whole."""
+"""Checks of the project as a whole."""
 
 import importlib.metadata
 import inspect
@@ -20,6 +20,7 @@ PACKAGE = ROOT / "banditroute"
 TOP_LEVEL = {
     ".ci",
     ".gitignore",
+    "CONTRIBUTING.md",
     "LICENSE",
     "README.md",
     "banditroute",
@@ -33,7 +34,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.)}\]])/(?:work|tmp|home|root|Users)/|[A-Z]:\
 
 @pytest.fixture(scope="module")
 def tracked() -> list[str]:
-    """Paths of all files under version control, as git writes them."""
+    """Return the paths of all files under version control, as git prints them."""
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
@@ -52,7 +53,7 @@ def test_no_file_of_the_package_is_long() -> None:
     assert {str(path.relative_to(ROOT)): n for path, n in lengths.items() if n > 400} == {}
 
 
-def test_no_file_names_a_place_of_some_machine(tracked: list[str]) -> None:
+def test_no_file_contains_a_machine_path(tracked: list[str]) -> None:
     found = []
     for path in tracked:
         if not (ROOT / path).is_file():
@@ -73,12 +74,12 @@ def test_the_version_is_stated_once() -> None:
     assert importlib.metadata.version("banditroute") == stated
 
 
-def test_the_package_says_that_it_is_typed() -> None:
+def test_the_package_has_a_marker_for_types() -> None:
     assert (PACKAGE / "py.typed").is_file()
 
 
 def test_the_test_command_of_the_readme_is_what_ci_runs() -> None:
-    """One line under the marker; .ci/run takes it from there."""
+    """``.ci/run`` reads the one line under the marker."""
     readme = (ROOT / "README.md").read_text("utf-8")
     found = re.findall(r"^<!-- test-command -->\n```sh\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
     assert len(found) == 1
@@ -94,7 +95,7 @@ def test_the_test_command_of_the_readme_is_what_ci_runs() -> None:
 
 
 def public_members() -> Iterator[tuple[str, Any]]:
-    """Everything that is public in ``import banditroute``, and the public members of its classes."""
+    """Yield every public name of ``banditroute``, and the public members of its classes."""
     for name in banditroute.__all__:
         thing = getattr(banditroute, name)
         yield name, thing
@@ -104,15 +105,15 @@ def public_members() -> Iterator[tuple[str, Any]]:
                     yield f"{name}.{member}", value
 
 
-def test_every_public_name_says_what_it_is() -> None:
+def test_every_public_name_has_a_docstring() -> None:
     texts = {name: inspect.getdoc(thing) or "" for name, thing in public_members()}
     assert "Router.route" in texts
-    # NAME(…) is what a dataclass writes where nobody wrote anything.
+    # A dataclass without a docstring gets NAME(…) as one.
     assert [name for name, text in texts.items() if not text or text.startswith(f"{name}(")] == []
 
 
 def drawn_tree() -> dict[str, tuple[str, str]]:
-    """Class → (parent, other base in parentheses or ''), as the docstring of ``errors`` draws them."""
+    """Return class → (parent, other base in parentheses or ''), from the tree in the docstring of ``errors``."""
     tree: dict[str, tuple[str, str]] = {}
     line_of_descent: list[str] = []
     for line in (errors.__doc__ or "").splitlines():
@@ -125,7 +126,7 @@ def drawn_tree() -> dict[str, tuple[str, str]]:
     return tree
 
 
-def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
+def test_the_tree_in_the_docstring_of_errors_is_correct() -> None:
     real = {}
     for name, error in vars(errors).items():
         if inspect.isclass(error) and issubclass(error, errors.BanditRouteError):
@@ -134,8 +135,8 @@ def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
     assert drawn_tree() == real
 
 
-def test_codes_of_errors_are_their_own() -> None:
-    """A program that looks at ``code`` can tell two classes apart."""
+def test_codes_of_errors_are_unique() -> None:
+    """A program can distinguish two classes by ``code``."""
     classes = [error for name, error in vars(errors).items() if name.endswith("Error")]
     codes = [error.code for error in classes]
     assert len(set(codes)) == len(codes)

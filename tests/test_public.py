@@ -1,4 +1,4 @@
-"""What the package exports, and what importing it costs."""
+"""The exports of the package, and the modules that importing it loads."""
 
 import subprocess
 import sys
@@ -50,12 +50,13 @@ ROOMS = {
     "policies": "EpsilonGreedy Exploration Fixed LinTS LinUCB Policy Uniform",
     "router": "Router",
 }
-"""Room → the names it exports; a change here is a change for users."""
+"""Room → the names that users rely on; more may come, and none goes without a release note."""
 
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_exported_names_of_the_rooms(room: str) -> None:
-    assert import_module(f"banditroute.{room}").__all__ == ROOMS[room].split()
+    exported = import_module(f"banditroute.{room}").__all__
+    assert set(ROOMS[room].split()) - set(exported) == set()
 
 
 def test_a_router_shows_what_it_is() -> None:
@@ -74,7 +75,7 @@ def test_a_decision_carries_its_record() -> None:
 
 
 def loaded_by(statement: str) -> set[str]:
-    """Which heavy modules a fresh interpreter has loaded after ``statement``."""
+    """Return the heavy modules that a new interpreter has loaded after ``statement``."""
     program = f"{statement}; import sys; print(*[name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return set(done.stdout.split())

@@ -1,4 +1,4 @@
-"""What the speed study times is LinUCB: its choices are the closed form's, and a wrong formula would show."""
+"""The speed study times LinUCB: its choices equal those of the closed form, and a wrong formula is detected."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def stream() -> Stream:
 
 
 class WithoutBonus(Ours):
-    """The negative control: it says that it is greedy, and chooses with a bonus."""
+    """Negative control: it reports a bonus of 0, but chooses with a bonus."""
 
     def bonus(self, leverage: FloatArray) -> FloatArray:
         return np.zeros_like(leverage)
@@ -36,7 +36,7 @@ def test_choices_are_those_of_the_closed_form(stream: Stream) -> None:
     assert _agreement(Ours(stream, 2.0), stream) == 1.0
 
 
-def test_a_wrong_formula_is_noticed(stream: Stream) -> None:
+def test_control_a_wrong_formula_is_detected(stream: Stream) -> None:
     assert _agreement(WithoutBonus(stream, 2.0), stream) < 0.95
 
 

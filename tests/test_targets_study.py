@@ -1,4 +1,4 @@
-"""The study of targets: its measures by hand, and its runs on a small world."""
+"""Checks the measures of the study of targets by hand, and runs it on small data."""
 
 from functools import partial
 
@@ -15,7 +15,7 @@ from simulations.targets.world import live
 LATENCY = Objective("latency_s", goal="min", bounds=(0, 10))
 
 
-def test_by_how_much_a_share_is_exceeded() -> None:
+def test_excess_of_a_share() -> None:
     broken = np.zeros(2000)
     broken[:150] = 1.0
     broken[1000:1200] = 1.0
@@ -26,7 +26,7 @@ def test_by_how_much_a_share_is_exceeded() -> None:
 
 
 def test_the_best_mixture_by_hand() -> None:
-    """A third of the good arm, which breaks the constraint always, is allowed."""
+    """The good arm always violates the constraint; a third of the traffic may get it."""
     quality = np.array([[1.0, 0.4], [0.8, 0.4]])
     used = np.array([[1.0, 0.0], [1.0, 0.0]])
     assert best_mixture(quality, used, 1 / 3) == pytest.approx(0.9 / 3 + 0.4 * 2 / 3)

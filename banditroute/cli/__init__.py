@@ -1,4 +1,4 @@
-"""The command line: the library's verbs, one file a command."""
+"""The command line; one file per command, named ``COMMAND_cmd.py``, and ``database.py`` for ``db``."""
 
 import sys
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ EXIT_REFUSED = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code is 0, or 2 after a sentence on stderr that says what was wrong."""
+    """Run a command and return its exit code: 0, or 2 after one sentence on stderr that names the error."""
     try:
         from banditroute.cli.app import app
     except ModuleNotFoundError as error:

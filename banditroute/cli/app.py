@@ -1,16 +1,17 @@
-"""The commands, put together."""
+"""The Typer application with all commands."""
 
 import typer
 
+from banditroute.cli.config import config
 from banditroute.cli.database import db
-from banditroute.cli.demo import demo
-from banditroute.cli.doctor import doctor
-from banditroute.cli.replay import replay
-from banditroute.cli.status import status
-from banditroute.cli.why import why
+from banditroute.cli.demo_cmd import demo
+from banditroute.cli.doctor_cmd import doctor
+from banditroute.cli.replay_cmd import replay
+from banditroute.cli.status_cmd import status
+from banditroute.cli.why_cmd import why
 
 app = typer.Typer(
-    help="Choose a model per request, learn from late feedback, prove it by replay.",
+    help="Choose a model per request, learn from late feedback, evaluate policies by replay.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -22,3 +23,4 @@ app.command()(status)
 app.command()(why)
 app.command()(doctor)
 app.add_typer(db, name="db")
+app.add_typer(config, name="config")

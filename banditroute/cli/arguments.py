@@ -1,4 +1,4 @@
-"""What is written on a command line, turned into the library's values."""
+"""Parses command-line arguments into values of the library."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,27 +11,27 @@ POLICIES_HELP = "linucb, lints, greedy, uniform, or fixed:ARM"
 
 
 def policies(names: Sequence[str]) -> dict[str, Policy]:
-    """Name → policy with its default settings; ``fixed:ARM`` is always that arm.
+    """Return name → policy with its default settings; ``fixed:ARM`` always chooses that arm.
 
     >>> policies(["linucb", "fixed:small"])
-    {'linucb': LinUCB(...), 'fixed:small': Fixed(arm='small', ...)}
+    {'linucb': LinUCB(...), 'fixed:small': Fixed(arm='small')}
     """
     result: dict[str, Policy] = {}
     for name in names:
         if name in result:
-            raise InvalidArgumentError(f"policy {name!r} is given twice")
+            raise InvalidArgumentError(f"policy {name!r} is given twice; give each policy once")
         kind, _, arm = name.partition(":")
         if kind == "fixed" and arm:
             result[name] = Fixed(arm)
         elif name in _POLICIES:
             result[name] = _POLICIES[name]()
         else:
-            raise InvalidArgumentError(f"unknown policy {name!r}; there are: {POLICIES_HELP}")
+            raise InvalidArgumentError(f"unknown policy {name!r}; choose from: {POLICIES_HELP}")
     return result
 
 
 def weights(text: str) -> dict[str, float]:
-    """Read preferences.
+    """Parse preferences, objective → weight.
 
     >>> weights("quality=1,cost_usd=0.3")
     {'quality': 1.0, 'cost_usd': 0.3}
@@ -42,13 +42,13 @@ def weights(text: str) -> dict[str, float]:
         if not (name and equals):
             raise InvalidArgumentError(f"preference {part!r} must read NAME=WEIGHT, as in quality=1,cost_usd=0.3")
         if name in result:
-            raise InvalidArgumentError(f"preference {name!r} is given twice")
+            raise InvalidArgumentError(f"preference {name!r} is given twice; give each objective one weight")
         result[name] = _number(f"preference {name!r}", value)
     return result
 
 
 def bounds(texts: Sequence[str]) -> Mapping[str, tuple[float, float]]:
-    """Read bounds of objectives.
+    """Parse bounds of objectives, objective → (low, high).
 
     >>> bounds(["cost_usd=0:0.05"])
     {'cost_usd': (0.0, 0.05)}

@@ -1,4 +1,4 @@
-"""``banditroute db``: what operators do with a database."""
+"""``banditroute db``: commands for operators of a database."""
 
 import json
 import time
@@ -6,27 +6,30 @@ from typing import Annotated, Any
 
 import typer
 
-db = typer.Typer(help="Create, upgrade, check and shrink a database of routers.", no_args_is_help=True)
+db = typer.Typer(help="Create, upgrade, verify and compact a database of routers.", no_args_is_help=True)
 
-_Url = Annotated[str, typer.Argument(help="Such as sqlite:///routing.db.", show_default=False)]
+_Url = Annotated[str, typer.Argument(help="Database URL, such as sqlite:///routing.db.", show_default=False)]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
-WRONG = 1
+FINDINGS_EXIT = 1
 
 
 @db.command()
 def init(url: _Url) -> None:
-    """Create the tables; a router does it too, when it is first opened."""
+    """Create the tables. A router creates them too when it is first opened."""
     from banditroute.store.maintenance.setup import init
     from banditroute.store.schema.version import SCHEMA_VERSION
 
     created = init(url)
-    typer.echo(f"{'created the tables of' if created else 'nothing to do: the tables are of'} {SCHEMA_VERSION}")
+    if created:
+        typer.echo(f"created the tables at schema version {SCHEMA_VERSION}")
+    else:
+        typer.echo(f"nothing to do: the schema is already at version {SCHEMA_VERSION}")
 
 
 @db.command()
 def current(url: _Url, as_json: _Json = False) -> None:
-    """Show the schema version of the database, and the one that this library wants. Reads only."""
+    """Show the schema version of the database, and the version that this library needs. Reads only."""
     from banditroute.store.maintenance.setup import current
     from banditroute.store.schema.version import SCHEMA_VERSION
 
@@ -34,32 +37,32 @@ def current(url: _Url, as_json: _Json = False) -> None:
     if as_json:
         typer.echo(json.dumps({"schema": found, "wanted": SCHEMA_VERSION}, indent=2))
     else:
-        typer.echo(f"schema {found}, this library wants {SCHEMA_VERSION}")
+        typer.echo(f"schema version {found}; this library needs {SCHEMA_VERSION}")
 
 
 @db.command()
 def upgrade(url: _Url) -> None:
-    """Bring the tables to this library's version, all or nothing; a SQLite file is copied before."""
+    """Upgrade the schema to this library's version in one transaction; a SQLite file is copied first."""
     from banditroute.store.maintenance import upgrade as upgrading
 
     done = upgrading.upgrade(url)
     if done.before == done.after:
-        typer.echo(f"nothing to do: the schema is {done.after}")
+        typer.echo(f"nothing to do: the schema is already at version {done.after}")
         return
-    kept = f"; what was before is in {done.backup}" if done.backup else ""
+    kept = f"; a copy of the old file is {done.backup}" if done.backup else ""
     typer.echo(f"upgraded the schema from {done.before} to {done.after}{kept}")
 
 
 @db.command()
 def verify(
     url: _Url,
-    router: Annotated[str | None, typer.Option(help="Only the router of that name.")] = None,
-    tenant: Annotated[str, typer.Option(help="Whose router it is.")] = "",
+    router: Annotated[str | None, typer.Option(help="Verify only the router of this name.")] = None,
+    tenant: Annotated[str, typer.Option(help="Tenant of that router.")] = "",
     as_json: _Json = False,
 ) -> None:
-    """Replay the log and compare every sum bit for bit; check numbers and checksums. Reads only.
+    """Replay the log, compare every sum bit for bit, and check sequence numbers and checksums. Reads only.
 
-    The exit code is 1 if anything is wrong.
+    The exit code is 1 if there is any finding.
     """
     from banditroute.router.log_check import fold_of
     from banditroute.store.maintenance.verify import verify
@@ -79,25 +82,25 @@ def verify(
         ]
         typer.echo(json.dumps(facts, indent=2))
     for each in () if as_json else verdicts:
-        good = "" if each.findings else ": all as it should be"
-        typer.echo(f"{_named(each)}: {each.replayed} feedbacks replayed, {each.compared} sums compared{good}")
+        verdict = "" if each.findings else ": OK"
+        typer.echo(f"{_named(each)}: {each.replayed} feedbacks replayed, {each.compared} sums compared{verdict}")
         for finding in each.findings:
             typer.echo(f"  {finding}")
     if any(each.findings for each in verdicts):
-        raise typer.Exit(WRONG)
+        raise typer.Exit(FINDINGS_EXIT)
 
 
 @db.command()
 def compact(
     url: _Url,
-    older_than: Annotated[float, typer.Option(help="Days of which everything is kept.", min=1)] = 90,
+    older_than: Annotated[float, typer.Option(help="Keep everything that is younger [days].", min=1)] = 90,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show how much would be deleted.")] = False,
     as_json: _Json = False,
 ) -> None:
-    """Delete decisions and feedback up to the newest snapshot that is older than so many days.
+    """Delete decisions and feedback up to the newest snapshot older than the given number of days.
 
-    What was learned from them stays, exactly. Feedback for them is refused from then on, and a router must be
-    opened with the controllers that it had.
+    What was learned from them is kept exactly. Later feedback for them is refused, and the router must be
+    opened with the same controllers as before.
     """
     from banditroute.router.log_check import agrees, fold_of
     from banditroute.store.maintenance.compact import compact

@@ -1,4 +1,4 @@
-"""A progress bar on stderr, silent where nobody watches."""
+"""A progress bar on stderr, shown only if stderr is a terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar as long as the block runs; the value is to be called with (done, in all)."""
+    """Show a bar while the block runs; it yields a function to call with (done, total)."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -1,4 +1,4 @@
-"""What constrains the choice: small state machines around any policy."""
+"""Constraints and prices on the choice: small state machines around any policy."""
 
 from banditroute.controllers.base import (
     Choice,

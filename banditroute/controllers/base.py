@@ -45,7 +45,7 @@ class Controller(Protocol):
         ...
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
-        """What it did to this situation, as plain values for ``why``; called right after :meth:`control`.
+        """Return the effect on this situation, as plain values for ``why``; called after :meth:`control`.
 
         A value under ``"mode"`` is the mode of the decision, ``"held"`` for instance; that of the outermost
         controller that says one counts, and without any it is ``"live"``.
@@ -71,7 +71,7 @@ class Controller(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OutcomePrediction:
-    """What was believed of the outcomes of one feedback just before they were learned, scaled to their bounds.
+    """The prediction of one feedback just before it was learned, scaled to the bounds.
 
     Attributes:
         names: The objectives of the group, in the order of the feedback's values.
@@ -105,7 +105,7 @@ class DiscountRequest:
 
 @runtime_checkable
 class OutcomeObserver(Protocol):
-    """What a controller may be besides: one that compares outcomes with what was expected of them.
+    """An optional part of a controller: it compares outcomes with their predictions.
 
     :meth:`observe` sees each first report, before it is learned and before :meth:`Controller.learned`, in life and
     when the log is replayed; it is a part of the fold as they are. The state carries out what it demands, right
@@ -119,7 +119,7 @@ class OutcomeObserver(Protocol):
 
 @runtime_checkable
 class Reporter(Protocol):
-    """What a controller may be besides: one that has something to say to operators."""
+    """An optional part of a controller: it has a report for operators."""
 
     def report(self) -> Mapping[str, Any]:
         """How things stand, as plain values, for ``Router.health``."""
@@ -134,7 +134,7 @@ def controlled(choice: Choice, controllers: Sequence[Controller]) -> Choice:
 
 
 def check_names(controllers: Sequence[Controller]) -> None:
-    """Refuse controllers that could not be told apart in the log.
+    """Refuse controllers whose records could not be distinguished in the log.
 
     Raises:
         InvalidArgumentError: if two have the same name.

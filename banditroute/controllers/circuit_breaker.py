@@ -1,4 +1,4 @@
-"""Arms that are down: known by failed calls, never by bad answers."""
+"""Circuit breaker: stops routing to arms whose calls fail; bad answers do not count."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -51,7 +51,7 @@ class CircuitBreaker:
     A try without an outcome is given up after another cool-down. Where every eligible arm is open, all of them may
     serve: a guess is better than nothing.
 
-    What users' requests can find out has its price: whoever wants to know within r requests that an arm is back
+    What users' requests can find out has its price: to detect within r requests that an arm is back
     must fail one in r of them while it is down. An application that can ask the arm itself should do so, for the
     arms that :attr:`open` names, with a request of its own that only that arm may serve::
 

@@ -1,4 +1,4 @@
-"""New arms: tried with a share of the traffic until enough is known of them, or enough to know better."""
+"""Onboarding: gives a new arm a share of the traffic until its outcomes are known well enough."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -144,7 +144,7 @@ class Onboarding:
         """Nothing: :meth:`observe` saw it."""
 
     def report(self) -> Mapping[str, Any]:
-        """Of each new arm: pulls, comparisons, mean gain in standard deviations, whether it was ruled out."""
+        """Return pulls, comparisons, mean gain in standard deviations and rule-out of each new arm."""
         return {arm: asdict(newcomer) for arm, newcomer in self._newcomers.items()}
 
     def state(self) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""What a controller remembers of recent decisions until their outcomes come."""
+"""Recent decisions that a controller keeps until their outcomes arrive."""
 
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar

@@ -1,4 +1,4 @@
-"""Conversations: what a change of arms in the middle of one costs, and when it is worth it."""
+"""Sessions: the cost of changing the arm within a conversation."""
 
 import math
 from collections.abc import Mapping
@@ -20,19 +20,20 @@ HOLD_FROM = 0.5
 
 
 class SwitchCost(Protocol):
-    """What it costs to go on with another arm."""
+    """The cost of continuing with another arm."""
 
     def of(self, situation: Situation, incumbent: int, prefix_tokens: float) -> FloatArray:
         """In units of utility, for each arm that takes over from that at place ``incumbent``; shape (arms,), ≥ 0.
 
-        ``prefix_tokens`` is what the session has said so far, or the request's prompt where nobody counted.
+        ``prefix_tokens`` is what the session has said so far, or the request's prompt where the caller did not
+        count.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class PromptCache:
-    """Who leaves the incumbent gives up its prompt cache: the prefix would have been cheaper there.
+    """A change of arms gives up the incumbent's prompt cache: the prefix would have been cheaper there.
 
     Costs are to be learned as they are without a cache: report ``prompt_tokens`` and ``output_tokens``, of which
     the router makes dollars at the arm's price, or dollars at that price. Then every arm is expected to bill the
@@ -57,7 +58,7 @@ class PromptCache:
             require_number("utility_per_usd", self.utility_per_usd, least=0)
 
     def of(self, situation: Situation, incumbent: int, prefix_tokens: float) -> FloatArray:
-        """Tokens × the incumbent's saving × price of a dollar, for whoever takes over."""
+        """Tokens × the incumbent's saving × price of a dollar, for the arm that takes over."""
         usd = prefix_tokens * self.saving.get(situation.arms[incumbent], 0.0) / TOKENS_PER_PRICE
         return np.full(len(situation.arms), usd * self._usd_price(situation))
 
@@ -94,7 +95,7 @@ class AdapterLoad:
 
 @dataclass(frozen=True, slots=True)
 class _Conversation:
-    """Who served a session last: arm, when, in which decision, and what was said by then."""
+    """The last arm of a session: when, in which decision, and the tokens so far."""
 
     arm: str
     seen_us: int

@@ -1,1 +1,1 @@
-"""Words: plain frozen values, ids and the numeric grid; what all other rooms speak in."""
+"""Plain frozen values, ids and the numeric grid, used by all other rooms."""

@@ -19,7 +19,7 @@ _LEAST_PRICE, _MOST_PRICE = 1e-9, 1e9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """What tokens cost [USD per million tokens].
+    """A price of tokens [USD per million tokens].
 
     >>> Price(input=2.50, output=10.00).cost_usd(prompt_tokens=1_000, output_tokens=200)
     0.0045

@@ -1,4 +1,4 @@
-"""Array types, and the dyadic grid on which everything that is learned from lies.
+"""Array types, and the dyadic grid of everything that is learned.
 
 Rounding each feature to a multiple of 2⁻¹⁵ and each scaled outcome to a multiple of 2⁻¹⁶, once, at the door,
 makes every product and every bounded sum of products an integer that float64 and int64 hold exactly. Addition

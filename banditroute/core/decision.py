@@ -1,4 +1,4 @@
-"""What ``route`` answers."""
+"""The decision that ``route`` returns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from banditroute.core.objectives import Objectives
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What is expected of one objective, in its own unit.
+    """The expected value of one objective, in its own unit.
 
     Attributes:
         mean: The expected value.
@@ -82,7 +82,7 @@ class Decision:
 
     @property
     def effects(self) -> Mapping[str, Mapping[str, Any]]:
-        """What each controller did, by its name; plain values."""
+        """The effects of each controller, by its name; plain values."""
         return self.record.effects
 
     @property
@@ -97,7 +97,7 @@ class Decision:
 
 
 def expectations(record: DecisionRecord, objectives: Objectives) -> dict[str, dict[str, Expectation]]:
-    """What was expected of each arm, in the objectives' own units; arm → objective → :class:`Expectation`."""
+    """Return arm → objective → :class:`Expectation`, in the objectives' own units."""
     if not record.mean.size:
         return {arm: {} for arm in record.arms}
     return {

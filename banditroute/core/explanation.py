@@ -1,4 +1,4 @@
-"""Why a decision fell as it did: for people as text, for programs as a dict."""
+"""The explanation of a decision: as text for people, as a dict for programs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from banditroute.core.objectives import Objectives
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
-    """What was known of every arm when a decision was made, and what came of it.
+    """The predictions of every arm at a decision, and the outcomes of the decision.
 
     ``str()`` is a table, :meth:`to_dict` holds the same as plain values, notebooks show HTML. What stands behind ±
     is a width as in :class:`~banditroute.core.decision.Expectation`: with very many arms, at most that for those

@@ -1,4 +1,4 @@
-"""How a store and a router do: plain values, without secrets."""
+"""Health of a store and of a router: plain values, without secrets."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field

@@ -1,4 +1,4 @@
-"""Decision ids that cannot be forged, and the one uniform number that each of them draws.
+"""Decision ids that cannot be forged, and the uniform number drawn from each.
 
 An id is a 16-byte body and a 12-byte HMAC-SHA256 tag over (router, body), written in URL-safe base64. The tag
 lets any worker refuse an id that this router never issued without asking the database. The draw hashes
@@ -85,7 +85,7 @@ class DecisionIds:
                 raw = b""
             body, tag = raw[:KEY_BYTES], raw[KEY_BYTES:]
             tags = [_tag(keyed, body) for keyed in self._keyed]
-            # All of them are compared, so that the time tells nobody which one it was.
+            # All of them are compared, so that the time does not show which one it was.
             if sum([hmac.compare_digest(tag, each) for each in tags]) and _text(body, tag) == decision_id:
                 return body
         raise InvalidDecisionIdError("not a decision id issued by this router")

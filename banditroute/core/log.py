@@ -1,4 +1,4 @@
-"""What the log holds: one record for each thing that happened, in the form in which it is stored.
+"""The records of the log, in the form in which they are stored.
 
 A decision key is the 16 bytes inside a decision id. Features are rows on the grid of 2⁻¹⁵ and outcomes are scaled
 values on the grid of 2⁻¹⁶ (see :mod:`banditroute.core.arrays`), so that what is replayed is bit for bit what was
@@ -103,7 +103,7 @@ class FeedbackRecord:
         outcomes: The values as they were reported, unclipped, in their own units (and token counts).
         source: Who said so.
         received_us: By the router's clock.
-        by_default: Whether nobody said so: the window was over.
+        by_default: Whether this is the default of a window that closed without a report.
         amends: Whether it replaces whatever the log turns out to hold. Not stored: the log shows what it did.
     """
 

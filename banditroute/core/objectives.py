@@ -35,8 +35,8 @@ class Objective:
             ``"response"`` (cost, latency: they come with the response) and every other one stands alone.
         on_out_of_range: ``"reject"`` (default where more is better) or ``"clip"`` (default for costs) a value
             outside the bounds.
-        window: How long it is waited for, and what is learned if it does not come; by default for ever. The same
-            for all objectives of a group, but for the default value.
+        window: How long it is waited for, and what is learned if it does not come; by default without limit. The
+            same for all objectives of a group, but for the default value.
 
     >>> Objective("latency_s", goal="min", bounds=(0, 30)).scaled(7.5)
     0.25

@@ -1,4 +1,4 @@
-"""From what a caller reports to what is learned: complete groups of checked numbers."""
+"""Reported outcomes, checked and completed to objective groups."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is expected of every arm in one context, with widths that are worked out as far as somebody asks."""
+"""Predicted means and widths of every arm in one context; widths can be computed on demand."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -27,7 +27,7 @@ class Prediction:
     """Whether the widths of all arms are known."""
 
     def __init__(self, mean: FloatArray, roots: FloatArray, noise: FloatArray) -> None:
-        """Of root leverages, shape (arms, groups), and the noise, (groups, objectives): 0 for those of others."""
+        """Make one of root leverages, (arms, groups), and noise, (groups, objectives), 0 outside a group."""
         self.mean = mean
         self._root_leverages = roots
         self._noise = noise
@@ -35,7 +35,7 @@ class Prediction:
 
     @classmethod
     def exact(cls, mean: FloatArray, width: FloatArray) -> "Prediction":
-        """Of means and widths, both of shape (arms, objectives)."""
+        """Make a prediction of means and widths, both of shape (arms, objectives)."""
         return Prediction(mean, width, np.eye(width.shape[1]))
 
     @property
@@ -46,7 +46,7 @@ class Prediction:
 
     @property
     def width_bound(self) -> FloatArray:
-        """What no width exceeds, and exact where that was asked for; a new array of shape (arms, objectives)."""
+        """An upper bound of each width, exact where asked for; a new array of shape (arms, objectives)."""
         width: FloatArray = self._root_leverages.dot(self._noise)
         if self._factors is not None:
             width *= self._factors
@@ -94,7 +94,7 @@ class LazyPrediction(Prediction):
     __slots__ = ("_known", "_work_out", "is_exact")
 
     def __init__(self, mean: FloatArray, limit: float, noise: FloatArray, work_out: RootLeverages) -> None:
-        """Of root leverages that ``work_out`` gives, none of which exceeds ``limit``."""
+        """Make a prediction of root leverages that ``work_out`` computes, none above ``limit``."""
         roots = np.empty((len(mean), len(noise)))
         roots.fill(limit)
         super().__init__(mean, roots, noise)

@@ -1,11 +1,11 @@
-"""What ``feedback`` answers."""
+"""The receipt that ``feedback`` returns."""
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    # It brings logging along, and whoever reads a receipt has it already.
+    # It brings logging along, and code that reads a receipt has loaded it already.
     from concurrent.futures import Future
 
 ReceiptStatus: TypeAlias = Literal["recorded", "duplicate", "buffered", "pending"]
@@ -28,7 +28,7 @@ class Receipt:
 
     @property
     def status(self) -> ReceiptStatus:
-        """What became of it; the store has the last word, once the receipt is done.
+        """The status of the report; final once the receipt is done.
 
         ``"recorded"``; ``"duplicate"`` when the same values had been recorded before (harmless); ``"buffered"``
         when they wait on local disk for the database; ``"pending"`` when their decision has not arrived yet.

@@ -1,4 +1,4 @@
-"""What a caller asks for besides the features."""
+"""A request: everything that a caller asks for besides the features."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The one rule of what a feedback means beside what is known of the same decision and objective group.
+"""The revision rule: how a feedback changes the known feedback of the same decision and objective group.
 
 The outcomes of one decision and objective group form a chain of *revisions*, numbered from 0. Each revision
 subtracts the values that the revision before it added, and adds its own:
@@ -31,7 +31,7 @@ CONFLICT = "different feedback already recorded for this decision; pass amend=Tr
 
 
 class Revision(Protocol):
-    """What is known of one revision; a :class:`~banditroute.core.log.FeedbackRecord` is one."""
+    """The values of one revision; a :class:`~banditroute.core.log.FeedbackRecord` is one."""
 
     @property
     def revision(self) -> int:
@@ -45,7 +45,7 @@ class Revision(Protocol):
 
     @property
     def values(self) -> tuple[int, ...] | None:
-        """What it added to the sums; None if it added nothing."""
+        """The values that it added to the sums; None if it added nothing."""
         ...
 
     @property
@@ -60,7 +60,7 @@ class Revision(Protocol):
 
     @property
     def by_default(self) -> bool:
-        """Whether nobody reported it: its window closed, and the default was learned."""
+        """Whether its window closed without a report, and the default was learned."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What a policy is asked to choose in."""
+"""The situation: everything that a policy sees of one request."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ class Situation:
             None for nothing.
         price_factors: Price of each arm now, relative to the price at which its dollars are learned. Shape
             (arms,); None while no price moved.
-        row: The context on the grid, with its intercept; shape (d,). None where nobody knows it.
+        row: The context on the grid, with its intercept; shape (d,). None where it is not known.
     """
 
     arms: tuple[str, ...]
@@ -56,7 +56,7 @@ class Situation:
         return utility if self.penalty is None else utility - self.penalty
 
     def priced(self, penalty: FloatArray) -> "Situation":
-        """The same situation with more subtracted; shape (arms,)."""
+        """Return the same situation with more subtracted; shape (arms,)."""
         total = penalty if self.penalty is None else self.penalty + penalty
         return Situation(
             self.arms,
@@ -72,7 +72,7 @@ class Situation:
         )
 
     def narrowed(self, eligible: BoolArray) -> "Situation":
-        """The same situation with these arms alone eligible; shape (arms,), at least one."""
+        """Return the same situation with these arms alone eligible; shape (arms,), at least one."""
         return Situation(
             self.arms,
             eligible,

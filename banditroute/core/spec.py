@@ -1,4 +1,4 @@
-"""What defines a router, and what a store knows of one when it is opened."""
+"""The definition of a router, and what a store returns when it is opened."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
@@ -89,7 +89,7 @@ def _dimension(features: int | Sequence[str] | None) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class StoredRouter:
-    """What a store held of a router when it was opened; for a new one, what the constructor gave.
+    """The stored state of a router at its opening; for a new one, the arguments of the constructor.
 
     Attributes:
         spec: The stored shape; its policy is the one just given.

@@ -1,4 +1,4 @@
-"""How long an outcome is waited for, and what is learned if it does not come."""
+"""Outcome windows: how long an outcome is awaited, and what is learned if it is missing."""
 
 from dataclasses import dataclass
 from typing import Literal

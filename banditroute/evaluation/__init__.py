@@ -1,8 +1,10 @@
-"""What would have happened: recorded workloads, routed again by the real Router."""
+"""Evaluate policies on recorded workloads, which the real router routes again."""
 
 from banditroute.evaluation.metrics.baselines import best_static_mixture
 from banditroute.evaluation.metrics.interval import Interval
 from banditroute.evaluation.report.comparison import Baseline, Comparison, MixtureGap
+from banditroute.evaluation.report.plots import frontier_plot, overview_plot, regret_plot, traffic_plot
+from banditroute.evaluation.report.table import Table, comparison_frame, comparison_table
 from banditroute.evaluation.simulator.candidate import Candidate
 from banditroute.evaluation.simulator.delays import Delay, Exponential
 from banditroute.evaluation.simulator.replay import replay
@@ -17,8 +19,15 @@ __all__ = [
     "Exponential",
     "Interval",
     "MixtureGap",
+    "Table",
     "Workload",
     "best_static_mixture",
+    "comparison_frame",
+    "comparison_table",
+    "frontier_plot",
     "infer_objectives",
+    "overview_plot",
+    "regret_plot",
     "replay",
+    "traffic_plot",
 ]

@@ -1,1 +1,1 @@
-"""What a router sees: checked feature vectors."""
+"""Feature vectors and their checks."""

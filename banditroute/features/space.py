@@ -1,4 +1,4 @@
-"""The feature space of a router: what a vector must be, and the row that is learned from it."""
+"""The feature space of a router: checks of a vector, and the row that is learned from it."""
 
 from collections.abc import Mapping, Sequence
 

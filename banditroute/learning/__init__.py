@@ -1,4 +1,4 @@
-"""What we believe: exact sums of what was seen, and the ridge posteriors that are read from them.
+"""Learning: exact sums of the observations, and the ridge posteriors computed from them.
 
 Three kinds of thing, each a function of the one before: :class:`ExactSums` and :class:`SumsTable` are the state,
 integers that are stored and merged; :class:`RidgePosterior` is a cache in floating point that is never stored;

@@ -1,4 +1,4 @@
-"""The model protocol: what predicts the outcomes of arms, and learns them in the order of the log."""
+"""The model protocol: a model predicts the outcomes of arms and learns them in the order of the log."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class ArmStart:
-    """What is known of an arm before it has served.
+    """Prior knowledge of an arm.
 
     Attributes:
         prior: Position of an objective → scaled mean that was declared for the arm.

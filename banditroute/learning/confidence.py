@@ -1,4 +1,4 @@
-"""A confidence sequence: an interval that may be looked at after every observation, and stopped at any."""
+"""A confidence sequence: an interval that is valid at all sample sizes at once."""
 
 from collections.abc import Mapping
 from math import log, sqrt

@@ -1,4 +1,4 @@
-"""How we choose: one file an algorithm, each returns probabilities."""
+"""Policies: one file an algorithm, each returns probabilities."""
 
 from banditroute.policies.base import Policy
 from banditroute.policies.baselines.fixed import Fixed

@@ -37,7 +37,7 @@ class Policy(Protocol):
 
 @runtime_checkable
 class ModelPolicy(Protocol):
-    """What a policy may be besides: one that chooses by a model of its own."""
+    """An optional part of a policy: it chooses by a model of its own."""
 
     def model(self, objectives: Objectives, features: int, *, intercept: bool) -> "Model":
         """Return a new model for so many features, to which an intercept is appended if ``intercept``."""

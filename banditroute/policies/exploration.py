@@ -1,4 +1,4 @@
-"""What an argmax leaves out: ties shared, new arms tried, and no arm at probability 0.
+"""Exploration around an argmax: ties shared, new arms tried, and no arm at probability 0.
 
 All of it is a mixture of distributions, never a draw, so that the propensity that is logged is exact.
 """

@@ -1,4 +1,4 @@
-"""What operators do with a running router: preferences, arms and prices, all of it live; and how it does."""
+"""Administration of a running router: preferences, arms, prices, forgetting and health."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -130,7 +130,7 @@ class RouterAdmin:
         return forgotten
 
     def why(self, decision_id: str) -> Explanation:
-        """What was known when a decision was made, and its outcomes."""
+        """Return the predictions and the reasons of a decision, and its outcomes."""
         entry = self._feedback.find(self._log.ids.key(decision_id))
         if entry is None:
             raise DecisionExpiredError("the store does not hold this decision")

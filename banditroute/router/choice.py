@@ -24,7 +24,7 @@ _ROUNDING = 1e-9
 # Not frozen, which would treble the time to make one.
 @dataclass(slots=True, eq=False)
 class Choice:
-    """What was chosen for one request, before it is counted and recorded.
+    """The choice for one request, before it is counted and recorded.
 
     Attributes:
         arm: Index of the chosen arm.

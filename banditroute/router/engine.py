@@ -1,4 +1,4 @@
-"""What the parts of one router share: its state, and all that is needed to choose and to learn in memory."""
+"""The engine: a router without its log; everything that is needed to choose and learn in memory."""
 
 import threading
 import time

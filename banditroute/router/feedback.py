@@ -1,4 +1,4 @@
-"""Reports on their way into the model and into the log, and windows that close."""
+"""Handling of reports and of windows that close."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -89,7 +89,7 @@ class FeedbackHandler:
         return Receipt(decision_id, "recorded" if records else "duplicate", stored)
 
     def find(self, key: bytes) -> DecisionEntry | None:
-        """What is known of a decision; the store is asked for one that is no longer in memory."""
+        """Return a decision with its feedback; asks the store if it is no longer in memory."""
         for attempts_left in reversed(range(LOOK_UPS)):
             with self._engine.lock:
                 entry, followed = self._log.recent.get(key), self.follower.followed
@@ -108,7 +108,7 @@ class FeedbackHandler:
         raise AssertionError
 
     def _known(self, key: bytes) -> DecisionEntry | None:
-        """What is known of a decision without waiting for a database that is remote or unavailable."""
+        """Return a decision with its feedback, without waiting for a remote or unavailable database."""
         horizon_us = self._log.recent.horizon_us
         is_old = horizon_us > 0 and key_created_us(key) <= horizon_us
         with suppress(StoreUnavailableError):
@@ -140,7 +140,7 @@ class FeedbackHandler:
             self._close_unknown()
 
     def close_all_windows(self) -> None:
-        """The same, also of decisions that are no longer in memory.
+        """Close windows, also of decisions that are no longer in memory.
 
         Raises:
             StoreUnavailableError: if the store is unavailable; then the rest waits.

@@ -1,4 +1,4 @@
-"""What the bytes in a database mean, for commands that check them."""
+"""Recomputation of sums from a log, for commands that check a database."""
 
 from collections.abc import Mapping
 

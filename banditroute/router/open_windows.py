@@ -1,4 +1,4 @@
-"""Decisions whose outcomes are still awaited, in the order in which their windows close."""
+"""Decisions whose outcome windows are open, in the order in which they close."""
 
 import struct
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Opens the log of a router, and brings its engine to the end of it."""
+"""Opening of a router's log: reads it to its end into the engine."""
 
 import logging
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What goes to the store, and what the store could not keep."""
+"""The outbox: records on their way to the store, and the count of those that it lost."""
 
 import logging
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ from banditroute.store import Store
 _log = logging.getLogger("banditroute")
 
 _CALLERS = (DecisionExpiredError, FeedbackConflictError, InvalidOutcomeError, UnknownArmError)
-"""What is wrong with a report; its receipt says so."""
+"""Errors of a report, which its receipt raises."""
 
 
 class Outbox:
-    """Appends to the store without waiting, so that a failure is seen even where nobody waits for a receipt.
+    """Appends to the store without waiting, so that a failure is seen even where no caller waits for a receipt.
 
     Attributes:
         lost: How many records could not be stored.

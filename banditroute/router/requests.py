@@ -1,4 +1,4 @@
-"""From what a caller asks for, and the router's current preferences, to a checked request."""
+"""Building of checked requests from the caller's arguments and the current preferences."""
 
 from collections.abc import Collection
 

@@ -1,4 +1,4 @@
-"""What a report means for what is known of a decision."""
+"""Resolution of a report: the feedback records that it leads to."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ class FeedbackResolver:
         *,
         n_feedback: int = 0,
     ) -> list[FeedbackRecord]:
-        """What is to be learned, numbered from ``n_feedback`` + 1; ``known`` is the latest feedback by group.
+        """Return the feedback to learn, numbered from ``n_feedback`` + 1; ``known`` is the latest by group.
 
         Raises:
             InvalidOutcomeError: for values that are refused.
@@ -66,7 +66,7 @@ class FeedbackResolver:
     def resolve_stored(
         self, decision: DecisionRecord, feedback: Sequence[FeedbackRecord], report: ReportRecord
     ) -> list[FeedbackRecord]:
-        """The same for a store, which gives all feedback so far, each group's latest last.
+        """Resolve a report for a store, which gives all feedback so far, each group's latest last.
 
         Raises:
             StoreUnavailableError: while the router is still reading its log.
@@ -80,7 +80,7 @@ class FeedbackResolver:
     def close(
         self, decision: DecisionRecord, last: FeedbackRecord | None, group: str, now_us: int, *, n_feedback: int
     ) -> list[FeedbackRecord]:
-        """What is to be learned of a group when its window closes: what was held back, or the default."""
+        """Return the feedback to learn when a window closes: the outcomes that were held back, or the default."""
         window = self.objectives.windows[group]
         assert window is not None
         if last is None:
@@ -140,7 +140,7 @@ def _reported(
     arm: str,
     number: int,
 ) -> FeedbackRecord:
-    """What a report says of one group, as first values; without ``values`` it is recorded and not learned."""
+    """Return a report on one group as first values; without ``values`` it is recorded and not learned."""
     return FeedbackRecord(
         decision_key=decision.decision_key,
         number=number,

@@ -325,7 +325,7 @@ class Router:
         return self._admin.forget(source=source, decisions=decisions)
 
     def why(self, decision_id: str) -> Explanation:
-        """What was known when a decision was made, and its outcomes.
+        """Return the predictions and the reasons of a decision, and its outcomes.
 
         Raises:
             InvalidDecisionIdError: for an id that this router never issued.

@@ -1,4 +1,4 @@
-"""What a router does now and then by itself: it follows the log, and closes windows."""
+"""Background work of a router: a thread that follows the log and closes windows."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""One worker's side of the log: the store, what is on its way there, and what of it is kept in memory."""
+"""One worker's log: its store, its outbox, and the recent records in memory."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -22,7 +22,7 @@ from banditroute.store import Store
 
 @dataclass(slots=True, eq=False)
 class WorkerLog:
-    """What the parts of a live router share of its log.
+    """The log as the parts of a live router share it.
 
     Attributes:
         engine: The router without its log.

@@ -1,4 +1,4 @@
-"""What happened: the append-only log of one router, in memory or in SQL, for one worker or for many.
+"""The append-only log of one router, in memory or in SQL, for one worker or many.
 
 :func:`open_store` turns what a router is given into a store. SQLAlchemy is loaded only when SQL is asked for.
 """

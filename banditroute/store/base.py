@@ -52,7 +52,7 @@ class Store(Protocol):
 
     @property
     def is_local(self) -> bool:
-        """Whether it answers at once, so that a request may ask it."""
+        """Whether a lookup is fast enough to make while serving a request."""
         ...
 
     @property
@@ -125,7 +125,7 @@ class Store(Protocol):
         ...
 
     def changed(self, revision: int) -> StoredRouter | None:
-        """What is stored now, without its snapshot, if arms, prices, preferences or dimension changed since then.
+        """Return the stored settings, without a snapshot, if any of them changed since then.
 
         ``revision`` is that of the :class:`~banditroute.core.spec.StoredRouter` that was seen last.
         """

@@ -1,4 +1,4 @@
-"""A log that lives as long as its process."""
+"""The store in memory."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -125,7 +125,7 @@ class MemoryStore:
         return merge_by_number(self._decisions[after.n_decisions : end.n_decisions], feedback)
 
     def changed(self, revision: int) -> StoredRouter | None:
-        """What stands now, if anything was changed since."""
+        """Return the current settings, if any changed since."""
         router = self._router
         if router is None or revision == router.revision:
             return None

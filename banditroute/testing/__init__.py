@@ -1,4 +1,4 @@
-"""Laws: what every implementation of a protocol must keep, ours and yours.
+"""Laws that every implementation of a protocol must keep, ours and yours.
 
 Inherit a class of laws in a test module, say how to make the thing, and pytest runs them all. For a store::
 

@@ -1,4 +1,4 @@
-"""What every controller keeps."""
+"""The laws of controllers."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -62,9 +62,9 @@ def live(controller: Controller, steps: Sequence[Step], choice: Choice) -> Itera
     """Let the controller see it; bits of its probabilities, its effects and then its state, at each step."""
     for step in steps:
         bits = controller.control(step.given, choice).tobytes()
-        told = logged(controller, step)
-        _see(controller, told)
-        yield bits, _json(told.decision.effects), _json(controller.state())
+        seen = logged(controller, step)
+        _see(controller, seen)
+        yield bits, _json(seen.decision.effects), _json(controller.state())
 
 
 def logged(controller: Controller, step: Step) -> Step:
@@ -158,15 +158,15 @@ class ControllerLaws:
         for steps in self.lives():
             controller = self.controller()
             states = [_json(controller.state())]
-            told = []
+            recorded = []
             for bits, effects, state in live(controller, steps, softmax):
-                told.append((bits, effects, state))
+                recorded.append((bits, effects, state))
                 states.append(state)
             for after, state in enumerate(states):
                 restored = self.controller()
                 restored.restore(json.loads(state))
                 assert _json(restored.state()) == state
-                assert list(live(restored, steps[after:], softmax)) == told[after:]
+                assert list(live(restored, steps[after:], softmax)) == recorded[after:]
 
     def test_what_was_lived_before_a_restoration_is_forgotten(self) -> None:
         """A damaged snapshot is followed by a replay with the same objects."""

@@ -1,4 +1,4 @@
-"""The parts of a router, for tests that have to look at one or to disturb it. An application never needs them."""
+"""The parts of a router, for tests that inspect or disturb one; applications do not need them."""
 
 from banditroute.learning import OutcomeModel
 from banditroute.router.choice import Chooser

@@ -1,4 +1,4 @@
-"""What every model keeps."""
+"""The laws of models."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What every policy keeps."""
+"""The laws of policies."""
 
 from collections.abc import Sequence
 from dataclasses import fields, replace

@@ -1,4 +1,4 @@
-"""The router, the records and the fold with which stores are tested."""
+"""Records, a router and a fold for tests of stores."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace

@@ -1,4 +1,4 @@
-"""What a store makes of records that somebody else, or the same worker, has stored before."""
+"""The laws of stores on duplicates, conflicts and several workers."""
 
 import threading
 from collections.abc import Iterable, Sequence
@@ -184,7 +184,7 @@ class SharingLaws(OpenStore):
         assert store.health().reports == 0
 
     def test_few_reports_wait_for_one_decision(self, store: Store) -> None:
-        """Whoever has an id, and no end of things to say, fills no disk; the same again is one."""
+        """A client that reports without end on one id fills no disk; the same report again counts once."""
         one = a_decision(1)
         fates = [store.append([a_report(one, number / 64)]).exception(timeout=30) for number in range(40)]
         assert fates[:32] == [None] * 32
@@ -197,7 +197,7 @@ class SharingLaws(OpenStore):
 
     @pytest.mark.parametrize(("days", "left"), [(29, 2), (31, 0)])
     def test_nothing_waits_for_ever(self, store: Store, tmp_path: Path, days: int, left: int) -> None:
-        """What is told of decisions that never come is let go, and counted; by the clock of those that come."""
+        """Reports on decisions that never arrive are deleted, and counted; by the clock of those that arrive."""
         lost, early = a_decision(1), a_decision(3)
         later = a_decision(2, created_us=lost.created_us + days * 86_400_000_000)
         append(store, a_report(lost, 0.5), feedback_of(early, 1))
@@ -246,18 +246,18 @@ class SharingLaws(OpenStore):
         append(store, SpaceRecord(3, 2))
 
     def test_the_journal_is_read_in_parts(self, store: Store) -> None:
-        """Whatever its reader was told to be the end."""
-        lived: list[Any] = []
+        """Whatever end its reader was given."""
+        logged: list[Any] = []
         places = [store.end()]
         for number in range(1, 9):
             decision = a_decision(number, number - 1)
-            lived += [decision, feedback_of(decision, number)]
-            append(store, *lived[-2:])
+            logged += [decision, feedback_of(decision, number)]
+            append(store, *logged[-2:])
             places.append(store.end())
         assert places == [Position(number, number) for number in range(9)]
         parts = [list(store.events(start, end)) for start, end in pairwise(places)]
         assert [len(part) for part in parts] == [2] * 8
-        assert plain([record for part in parts for record in part]) == plain(lived)
+        assert plain([record for part in parts for record in part]) == plain(logged)
 
     @pytest.fixture
     def workers(self, store: Store, tmp_path: Path) -> Any:
@@ -270,7 +270,7 @@ class SharingLaws(OpenStore):
         second.close()
 
     def test_workers_share_one_journal(self, workers: tuple[Store, Store]) -> None:
-        """Equal for both, and each is told apart what is news to it."""
+        """Equal for both workers; each reads only the records of the other."""
         first, second = workers
         one, two = a_decision(1), a_decision(2)
         append(first, one)
@@ -286,7 +286,7 @@ class SharingLaws(OpenStore):
         assert journal(second, Position(1, 1), others=True) == (everything[3],)
 
     def test_workers_agree_on_feedback(self, workers: tuple[Store, Store]) -> None:
-        """Duplicates, conflicts and amendments, whoever said it first."""
+        """Duplicates, conflicts and amendments, whichever worker reported first."""
         first, second = workers
         one = a_decision(1)
         said = feedback_of(one, 1)

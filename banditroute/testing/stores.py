@@ -1,4 +1,4 @@
-"""What every store keeps."""
+"""The laws of stores."""
 
 import threading
 from dataclasses import replace
@@ -52,10 +52,10 @@ class StoreLaws(SharingLaws):
         assert list(store.events()) == []
         store.close()
 
-    def test_what_is_appended_comes_back_equal_and_as_it_was_lived(self, store: Store, tmp_path: Path) -> None:
+    def test_what_is_appended_comes_back_equal_and_as_it_was_logged(self, store: Store, tmp_path: Path) -> None:
         """Feedback in its order, each decision after the feedback that it knew of; also after reopening."""
         first, second, third = a_decision(1), a_decision(2), a_decision(3, n_feedback=2)
-        lived: list[DecisionRecord | FeedbackRecord] = [
+        logged: list[DecisionRecord | FeedbackRecord] = [
             first,
             second,
             feedback_of(second, 1, source="judge"),
@@ -64,14 +64,14 @@ class StoreLaws(SharingLaws):
             feedback_of(second, 3, revision=1, values=None, previous=(1,)),
         ]
         append(store, first, second)
-        append(store, lived[2], lived[3], third)
-        append(store, lived[5])
-        assert plain(list(store.events())) == plain(lived)
+        append(store, logged[2], logged[3], third)
+        append(store, logged[5])
+        assert plain(list(store.events())) == plain(logged)
         store, _ = self.again(store, tmp_path)
-        assert plain(list(store.events())) == plain(lived)
+        assert plain(list(store.events())) == plain(logged)
         for decided in range(4):
             for learned in range(4):
-                expected = [r for r in lived if _is_behind(r, Position(learned, decided))]
+                expected = [r for r in logged if _is_behind(r, Position(learned, decided))]
                 assert plain(list(store.events(Position(learned, decided)))) == plain(expected)
         store.close()
 
@@ -219,7 +219,7 @@ class StoreLaws(SharingLaws):
             (1_000_030, one.decision_key)
         ]
         assert len(store.decisions_missing_outcome("response", since_us=0)) == 4
-        assert (list(store.decisions_with_source("judge")), list(store.decisions_with_source("nobody"))) == (
+        assert (list(store.decisions_with_source("judge")), list(store.decisions_with_source("stranger"))) == (
             [five.decision_key],
             [],
         )
@@ -233,7 +233,7 @@ class StoreLaws(SharingLaws):
         assert plain(store.decision(one.decision_key)) == before
 
     def test_preferences_that_are_said_again_are_no_new_version(self, store: Store, tmp_path: Path) -> None:
-        """By two workers who were told the same, or by one who was not sure."""
+        """By two workers with the same report, or by one that repeats it."""
         changed = replace(PREFERENCES, preferences={"quality": 0.5}, recorded_us=5)
         append(store, changed)
         append(store, changed)
@@ -242,7 +242,7 @@ class StoreLaws(SharingLaws):
         store.close()
 
     def test_closing_is_durable_and_may_be_repeated(self, store: Store, tmp_path: Path) -> None:
-        """Nobody has to wait for a future first; afterwards records are refused."""
+        """No caller has to wait for a future first; afterwards records are refused."""
         for number in range(1, 1_201):
             store.append([a_decision(number)])
         store.close()
@@ -274,7 +274,7 @@ class StoreLaws(SharingLaws):
                 feedback_of(_TWO, 1, "response", values=(1, 2, 3)),
                 "feedback of group 'response' has 3 values, its objectives are 2",
             ),
-            (feedback_of(_TWO, 1, "nobody"), "feedback is of group 'nobody', this router has: quality, response"),
+            (feedback_of(_TWO, 1, "other"), "feedback is of group 'other', this router has: quality, response"),
             (
                 replace(_TWO, draw_key="a\0b"),
                 "key holds NUL or a lone surrogate, which no database is sure to keep",

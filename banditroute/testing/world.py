@@ -1,4 +1,4 @@
-"""A small world to route in: requests, late and amended feedback, arms and prices that change; all from a seed."""
+"""A small simulated world: requests, late and amended feedback, arms and prices that change; all from a seed."""
 
 import itertools
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""How soon drift is found, and how often where there is none."""
+"""Delay of drift detection, and rate of false alarms."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from simulations.adaptation.drive import COST, QUALITY, Drive, dropped, pass_fai
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What came of one stream: false alarms and plays; and of a drop, plays until it was found."""
+    """Results of one stream: false alarms and plays; after a drop, plays until it was detected."""
 
     alarms: int
     plays: int
@@ -20,7 +20,7 @@ class Found:
 
 
 def alarms_of(kind: str, requests: int, seed: int, *, drop_of: int | None = None, drop: float = 0.15) -> Found:
-    """Uniform routing over a stationary stream, of which one arm's quality may drop in the middle."""
+    """Route a stationary stream uniformly; the quality of one arm may drop in the middle."""
     workload = stream(Workload.bundled(), requests, seed)
     if kind == "pass/fail":
         workload = pass_fail(workload, seed)

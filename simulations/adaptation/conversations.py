@@ -27,7 +27,7 @@ class Turn:
 
 
 def turns(directory: Path, requests: int) -> list[Turn]:
-    """The trace; a request that repeats a prefix beyond the blocks that all share goes on with its session."""
+    """Read the trace; a request that repeats a prefix beyond the shared blocks continues its session."""
     from pyarrow import parquet  # type: ignore[import-untyped]
 
     path = directory / "mooncake_conversation" / "mooncake_conversation.parquet"
@@ -48,14 +48,14 @@ def turns(directory: Path, requests: int) -> list[Turn]:
 
 
 class Caches:
-    """What each model has seen, block by block, and forgets after a while."""
+    """The prefix cache of each model, block by block, with a lifetime."""
 
     def __init__(self, arms: int, lifetime_s: float) -> None:
         self._seen: list[dict[int, float]] = [{} for _ in range(arms)]
         self._lifetime_s = lifetime_s
 
     def hits(self, arm: int, turn: Turn) -> int:
-        """Tokens of the prompt, from its beginning, that this model still has."""
+        """Return how many leading tokens of the prompt this model still has cached."""
         blocks = 0
         for block in turn.blocks:
             if turn.arrival_s - self._seen[arm].get(block, -np.inf) > self._lifetime_s:
@@ -64,7 +64,7 @@ class Caches:
         return min(blocks * BLOCK_TOKENS, turn.prompt_tokens)
 
     def serve(self, arm: int, turn: Turn) -> int:
-        """The same, before all of the prompt is there."""
+        """Serve a turn: return the cached tokens, then cache the whole prompt."""
         found = self.hits(arm, turn)
         self._seen[arm].update(dict.fromkeys(turn.blocks, turn.arrival_s))
         return found
@@ -72,7 +72,7 @@ class Caches:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What a way of serving the trace came to: means per request."""
+    """Results of one way to serve the trace: means per request."""
 
     quality: float
     usd: float

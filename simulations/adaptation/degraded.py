@@ -1,4 +1,4 @@
-"""An arm whose answers get worse in silence, and better again: what it costs, and how long it takes to see."""
+"""An arm whose quality drops and recovers: the cost, and the time until it is detected."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Phases:
     alarms: tuple[int, ...]
 
     def mean(self, values: FloatArray, phase: int) -> float:
-        """Over the last half of a third: phase 0, 1 or 2."""
+        """Return the mean over the last half of a third: phase 0, 1 or 2."""
         third = len(values) // 3
         return float(values[phase * third + third // 2 : (phase + 1) * third].mean())
 

@@ -1,4 +1,4 @@
-"""A router under a clock and ids that the study gives."""
+"""A router with a simulated clock and deterministic ids."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -18,12 +18,12 @@ COST = Objective("cost_usd", goal="min", bounds=(0, COST_BOUND_USD))
 
 @dataclass
 class Clock:
-    """Moves when it is told to."""
+    """A clock that the study sets."""
 
     now_s: float = 1_700_000_000.0
 
     def __call__(self) -> float:
-        """Seconds since the epoch."""
+        """Return the time [s since the epoch]."""
         return self.now_s
 
 
@@ -41,7 +41,7 @@ class Drive:
     decided: int = 0
 
     def open(self, store: str | None = None, **changes: Any) -> Router:
-        """A router that goes on where the last one stopped, if ``store`` is where that one kept its log."""
+        """Open a router, which continues the log in ``store`` if there is one."""
         return Router(
             "study",
             arms=[Arm(name, price=self.prices.get(name)) for name in self.arms],
@@ -61,7 +61,7 @@ class Drive:
 
 
 def stream(workload: Workload, requests: int, seed: int) -> Workload:
-    """So many requests: the workload in a new order, again and again."""
+    """Return this number of requests: the workload, repeated in new orders."""
     orders = (np.random.default_rng([seed, turn]).permutation(len(workload)) for turn in itertools.count())
     rows = np.concatenate(list(itertools.islice(orders, -(-requests // len(workload)))))[:requests]
     return Workload(
@@ -73,7 +73,7 @@ def stream(workload: Workload, requests: int, seed: int) -> Workload:
 
 
 def pass_fail(workload: Workload, seed: int) -> Workload:
-    """The same requests, answered right or wrong, with the recorded quality as the chance of right."""
+    """Return the same requests, answered right or wrong, with the recorded quality as the probability of right."""
     quality = workload.outcomes["quality"]
     right = np.random.default_rng([7, seed]).random(quality.shape) < quality
     outcomes = {**workload.outcomes, "quality": right.astype(np.float64)}
@@ -81,7 +81,7 @@ def pass_fail(workload: Workload, seed: int) -> Workload:
 
 
 def dropped(quality: FloatArray, arm: int, drop: float, *, binary: bool, seed: int) -> FloatArray:
-    """Quality of which one arm lost ``drop`` on the average: taken off, or right answers turned wrong."""
+    """Return the quality after one arm lost ``drop`` on average: subtracted, or right answers turned wrong."""
     worse = quality.copy()
     if binary:
         keep = 1 - drop / quality[:, arm].mean()

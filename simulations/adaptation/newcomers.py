@@ -1,4 +1,4 @@
-"""A fourth model joins: how soon it is adopted where it is worth it, and what it costs where it is not."""
+"""A fourth model joins: time to adoption if it is better, and cost if it is not."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ WINDOW = 50
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What came of it.
+    """Results of one run.
 
     Attributes:
         adopted: Requests until it served 10 % of 50 in a row; infinite if it never did.
@@ -32,7 +32,7 @@ class Arrival:
 def arrival(
     directory: Path, newcomer: str, seed: int, *, scale: float, requests: int, cost_weight: float
 ) -> Arrival:
-    """``newcomer`` joins three others after 400 requests, with ``scale`` times its recorded quality."""
+    """Run a stream that ``newcomer`` joins after 400 requests, with ``scale`` times its recorded quality."""
     name = "paretobandit4"
     pca = directory / name / f"{name}.pca32.npy"
     workload = Workload.read(directory / name / f"{name}.parquet", features=pca, metrics=["quality", "cost_usd"])

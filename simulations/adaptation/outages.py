@@ -1,4 +1,4 @@
-"""An arm that is down for a while: how many calls fail, and how soon it serves again."""
+"""An outage of one arm: number of failed calls, and time until the arm serves again."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ AVAILABLE = Objective("available", bounds=(0, 1))
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """What came of it.
+    """Results of one run.
 
     Attributes:
         failed: Users' requests that met the arm while it was down.
@@ -28,7 +28,7 @@ class Outage:
 
 
 def outage(length: int, seed: int, *, ping_every: int | None, breaker: bool = True, arm: int = 1) -> Outage:
-    """A request a second; the most used arm is down for ``length`` requests."""
+    """Run one request per second; the most used arm is down for ``length`` requests."""
     workload = stream(Workload.bundled(), START + length + AFTER, seed)
     name, health = workload.arms[arm], CircuitBreaker()
     settings = {"policy": LinUCB(), "controllers": [health] if breaker else []}

@@ -1,4 +1,4 @@
-"""The study of what adapts: sessions, health, drift, new arms; writes ``RESULTS.md``. See the README beside."""
+"""The study of adaptation: sessions, health, drift, new arms; writes ``RESULTS.md``, see ``README.md``."""
 
 import argparse
 import textwrap

@@ -1,4 +1,4 @@
-"""A model that arrives in the middle of the stream: adopted where it is worth it, and left alone where not?"""
+"""A model arrives in the middle of the stream: is it adopted if, and only if, it is worth it?"""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from simulations.markdown import table
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Who arrives, at which budget.
+    """An arrival: the arm, its quality and price, and the budget.
 
     Attributes:
         name: For the table.
@@ -34,7 +34,7 @@ class Case:
     dearer: float = 1.0
 
     def applied(self, split: Split, place: int) -> Split:
-        """The split with this arm in the place."""
+        """Return the split with this arm at the position."""
         quality, usd = split.quality.copy(), split.usd.copy()
         if self.quality is not None:
             quality[:, place] *= self.quality / quality[:, place].mean()
@@ -76,7 +76,7 @@ class Newcomer:
 
 
 class Reception(NamedTuple):
-    """How a newcomer fared.
+    """Results of an arrival.
 
     Attributes:
         adopted: Requests until it gets a tenth of 50; infinite if it never does.
@@ -94,7 +94,7 @@ class Reception(NamedTuple):
 
 
 def newcomer(task: Newcomer) -> Reception:
-    """Play one."""
+    """Run one arrival."""
     stream = shuffled(splits(task.directory)["test"], task.seed)
     place = stream.arms.index(task.arm)
     stream = task.case.applied(stream, place)
@@ -122,7 +122,7 @@ def _adopted(pulled: FloatArray) -> float:
 
 
 class Worth(NamedTuple):
-    """What the arm is worth to who knows: gain in quality by it, and its share of the requests."""
+    """Value of the arm in hindsight: gain in quality, and share of the requests."""
 
     gain: float
     share: float
@@ -147,7 +147,7 @@ def worth(case: Case, arm: str, directory: Path) -> Worth:
 
 
 def arrivals(study: Study, directory: Path | None) -> list[str]:
-    """A fourth model, worth it or not."""
+    """Write the section on a fourth model."""
     config = CONFIG["new_arm"]
     if directory is None:
         return ["## A new arm", "", "Left out: no directory of recorded workloads was given."]

@@ -1,4 +1,4 @@
-"""What happens when the world changes in the middle of a stream, or the process does."""
+"""Drills: prices or qualities change in the middle of a stream, or the process restarts."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,18 +16,18 @@ WINDOW = 50
 
 
 def shuffled(split: Split, seed: int) -> Split:
-    """The requests in the order of this seed."""
+    """Return the requests in the order of this seed."""
     return split.take(shuffled_rows(len(split.X), seed))
 
 
 def moving(values: FloatArray, window: int = WINDOW) -> FloatArray:
-    """Means of all runs of so many values; shape (values − window + 1,)."""
+    """Return the moving means over a window; shape (values − window + 1,)."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     return np.asarray((sums[window:] - sums[:-window]) / window)
 
 
 def settled(values: FloatArray, target: float) -> int:
-    """After how many values a window of them first comes within a tenth of ``target``; all if none does."""
+    """Return after how many values the moving mean is within a tenth of ``target``; all if never."""
     near = np.flatnonzero(np.abs(moving(values) - target) <= 0.1)
     return int(near[0]) + WINDOW if len(near) else len(values)
 
@@ -90,7 +90,7 @@ def _announce(arm: str, price: Price) -> Event:
 
 
 def restarted(setting: Setting, seed: int, at: int, history: Path | None) -> tuple[bool, bool]:
-    """Whether a restart changes nothing, bit for bit; and, to control it, whether another seed would have."""
+    """Check that a restart changes no bit, and, as a control, that another seed does."""
     stream = shuffled(splits()["test"], seed)
 
     def bits(run: Run) -> Any:

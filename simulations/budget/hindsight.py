@@ -1,4 +1,4 @@
-"""What could have been had: a ridge fitted beforehand, at the one price that spends the budget here."""
+"""The best result in hindsight: a ridge fitted beforehand, at the one price that spends the budget."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""What budgets are compared with: three published controllers, as far as their texts say how they work.
+"""Three published controllers to compare budgets with, reconstructed from the texts of their papers.
 
 All of them see the same policy and the same list prices; none of them looks after the floor of exploration, so
 they are run without one.
@@ -37,15 +37,15 @@ class Rival(ABC):
 
     @abstractmethod
     def beginning(self) -> dict[str, float]:
-        """The numbers of its state before the first bill."""
+        """Return the initial state."""
 
     @abstractmethod
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
-        """The choice, priced or narrowed."""
+        """Return the probabilities with prices, or over fewer arms."""
 
     @abstractmethod
     def pay(self, allowances: float) -> None:
-        """See a bill, as a multiple of what a request may cost."""
+        """Update the state by a cost, as a multiple of the allowance per request."""
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
         """Its numbers."""
@@ -69,7 +69,7 @@ class Rival(ABC):
         self.numbers = dict(state)
 
     def costs(self, situation: Situation) -> FloatArray:
-        """The usual cost of each arm."""
+        """Return the usual cost of each arm."""
         return np.array([self.usd[arm] for arm in situation.arms])
 
 

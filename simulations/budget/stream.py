@@ -1,4 +1,4 @@
-"""One stream of requests through the real Router: a warm or a cold start, events, and what came of it."""
+"""One stream of requests through the real router: a warm or a cold start, events, and results."""
 
 import shutil
 import struct
@@ -55,7 +55,7 @@ class Setting:
     floor: float
 
     def controllers(self) -> list[Controller]:
-        """Fresh ones."""
+        """Return new controllers."""
         if self.controller == BUDGET:
             since = datetime.fromtimestamp(START_S, UTC)
             return [Budget(usd_per_request=self.usd, optimism=self.alpha, since=since)]
@@ -71,7 +71,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """What came of a stream, request by request: the arm's place, propensity, quality and unclipped dollars."""
+    """Results of a stream per request: position of the arm, propensity, quality and unclipped cost."""
 
     arm: IntArray
     propensity: FloatArray

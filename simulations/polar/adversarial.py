@@ -1,4 +1,4 @@
-"""Orders that nature would not choose, and a policy that is too sure of itself."""
+"""Adversarial orders of requests, and a policy with too narrow widths."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Belady's clairvoyant cache: what a cache could earn that knows what will be asked for."""
+"""Belady's clairvoyant cache: the utility of a cache that knows all future requests."""
 
 from collections.abc import Sequence
 

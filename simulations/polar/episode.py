@@ -1,4 +1,4 @@
-"""One stream of requests through one controller: the library's choice, belief and controllers, in lock step."""
+"""One stream of requests through one controller: the library's choice, model and controllers in lock step."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ WEIGHTS = OBJECTIVES.weights({"utility": 1.0})
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """What came of a stream, request by request.
+    """Results of a stream, request by request.
 
     Attributes:
         net: Expected utility of the arm that served, less what was loaded; shape (requests,).

@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 
 
 class Workers:
-    """A process pool that says how far it is, where somebody looks."""
+    """A process pool with a progress bar on a terminal."""
 
     def __init__(self, count: int) -> None:
         self._pool = ProcessPoolExecutor(count)

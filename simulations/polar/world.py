@@ -1,4 +1,4 @@
-"""A world of topics and adapters: who is good at what, what is asked for, and what loading costs."""
+"""A simulated world of topics and adapters: utilities, requests, and loading costs."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from banditroute.core.arrays import BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldConfig:
-    """What the world is made of; see ``config.toml``. By default there are as many topics as adapters.
+    """Parameters of the world; see ``config.toml``. By default there are as many topics as adapters.
 
     Attributes:
         by_yesterday: Whether the set by prior is the best for yesterday's requests, when the popular topics were
@@ -99,7 +99,7 @@ class World:
         return net
 
     def best_by_prior(self) -> tuple[str, ...]:
-        """The adapters that somebody would hold who does not know what is asked for today."""
+        """Return the best adapters for yesterday's requests, or for equally popular topics."""
         if self.config.by_yesterday:
             rng = np.random.default_rng([20260424, self._seed])
             held = self.best_residents(self.contexts(4_000, rng, self._yesterday))

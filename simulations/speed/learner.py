@@ -1,4 +1,4 @@
-"""What a learner must do to be timed, and how it is checked that all of them compute the same thing."""
+"""The protocol of a timed learner, and the check that all learners compute the same."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ class Learner(Protocol):
         ...
 
     def outcomes(self, stream: Stream) -> Sequence[Sequence[Any]]:
-        """Return what it is told of each request and arm, in the form that it takes."""
+        """Return the outcomes of each request and arm, in the form that this learner takes."""
         ...
 
     def warm(self, stream: Stream) -> None:
@@ -42,7 +42,7 @@ class Learner(Protocol):
 
 
 class ClosedForm:
-    """Disjoint ridge regression by the textbook: V = λI + Σ x xᵀ, inverted anew after every row.
+    """Disjoint ridge regression by the textbook: V = λI + Σ x xᵀ, inverted again after every row.
 
     References:
         Li, Chu, Langford & Schapire, "A contextual-bandit approach to personalized news article

@@ -1,4 +1,4 @@
-"""What the sections of the study share: its configuration, its objectives, and how a violation is measured."""
+"""Configuration, objectives and measures of violations that all sections of the study share."""
 
 import tomllib
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ Over = Callable[[str, Callable[[int], Any]], list[Any]]
 
 
 def beyond(broken: FloatArray, allowed: float) -> tuple[float, float, float]:
-    """By how much a share is exceeded [pp]: after 1,000 requests, at its worst later, by the later ones alone."""
+    """Return the excess of a share [pp]: after 1,000 requests, its later maximum, and over later ones alone."""
     share = np.cumsum(broken) / np.arange(1, len(broken) + 1)
     later = share[AFTER - 1 :].max()
     return (
@@ -34,7 +34,7 @@ def beyond(broken: FloatArray, allowed: float) -> tuple[float, float, float]:
 
 
 def violations(found: Sequence[tuple[float, float, float]]) -> list[str]:
-    """Means and worst seeds of what :func:`beyond` says."""
+    """Return means and worst seeds of the results of :func:`beyond`."""
     array = np.array(found)
     return [
         f"{array[:, 0].mean():+.2f} (worst {array[:, 0].max():+.2f})",
@@ -53,7 +53,7 @@ VIOLATIONS = (
 
 
 def best_mixture(quality: FloatArray, used: FloatArray, allowed: float) -> float:
-    """Quality of the best static mixture of arms in hindsight that keeps a constraint on average."""
+    """Return the quality of the best static mixture in hindsight that keeps a constraint on average."""
     from scipy.optimize import linprog
 
     arms = quality.shape[1]

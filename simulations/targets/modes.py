@@ -13,7 +13,7 @@ from simulations.targets.world import Life, live, workload
 
 
 def one_holdout(directory: Path, seed: int) -> tuple[float, float, float, float]:
-    """What the report says (mean, low, high) and what is true of the same requests."""
+    """The reported lift (mean, low, high), and the true lift of the same requests."""
     case = CONFIG["holdout"]
     life = live(workload(directory, "bfcl_prompt25"), seed, partial(a_holdout, case), [QUALITY])
     (holdout,) = life.controllers
@@ -38,7 +38,7 @@ def true_lift(life: Life) -> float:
 
 
 def one_apprentice(directory: Path, incumbent: str, seed: int) -> float:
-    """Requests until its promotion; infinite without one."""
+    """Return the number of requests until the promotion; infinite without one."""
     make = partial(an_apprentice, CONFIG["apprentice"]["share"], incumbent)
     life = live(workload(directory, "bfcl_prompt25"), seed, make, [QUALITY])
     promoted = [i for i, each in enumerate(life.decisions) if each.effects["apprentice"]["promoted"]]
@@ -46,7 +46,7 @@ def one_apprentice(directory: Path, incumbent: str, seed: int) -> float:
 
 
 def an_apprentice(share: float, incumbent: str) -> list[Controller]:
-    """One that follows this incumbent."""
+    """Return an apprentice of this incumbent."""
     return [Apprentice(incumbent, share=share)]
 
 

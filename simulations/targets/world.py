@@ -25,7 +25,7 @@ MakeControllers = Callable[[], Sequence[Controller]]
 
 @cache
 def workload(directory: Path, name: str, arms: tuple[str, ...] = ()) -> Workload:
-    """A recorded workload, of some of its arms if they are named."""
+    """Read a recorded workload, with the named arms only if any are named."""
     folder = directory / name
     metrics = ["quality", "cost_usd", *(["latency_s"] if name.startswith("bfcl") else [])]
     whole = Workload.read(folder / f"{name}.parquet", features=folder / f"{name}.pca32.npy", metrics=metrics)
@@ -62,7 +62,7 @@ class Clock:
 
 @dataclass(slots=True, eq=False)
 class Life:
-    """What happened in a run.
+    """Results of a run.
 
     Attributes:
         workload: In the order in which it came.
@@ -81,7 +81,7 @@ class Life:
     digest: str
 
     def outcome(self, metric: str) -> FloatArray:
-        """What came of every request; shape (requests,)."""
+        """Return a metric of every request; shape (requests,)."""
         values: FloatArray = self.workload.outcomes[metric][np.arange(len(self.chosen)), self.chosen]
         return values
 
@@ -96,7 +96,7 @@ def live(
     cohorts: Sequence[str] = (),
     restart_at: int | None = None,
 ) -> Life:
-    """Route all requests once, in an order that the seed says; stopped and opened again once, if that is asked."""
+    """Route all requests once, in the order of the seed, with one restart if ``restart_at`` is given."""
     order = np.random.default_rng(seed).permutation(len(recorded))
     stream = recorded.take(order)
     clock, bodies, controllers = Clock(), Bodies(seed), make()

@@ -19,7 +19,7 @@ from tests.evaluation.tables import small_workload
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A small workload as CSV."""
+    """Write a small workload as CSV and return its path."""
     workload = small_workload(20)
     columns = {f"x_{i}": workload.features[:, i] for i in range(2)}
     for metric, cells in workload.outcomes.items():
@@ -74,7 +74,7 @@ def test_replay_takes_bounds_columns_and_draws(file: Path, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--policy", "best"], "unknown policy 'best'"),
+        (["--policy", "best"], "unknown policy 'best'; choose from: linucb"),
         (["--policy", "fixed:"], "unknown policy 'fixed:'"),
         (["--policy", "fixed:huge"], "unknown arm 'huge'"),
         (["--policy", "linucb", "--policy", "linucb"], "given twice"),
@@ -92,7 +92,7 @@ def test_replay_takes_bounds_columns_and_draws(file: Path, capsys: pytest.Captur
         (["--order", "sorted"], "'sorted'"),
         (["--features", "none.npy"], "there is no file none.npy"),
         (["--features", "x_9"], "no feature column 'x_9'"),
-        (["--plot", "none/here/plot.png"], "no directory"),
+        (["--plot", "none/here/plot.png"], "none/here does not exist"),
     ],
 )
 def test_replay_refuses_with_a_sentence_and_writes_nothing(
@@ -129,7 +129,7 @@ def test_replay_refuses_broken_files(
     assert err.count("\n") == 1
 
 
-def test_demo_writes_plots_and_says_where(
+def test_demo_writes_plots_and_prints_their_paths(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr(Workload, "bundled", classmethod(lambda _: small_workload(15)))
@@ -150,7 +150,7 @@ def test_demo_writes_plots_and_says_where(
 
 @pytest.fixture
 def store(tmp_path: Path) -> tuple[str, str]:
-    """URL of a database with one router in it, and the id of a decision."""
+    """Return the URL of a database with one router, and the id of one of its decisions."""
     url = f"sqlite:///{tmp_path / 'routing.db'}"
     objectives = [Objective("quality"), Objective("cost_usd", goal="min", bounds=(0, 0.05))]
     with Router("support", arms=[Arm("small"), Arm("large")], objectives=objectives, store=url) as router:
@@ -183,7 +183,7 @@ def test_why_explains_a_decision(store: tuple[str, str], capsys: pytest.CaptureF
     assert "was chosen with probability" in capsys.readouterr().out
 
 
-def test_why_refuses_ids_of_others(
+def test_why_refuses_ids_of_other_routers(
     store: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Router("other", arms=[Arm("a")]) as other:
@@ -224,9 +224,33 @@ def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert "banditroute[cli]" in capsys.readouterr().err
 
 
-def test_arguments_read_what_they_say() -> None:
+def test_arguments_are_parsed() -> None:
     assert weights(" quality = 1 , cost_usd=3e-1") == {"quality": 1.0, "cost_usd": 0.3}
     assert bounds(["a=-1:2.5"]) == {"a": (-1.0, 2.5)}
     assert list(policies(["lints", "greedy", "uniform"])) == ["lints", "greedy", "uniform"]
     with pytest.raises(InvalidArgumentError):
         weights("")
+
+
+def test_replay_takes_policy_controllers_and_preferences_of_a_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, file = tmp_path / "log.csv", tmp_path / "router.toml"
+    rows = ["query_id,arm,x_0,quality,cost_usd"]
+    for number in range(40):
+        rows += [
+            f"{number},{arm},{number % 5 / 5},{number % 3 / 2},{cost}" for arm, cost in (("a", 0.01), ("b", 0.02))
+        ]
+    log.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    file.write_text(
+        'name = "ours"\npreferences = { quality = 1, cost_usd = 0.5 }\n[[arms]]\nname = "a"\n[policy]\n'
+        'kind = "uniform"\n[[controllers]]\nkind = "budget"\nusd_per_request = 0.015\n',
+        encoding="utf-8",
+    )
+    command = ["replay", str(log), "--config", str(file), "--policy", "uniform", "--seeds", "2", "--json"]
+    assert main(command) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found["policies"]) == ["ours", "uniform"]
+    assert found["preferences"] == {"quality": 1.0, "cost_usd": 0.5}
+    assert main([*command, "--prefer", "quality=1"]) == 0
+    assert json.loads(capsys.readouterr().out)["preferences"] == {"quality": 1.0}

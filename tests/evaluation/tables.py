@@ -1,4 +1,4 @@
-"""Small workloads with answers that can be checked by hand."""
+"""Small workloads whose results can be checked by hand."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ PREFERENCES = {"quality": 1.0, "cost_usd": 0.5}
 
 
 def small_workload(requests: int = 40, *, seed: int = 3) -> Workload:
-    """Three arms whose quality and cost depend on two features."""
+    """Build a workload of three arms whose quality depends on two features."""
     generator = np.random.default_rng(seed)
     features = generator.uniform(-1, 1, (requests, 2))
     quality = np.clip(0.5 + 0.3 * features @ np.array([[1, 0, -1], [0, 1, 1]]) + np.array([0, 0.1, 0.2]), 0, 1)

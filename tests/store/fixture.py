@@ -36,7 +36,7 @@ def write(directory: Path) -> Path:
 
 
 def row_counts(path: Path) -> dict[str, int]:
-    """Table → rows, of the tables that hold what was lived."""
+    """Return table → rows, for the tables that hold history."""
     database = sqlite3.connect(path)
     try:
         names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]

@@ -1,4 +1,4 @@
-"""Budgets: the price of what is scarce."""
+"""Budgets: shadow prices of scarce resources."""
 
 from banditroute.controllers.budget.budget import Budget
 

@@ -1,4 +1,4 @@
-"""What was spent: decisions at their expected cost until the bill comes, then at the bill."""
+"""The account of a budget: each decision at its expected cost until its cost is reported, then at that."""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ OPEN_CHARGES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What one decision is taken to cost.
+    """The cost at which one decision is counted.
 
     Attributes:
         arm: Its arm.
@@ -74,7 +74,7 @@ class Account:
         return self._charges.get(body.hex())
 
     def allowances(self, gap_s: float) -> list[float]:
-        """What the next request may cost, of each resource."""
+        """Return the allowance of the next request, by resource."""
         return [
             allowance.now(self.requests, gap_s, self.balance[j], self._patience)
             for j, allowance in enumerate(self._allowances)

@@ -1,4 +1,4 @@
-"""What may be spent of one resource: so much a request, so much a day, or so much in all."""
+"""Allowances: an amount of one resource per request, per day, or in total."""
 
 import math
 from collections.abc import Mapping
@@ -49,13 +49,13 @@ class Allowance:
         return cls(per_request=require_number(name, amount, above=0) / count, horizon=count)
 
     def income(self, requests: int, elapsed_s: float) -> float:
-        """What the account gets with the request of this number, from 1, so long after the one before."""
+        """Return the income with the request of this number, from 1, so long after the previous one."""
         if self.horizon is not None and requests > self.horizon:
             return 0.0
         return self.per_request + self.per_second * elapsed_s
 
     def now(self, requests: int, gap_s: float, balance: float, patience: int) -> float:
-        """What the next request may cost: its income, and the share of the balance that is made good with it.
+        """Return the allowance of the next request: its income, and a share of the balance.
 
         A debt or a credit is spread over ``patience`` requests, or over all those that are left to the horizon.
         """
@@ -95,7 +95,7 @@ def allowances_of(
         allowances[COST] = Allowance.of("usd_per_request", usd_per_request, horizon=horizon)
     elif usd_per_day is not None:
         if horizon is not None:
-            raise InvalidArgumentError("horizon does not go with usd_per_day, which is a rate for ever")
+            raise InvalidArgumentError("horizon does not go with usd_per_day, which is a rate without an end")
         allowances[COST] = Allowance.daily("usd_per_day", usd_per_day)
     elif total is not None:
         allowances[COST] = Allowance.whole("total", total, horizon=horizon)

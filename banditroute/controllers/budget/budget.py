@@ -1,4 +1,4 @@
-"""A budget: the price of resources, solved again and again, at which the traffic costs what may be spent."""
+"""A budget: a shadow price of resources, solved repeatedly, at which the traffic costs the allowance."""
 
 import base64
 from collections import deque
@@ -34,9 +34,9 @@ class Budget:
     An arm's index becomes its utility less μ × its expected cost. μ, the shadow price, is solved for again and
     again on the last contexts: the price at which the arms that look best there cost the allowance (see
     :mod:`~banditroute.controllers.budget.dual`). The allowance is the income of a request, less a share of the
-    debt; debts are reckoned in what was really spent, unclipped, and a decision whose bill has not come counts
-    with its expected cost. Exploration that no price explains (a policy's floor and burn-in) is cut where it would
-    cost more than its share of the allowance.
+    debt. The debt uses actual, unclipped cost; a decision without reported cost counts at its expected cost.
+    Exploration that no price explains (a policy's floor and burn-in) is cut where it would cost more than its
+    share of the allowance.
 
     It keeps a mean, not a ceiling: for that, ``max_cost_usd`` of a request comes on top. Where even the cheapest
     arm costs more than is allowed, the cheapest arm serves and the debt grows.
@@ -45,7 +45,7 @@ class Budget:
         usd_per_request: Mean cost of a request [USD].
         usd_per_day: Cost of a day, whatever its traffic [USD].
         total: Cost of the next ``horizon`` requests [USD].
-        horizon: How many requests the budget is for; without it, for ever.
+        horizon: How many requests the budget is for; without it, it has no end.
         per_request: Other resources: name of a reported outcome (an objective, or ``prompt_tokens`` and
             ``output_tokens``) → how much of it a request may take on average.
         optimism: Which multiple of its width is added to an arm's mean when the price is solved for; that of the
@@ -155,7 +155,7 @@ class Budget:
         return facts
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
-        """Charge a decision; at its time, solve for the price anew."""
+        """Charge a decision; every so many decisions, solve for the price again."""
         self._read_effects(record)
         x = from_feature_row(record.row)[np.newaxis]
         costs = self._expected(record, x)[0]
@@ -256,21 +256,21 @@ class Budget:
         return costs
 
     def _expected(self, record: DecisionRecord, X: FloatArray) -> FloatArray:
-        """The same for contexts, shape (contexts, arms, resources), as far as the record's effects tell."""
+        """Return the costs of contexts, shape (contexts, arms, resources), from the record's effects."""
         nothing = [np.nan] * len(self.resources)
         believed = np.array([self._cost_priors.get(arm, nothing) for arm in record.arms])
         factors = self._price_factors(np.array([self._factors.get(arm, 1.0) for arm in record.arms]))
         return expected(self._forecasts, record.arms, X, believed, factors)
 
     def _price_factors(self, factors: FloatArray | None) -> FloatArray:
-        """Of every arm and resource: only dollars follow the price."""
+        """Return the price factor of every arm and resource: only dollars follow the price."""
         if factors is None:
             return np.ones((1, len(self.resources)))
         dollars = np.array([name == COST for name in self.resources])
         return np.asarray(np.where(dollars, factors[:, np.newaxis], 1.0), dtype=np.float64)
 
     def _allowance(self) -> FloatArray:
-        """What the next request may cost, of each resource; below 0 in deep debt."""
+        """Return the allowance of the next request, by resource; below 0 in deep debt."""
         return np.array(self._account.allowances(self._gap_s()))
 
     def _margin(self) -> float:
@@ -278,7 +278,7 @@ class Budget:
         return min(max(_MARGIN_ROWS / len(self._rows), _LEAST_MARGIN), _MOST_MARGIN)
 
     def _scale(self) -> FloatArray:
-        """The same as a unit of each resource, above 0."""
+        """Return the allowance as a unit of each resource, above 0."""
         return np.maximum(self._allowance(), _LEAST_ALLOWANCE * np.array(self._account.usual(self._gap_s())))
 
     def _gap_s(self) -> float:

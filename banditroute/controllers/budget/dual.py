@@ -81,11 +81,11 @@ def solve(utility: FloatArray, costs: FloatArray, allowance: FloatArray, *, marg
         if np.allclose(high, before, rtol=_PRECISION, atol=0.0):
             break
     low, high = low * (1 - margin), high * (1 + margin)
-    dear, cheap = spending(utility, costs, low), spending(utility, costs, high)
-    short = dear > limit
-    parts = (limit - cheap)[short] / np.maximum(dear - cheap, np.finfo(float).tiny)[short]
+    expensive, cheap = spending(utility, costs, low), spending(utility, costs, high)
+    short = expensive > limit
+    parts = (limit - cheap)[short] / np.maximum(expensive - cheap, np.finfo(float).tiny)[short]
     share = float(np.clip(parts.min(initial=1.0), 0.0, 1.0))
-    return Prices(low, high, share, allowance - share * dear - (1 - share) * cheap)
+    return Prices(low, high, share, allowance - share * expensive - (1 - share) * cheap)
 
 
 def _bracket(

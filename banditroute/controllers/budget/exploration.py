@@ -1,4 +1,4 @@
-"""Exploration that the budget can pay for: the floor and the burn-in of a policy, cut where they are dear."""
+"""Exploration that the budget can pay for: the floor and the burn-in of a policy, cut where they are expensive."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ FORBIDDING = 1e6
 def affordable(chosen: FloatArray, explored: FloatArray, excess: FloatArray, limit: FloatArray) -> FloatArray:
     """``chosen`` with its exploration cut so that it costs no more than ``limit``, beyond the cheapest arm.
 
-    Each arm may spend the same on being explored, so a cheap one keeps all of its share and a dear one a little,
+    Each arm may spend the same on being explored, so a cheap arm keeps all of its share, an expensive one little,
     which is never 0: every probability stays on the record. What is cut goes to the arms chosen on purpose.
 
     Args:

@@ -1,7 +1,7 @@
-"""What a request will consume with each arm: the level of the arm, times the shape of the request.
+"""Forecast of a request's cost with each arm: the level of the arm, times the shape of the request.
 
 Arms differ by factors of hundreds, so they cannot share one linear model of cost. But a request that is long with
-one arm is long with the others: how dear it is, relative to the arm's level, is one ridge regression over all.
+one arm is long with the others: its cost, relative to the arm's level, is one ridge regression over all.
 """
 
 import base64
@@ -65,7 +65,7 @@ class Forecast:
     """Expected consumption, for one resource.
 
     The level of an arm is a ratio of discounted sums, Σ consumed / Σ shape. When its last receipts, outliers cut,
-    contradict it by a factor of three (a price changed, and nobody said so), the old ones are given up. Where the
+    contradict it by a factor of three (a price changed without notice), the old ones are given up. Where the
     tail is so heavy that few receipts make up the mean (a log-normal with σ above 1.25), a quiet stretch is taken
     for a lower price, and the level is some ten per cent too low.
     """
@@ -79,13 +79,13 @@ class Forecast:
         self._due = _ENOUGH
 
     def shape(self, X: FloatArray) -> FloatArray:
-        """How dear requests are, relative to the usual; shape (contexts,) for (contexts, d)."""
+        """Return the cost of requests relative to the usual; shape (contexts,) for (contexts, d)."""
         if self._slopes is None:
             return np.ones(len(X))
         return np.asarray(np.clip(1.0 + X @ self._slopes, _LEAST, _MOST))
 
     def level(self, arm: str) -> float | None:
-        """What the arm usually consumes; None if nothing is known."""
+        """Return the usual use of the arm; None if nothing is known."""
         level = self._levels.get(arm)
         return None if level is None else level.usual
 

@@ -1,4 +1,4 @@
-"""Which adapters to hold in fast memory, and what it costs to use one that is not there."""
+"""Adapter caches: which adapters to hold in fast memory, and the cost of a miss."""
 
 from banditroute.controllers.cache.adapter import Adapter, Level
 from banditroute.controllers.cache.classic import LFUCache, LRUCache, StaticCache

@@ -1,4 +1,4 @@
-"""What it takes to hold an adapter in fast memory."""
+"""An adapter: its size and its load times."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Caches that do not learn what an adapter is worth: what a cache controller has to beat."""
+"""Caches that do not learn the value of an adapter: the baselines of a cache controller."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from banditroute.errors import SnapshotCorruptError
 
 
 class StaticCache(PricedCache):
-    """The same residents for ever (``initial``): chosen by hand, by prior quality, or by lot."""
+    """The same residents permanently (``initial``): chosen by hand, by prior quality, or by lot."""
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:  # of the protocol
         """Nothing changes."""

@@ -50,7 +50,8 @@ class EpochCache(PricedCache):
             those are short. The more, the surer the choice; the fewer, the sooner it follows a shift.
         residency: Evidence of where adapters lie; by default the controller's own plan.
         initial: Residents to begin with; by default the first that fit.
-        seed: Of the draws; numpy does not promise the same ones for ever, so a later numpy may choose otherwise.
+        seed: Of the draws; numpy does not promise the same draws in later versions, so a later numpy may choose
+        otherwise.
 
     References:
         "POLAR: online learning for LoRA adapter caching and routing in edge LLM serving", arXiv 2604.16583
@@ -129,7 +130,7 @@ class EpochCache(PricedCache):
         self._forced = (seen + 1) * _GOLDEN % 1.0 < self._share
 
     def _place(self, record: DecisionRecord, predict: Predict) -> None:
-        # Retired and draining arms serve nobody, whatever the caller of this request allowed.
+        # Retired and draining arms serve no request, whatever the caller of this request allowed.
         gone = {arm for arm, rule in record.excluded.items() if rule.startswith("status ")}
         names = [arm for arm in record.arms if arm in self.adapters and arm not in gone]
         if not names:

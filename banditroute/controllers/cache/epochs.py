@@ -51,9 +51,10 @@ class DoublingEpochs:
     In an epoch of length L a share c √(N/L) of the requests is forced: decided as if every one of the N adapters
     were resident, so that data come from where an absent adapter may be the best. (To spread them evenly over the
     adapters, as the name suggests, taught less and cost more in our worlds.) Over T requests that is O(√(N T))
-    forced requests, the order of the regret that they are there to bound. A miss may be dear, and residents are
-    chosen with optimism already, so forcing is for a policy whose widths may be too narrow: the dearer a miss, and
-    the surer the widths, the smaller c should be.
+    forced requests, the order of the regret that they are there to bound. A miss may be expensive, and residents
+    are
+    chosen with optimism already, so forcing is for a policy whose widths may be too narrow: the more expensive a
+    miss, and the surer the widths, the smaller c should be.
 
     Attributes:
         first: Length of epoch 0.

@@ -84,7 +84,7 @@ def local_set(
 ) -> BoolArray:
     """A good set for any number of arms and any sizes: the best of a few greedy starts, then exchanges."""
     units = [np.ones(len(sizes))] if (sizes == sizes[0]).all() else [np.ones(len(sizes)), sizes]
-    # Also from the residents alone and as if loading cost nothing, for the best set may lie beyond a dear step.
+    # Also from the residents alone and as if loading cost nothing: an expensive step may lead to the best set.
     loads = (load, np.where(load > 0, np.inf, 0.0), np.zeros(len(load)))
     starts = [_greedy(values, floor, each, sizes, capacity, unit) for unit in units for each in loads]
     if values.size > _ALL_STARTS_UP_TO:
@@ -127,11 +127,11 @@ def _exchanged(
 ) -> BoolArray:
     """Exchange one arm inside for one outside, the best such pair each time, while F grows.
 
-    All pairs are priced at once: without arm k, a context that k serves falls back to its second best. Nobody
+    All pairs are priced at once: without arm k, a context that k serves falls back to its second best. No arm
     stands on either side too, serving nothing and taking no room, so that to add and to drop are exchanges.
     """
-    nobody = [True, False]
-    chosen = np.append(chosen, nobody)
+    no_arm = [True, False]
+    chosen = np.append(chosen, no_arm)
     values = np.vstack([values, np.full((2, values.shape[1]), -np.inf)])
     load, sizes = np.append(load, [0.0, 0.0]), np.append(sizes, [0.0, 0.0])
     for _ in range(_MAX_EXCHANGES):
@@ -147,12 +147,12 @@ def _exchanged(
         if not total[i, k] - best.sum() > _LEAST_GAIN:
             break
         chosen[outside[i]], chosen[inside[k]] = True, False
-        chosen[-2:] = nobody
+        chosen[-2:] = no_arm
     return chosen[:-2]
 
 
 def _owners(values: FloatArray, floor: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Who serves each context (−1: the floor), what it gets, and what it would get without its server."""
+    """Return the arm that serves each context (−1: the floor), its gain, and the gain without that arm."""
     owner = values.argmax(axis=0)
     best = values[owner, np.arange(values.shape[1])]
     rest = values.copy()

@@ -1,4 +1,4 @@
-"""The cache-aware index: what an arm is worth now, given where it lies."""
+"""The cache-aware index: an arm's utility less the cost of loading it from its current place."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ _ROUNDING = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class CachePlan:
-    """What the application should do so that the adapters lie where they are wanted.
+    """Loads and evictions that the application should make.
 
     Attributes:
         to_load: Arms to bring to the GPU, where they are not there yet.
@@ -98,7 +98,7 @@ class PricedCache(ABC):
         return self._shown
 
     def plan(self) -> CachePlan:
-        """What to load and to evict: by the evidence of residency, else all that is wanted and all that is not."""
+        """Return what to load and to evict: by the reported residency, or else by the plan alone."""
         if self._residency is None:
             return CachePlan(self.resident, tuple(arm for arm in self.adapters if arm not in self._resident))
         levels = self._evidence()

@@ -1,4 +1,4 @@
-"""Where the adapters really lie, as far as anybody can tell."""
+"""Residency: where the adapters are, from the server if it reports that."""
 
 import math
 import re
@@ -27,7 +27,7 @@ class CallbackResidency:
         self._levels = levels
 
     def levels(self) -> Mapping[str, Level]:
-        """What the function says now."""
+        """Return what the function reports now."""
         return self._levels()
 
 
@@ -61,7 +61,7 @@ class VLLMResidency:
         self._levels = loaded or running
 
     def levels(self) -> Mapping[str, Level]:
-        """What the last scrape said."""
+        """Return the result of the last scrape."""
         return self._levels
 
 

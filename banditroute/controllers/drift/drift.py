@@ -1,4 +1,4 @@
-"""The world changes: who no longer does what was expected of him, and what is done about it."""
+"""Drift detection: finds arms whose outcomes deviate from their predictions and discounts their past data."""
 
 import base64
 import math
@@ -40,14 +40,14 @@ class Drift:
     An arm that is not played cannot show that it recovered. So for a while after an alarm it gets a small share of
     the traffic, whatever it is believed to be worth.
 
-    A log that was lived without this controller can be reopened with it: its alarms are then raised by the
+    A log that was written without this controller can be reopened with it: its alarms are then raised by the
     replay, and weigh down whole epochs.
 
     Args:
         detectors: Which factories of detectors; any of them may raise the alarm.
         halvings: h, how often the weight of the past is halved by an alarm. [1, 40]
         grace: So many outcomes of an arm are not looked at, at its beginning and after an alarm, while it is being
-            learned anew. ≥ 0
+            learned again. ≥ 0
         window: How many residuals of an arm and objective are remembered, at the most. ≥ 128
         watch_share: Share of the traffic of an arm that raised an alarm. [0, 1)
         watch_requests: For how many requests after the alarm. ≥ 0
@@ -170,7 +170,7 @@ class _Stream:
     """The residuals of one arm and objective, and detectors that are a function of them.
 
     A detector's insides are river's own affair, so what is kept are the values that it saw, rounded before it saw
-    them. To keep them few, detectors begin anew with the younger half whenever the window is full.
+    them. To keep them few, detectors restart with the younger half whenever the window is full.
 
     Noise is pooled over arms where beliefs are made, and an arm may be far quieter or louder than the others: so
     residuals are measured once more, by what is usual in this stream.
@@ -184,7 +184,7 @@ class _Stream:
         self._begin([])
 
     def alarmed_by(self, standardised_residual: float) -> bool:
-        """See a residual; outliers count for three deviations, lest a few of them look like a change."""
+        """Add a residual; an outlier counts as three deviations, so that a few do not look like a change."""
         usual = math.sqrt((_PRIOR_ROWS + self._squares) / (_PRIOR_ROWS + self._seen))
         clipped = min(max(standardised_residual / usual, -_CLIP), _CLIP)
         self._seen += 1

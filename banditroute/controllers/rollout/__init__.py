@@ -1,4 +1,4 @@
-"""Who decides: the incumbent, the router, or both in known shares."""
+"""Rollout: the incumbent decides, the router decides, or both in known shares."""
 
 from banditroute.controllers.rollout.apprentice import Apprentice
 from banditroute.controllers.rollout.holdout import Holdout

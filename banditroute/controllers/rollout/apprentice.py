@@ -1,4 +1,4 @@
-"""Follow the incumbent until it is shown that it is not needed."""
+"""Apprentice: follow the incumbent until the router has proved itself."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -104,7 +104,7 @@ class Apprentice(ABTest):
         self._promoted = self._promoted or agreed or first.low > self.margin
 
     def state(self) -> Mapping[str, Any]:
-        """That of the trial, the agreement, and whether it is over."""
+        """Return the state of the test, the agreement, and whether it is over."""
         return {**super().state(), "overlap": self._overlap.state(), "promoted": self._promoted}
 
     def restore(self, state: Mapping[str, Any]) -> None:

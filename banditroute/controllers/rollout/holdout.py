@@ -1,4 +1,4 @@
-"""A permanent share of traffic for the incumbent, to know what the router is worth."""
+"""Holdout: a permanent share of traffic for the incumbent, to measure the router's lift."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from banditroute.core.validation import require_number, require_one_of
 
 
 class Holdout(ABTest):
-    """Leaves a share of the traffic to the incumbent for ever, and reports the lift at any time.
+    """Leaves a share of the traffic to the incumbent permanently, and reports the lift at any time.
 
     By default every request is a mixture of both choices, whose exact propensities are logged, and every
     outcome says something of both sides. With ``by="session"`` whole sessions (without one, keys) are held out,
@@ -67,7 +67,7 @@ class Holdout(ABTest):
         return {**facts, "side": side}
 
     def _weight(self, record: DecisionRecord, facts: Mapping[str, Any]) -> float:
-        """That of the arm; for a whole session that of its side, 1/(1 − s) or −1/s."""
+        """Return the weight of the arm; for a whole session that of its side, 1/(1 − s) or −1/s."""
         if "side" not in facts:
             return super()._weight(record, facts)
         return -1.0 / self._held if facts["side"] == "incumbent" else 1.0 / (1.0 - self._held)

@@ -1,4 +1,4 @@
-"""Whoever decided before the router came."""
+"""The incumbent: the logic that decided before the router."""
 
 from typing import TypeAlias
 

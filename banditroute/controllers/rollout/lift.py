@@ -1,4 +1,4 @@
-"""What the router is worth, measured against the incumbent while both serve."""
+"""The lift of the router over the incumbent, measured while both serve."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class LiftMeasure:
         self._memory: PendingOutcomes[tuple[float, float, float]] = PendingOutcomes()
 
     def report(self) -> Lift:
-        """What is known now."""
+        """Return the current estimate."""
         mean, half = self._terms.mean, self._terms.half_width
         return Lift(self.objective, mean, mean - half, mean + half, self._terms.count)
 

@@ -1,4 +1,4 @@
-"""Decide and log, and let the incumbent act."""
+"""Shadow mode: decide and log, but let the incumbent act."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The router and the incumbent side by side, in known shares, and what the one is worth against the other."""
+"""A/B test: the router and the incumbent in known shares, and the lift between them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ QUALITY: Mapping[str, tuple[float, float]] = {"quality": (0.0, 1.0)}
 
 
 class Sides(NamedTuple):
-    """What both would do with one request, as probabilities of shape (arms,), and which share is the incumbent's.
+    """Probabilities of both sides for one request, shape (arms,), and the share of the incumbent.
 
     The predictions say which request: a controller further out may answer without asking this one.
     """
@@ -65,7 +65,7 @@ class ABTest(ABC):
         """The incumbent's share of this request. [0, 1]."""
 
     def lift(self) -> dict[str, Lift]:
-        """What the router is worth against the incumbent, objective by objective, as far as is known now."""
+        """Return the current lift of the router over the incumbent, by objective."""
         return {objective: measure.report() for objective, measure in self._measures.items()}
 
     def report(self) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""What must hold on average: shares of traffic, latencies, outcomes, and a baseline's quality."""
+"""Targets that hold on average: shares of traffic, latencies, outcomes, and a baseline's quality."""
 
 from banditroute.controllers.targets.average import Average
 from banditroute.controllers.targets.indicator import Latency, Within

@@ -52,11 +52,11 @@ class Average(Target):
         return scaled if self._more_is_bad else 1.0 - scaled
 
     def expected(self, situation: Situation) -> FloatArray:
-        """What is believed of each arm, as a distance from the better bound; shape (arms,)."""
+        """Return the expected outcome of each arm, as a distance from the better bound; shape (arms,)."""
         return self._predict_repriced(situation, 0.0)
 
     def optimistic(self, situation: Situation) -> FloatArray:
-        """The same, one width nearer to the better bound; shape (arms,)."""
+        """Return the expected outcome one width nearer to the better bound; shape (arms,)."""
         return self._predict_repriced(situation, -1.0 if self._more_is_bad else 1.0)
 
     def _predict_repriced(self, situation: Situation, widths: float) -> FloatArray:

@@ -62,7 +62,7 @@ class Within(Target):
         return np.array([(k + PRIOR_REPORTS * common) / (n + PRIOR_REPORTS) for n, k in counts])
 
     def optimistic(self, situation: Situation) -> FloatArray:
-        """That chance less √(chance · (1 − chance) / (reports + 4)), its standard deviation; shape (arms,)."""
+        """Return the chance less √(chance · (1 − chance) / (reports + 4)), its deviation; shape (arms,)."""
         chance = self.expected(situation)
         reports = np.array([self._reports.get(arm, (0, 0))[0] for arm in situation.arms])
         spread = np.sqrt(chance * (1.0 - chance) / (reports + PRIOR_REPORTS))

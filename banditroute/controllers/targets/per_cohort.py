@@ -1,4 +1,4 @@
-"""One controller for each kind of traffic."""
+"""One controller for each cohort."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -37,7 +37,7 @@ class PerCohort:
 
     @property
     def name(self) -> str:
-        """That of the controllers within."""
+        """The name of the controllers within."""
         return self._new.name
 
     def of(self, cohort: str | None) -> Controller:
@@ -49,7 +49,7 @@ class PerCohort:
         return self.of(situation.request.cohort).control(situation, choice)
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
-        """Those of the controller of the request's cohort, and which cohort that is."""
+        """Return the effects of the controller of the request's cohort, and that cohort."""
         cohort = situation.request.cohort
         return {**self.of(cohort).effects(situation), "cohort": self._known(cohort)}
 
@@ -68,7 +68,7 @@ class PerCohort:
             self._of[note[0]].learned(record)
 
     def state(self) -> Mapping[str, Any]:
-        """That of every cohort's controller, and to which cohort recent decisions belong."""
+        """Return the state of every cohort's controller, and the cohorts of recent decisions."""
         cohorts = {cohort: controller.state() for cohort, controller in self._of.items()}
         return {"cohorts": cohorts, "recent": self._memory.state()}
 

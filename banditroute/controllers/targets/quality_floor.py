@@ -1,4 +1,4 @@
-"""A floor under the quality, as a share of what a baseline would have reached."""
+"""A lower bound on quality, as a share of the quality of a baseline."""
 
 from collections.abc import Mapping
 from typing import Any

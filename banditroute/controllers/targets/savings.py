@@ -1,4 +1,4 @@
-"""What a quality floor has saved up, and what it may spend."""
+"""The quality budget of a quality floor: the surplus that was earned, and how much of it may be spent."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,7 +18,7 @@ BASELINE, OTHERS = "baseline", "others"
 
 @dataclass(slots=True)
 class Totals:
-    """What some requests yielded.
+    """Totals over some requests.
 
     Attributes:
         reports, total, variance: Of those reported: their number, what they yielded, and its squared distance from
@@ -73,7 +73,7 @@ def happens_at_most(requests: int, mean: float, bounds: Sequence[float], error: 
 
 @dataclass(slots=True)
 class Sums:
-    """What a floor adds up, in units of the objective times requests.
+    """The quality budget of a floor, in units of the objective times requests.
 
     Attributes:
         requests: How many there were.

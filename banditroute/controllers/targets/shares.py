@@ -1,4 +1,4 @@
-"""Shares of traffic: how much each arm must, or may, serve."""
+"""Shares of traffic: a minimum and a maximum for each arm."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -109,7 +109,7 @@ class Shares:
         return max((queue.forced(self.slack) for queue in queues), default=0.0)
 
     def _corrected(self, situation: Situation, choice: Choice) -> FloatArray:
-        """Of the arms that lag, the one that lags most; without any, the choice among those not beyond bounds."""
+        """Choose among the arms that lag the one that lags most; without any, among those within their bounds."""
         lags = np.array([self._debt(self._least, arm) for arm in situation.arms]) * situation.eligible
         if lags.max() > self.slack:
             certain: FloatArray = (np.arange(len(lags)) == lags.argmax()).astype(np.float64)

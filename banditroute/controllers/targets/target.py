@@ -1,4 +1,4 @@
-"""A constraint on what is reported of requests, kept by a price on what each arm is expected to use of it."""
+"""A constraint on reported outcomes, kept by a price on the outcome that each arm is expected to have."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -51,19 +51,19 @@ class Target(ABC):
 
     @abstractmethod
     def expected(self, situation: Situation) -> FloatArray:
-        """What each arm is expected to use; shape (arms,)."""
+        """Return the expected use of each arm; shape (arms,)."""
 
     @abstractmethod
     def optimistic(self, situation: Situation) -> FloatArray:
-        """What it plausibly uses at the least, one standard deviation below; shape (arms,)."""
+        """Return a plausible lower bound of the use, one standard deviation below; shape (arms,)."""
 
     @abstractmethod
     def used(self, outcome: float) -> float:
-        """What a reported outcome used."""
+        """Return the use of a reported outcome."""
 
     @property
     def price(self) -> float:
-        """What a unit costs now, in units of the preferences' sum."""
+        """Return the current price of a unit, in units of the preferences' sum."""
         return self._queue.price
 
     @property

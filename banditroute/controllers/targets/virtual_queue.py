@@ -1,4 +1,4 @@
-"""A constraint on an average, kept by a price on what stands in its queue."""
+"""A virtual queue: a constraint on an average, kept by a price that grows with its backlog."""
 
 from collections.abc import Mapping
 
@@ -42,7 +42,7 @@ class VirtualQueue:
 
     @property
     def price(self) -> float:
-        """Of one unit, in units of the preferences' sum. [0, 1000]."""
+        """Return the price of one unit, in units of the preferences' sum. [0, 1000]."""
         return min(self.step * self.debt, HIGHEST_PRICE)
 
     def forced(self, slack: float) -> float:

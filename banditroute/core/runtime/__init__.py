@@ -1,1 +1,1 @@
-"""What the process itself needs: forks, periodic threads, the fault barrier, disk syncs."""
+"""Runtime support: forks, periodic threads, the fault barrier, disk syncs."""

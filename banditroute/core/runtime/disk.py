@@ -1,4 +1,4 @@
-"""What a file system needs to survive a power cut."""
+"""File system calls that make files survive a power cut."""
 
 import os
 import sys

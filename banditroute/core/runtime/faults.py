@@ -1,4 +1,4 @@
-"""The barrier behind which no internal fault reaches the caller."""
+"""The fault barrier: no internal fault reaches the caller."""
 
 import logging
 from types import TracebackType

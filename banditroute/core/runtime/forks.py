@@ -1,4 +1,4 @@
-"""What holds threads, locks or connections when its process is copied by ``os.fork``."""
+"""Fork handling for objects with threads, locks or connections."""
 
 import os
 import weakref

@@ -1,4 +1,4 @@
-"""Threads that call a method again and again, and calls that must not end the thread that makes them."""
+"""Threads that call a method periodically, and calls whose errors are logged instead of raised."""
 
 import logging
 import random

@@ -1,1 +1,1 @@
-"""Baselines and intervals: pure functions over outcomes."""
+"""Baselines and intervals, as pure functions of outcomes."""

@@ -1,8 +1,8 @@
-"""What any policy has to be measured against: single arms, static mixtures and the oracle.
+"""Baselines for policies: single arms, static mixtures and the oracle.
 
-All of them look at the outcomes first, which no router can. A static mixture sends fixed shares of the traffic
-to the arms whatever the request; if a router does not beat the best of them at its own cost, its features are
-worth nothing to it.
+All of them are computed in hindsight, from outcomes that no router can see beforehand. A static mixture sends
+fixed shares of the traffic to the arms, independent of the request. A router that does not beat the best static
+mixture at its own cost gains nothing from its features.
 """
 
 import math
@@ -18,10 +18,10 @@ _ROUNDING = 1e-9
 
 
 def utilities(workload: Workload, objectives: Objectives, preferences: Preferences) -> FloatArray:
-    """Utility of every cell, shape (requests, arms): U = Σ_j w_j v_j, each outcome clipped to its bounds.
+    """Compute the utility of every cell, shape (requests, arms): U = Σ_j w_j v_j, outcomes clipped to bounds.
 
-    v = (y − lo) / (hi − lo), negative for an objective to be minimised. NaN where an objective that has a weight
-    was not recorded.
+    v = (y − lo) / (hi − lo), with a minus sign for an objective to be minimised. NaN where an objective with a
+    weight above 0 was not recorded.
     """
     weights = objectives.weights(preferences)
     total = np.zeros((len(workload), len(workload.arms)))
@@ -33,16 +33,16 @@ def utilities(workload: Workload, objectives: Objectives, preferences: Preferenc
 
 
 def oracle(cells: FloatArray) -> FloatArray:
-    """The best recorded cell of each request, shape (requests,); NaN for a request without any."""
+    """Return the best recorded cell of each request, shape (requests,); NaN if none was recorded."""
     best: FloatArray = np.where(np.isnan(cells), -np.inf, cells).max(axis=1)
     best[np.isneginf(best)] = np.nan
     return best
 
 
 def oracle_arms(cells: FloatArray, cost_usd: FloatArray | None) -> list[int]:
-    """The arm that the oracle takes for each request: the best, and of equally good ones the cheapest.
+    """Return the arm that the oracle takes for each request: the best, and among equally good ones the cheapest.
 
-    An unrecorded cost counts as dear. Shape (requests,).
+    An unrecorded cost counts as infinite. Shape (requests,).
     """
     best = oracle(cells)
     ties = cells == best[:, None]
@@ -55,14 +55,14 @@ def oracle_arms(cells: FloatArray, cost_usd: FloatArray | None) -> list[int]:
 
 
 def mean_of_arms(cells: FloatArray) -> FloatArray:
-    """Mean of each arm over the requests where it was recorded, shape (arms,); NaN if it never was."""
+    """Return the mean of each arm over its recorded requests, shape (arms,); NaN if none was recorded."""
     known = ~np.isnan(cells)
     counts = known.sum(axis=0)
     return np.where(counts > 0, np.where(known, cells, 0.0).sum(axis=0) / np.maximum(counts, 1), np.nan)
 
 
 def frontier(quality: FloatArray, cost_usd: FloatArray) -> Sequence[int]:
-    """Arms that the best static mixtures use, from the cheapest to the best: the upper left of the convex hull.
+    """Return the arms of the best static mixtures, from the cheapest to the best: the upper left convex hull.
 
     Arms without a known mean quality or cost are left out.
 
@@ -81,13 +81,13 @@ def frontier(quality: FloatArray, cost_usd: FloatArray) -> Sequence[int]:
 
 
 def _is_below(quality: FloatArray, cost: FloatArray, left: int, middle: int, right: int) -> bool:
-    """Whether the arm in the middle lies on or below the line between the two others."""
+    """Return whether the middle arm lies on or below the line between the two others."""
     rise = (quality[middle] - quality[left]) * (cost[right] - cost[left])
     return bool(rise <= (quality[right] - quality[left]) * (cost[middle] - cost[left]))
 
 
 def best_static_mixture(quality: FloatArray, cost_usd: FloatArray, budget_usd: float) -> FloatArray | None:
-    """Shares of the arms that maximise mean quality at a mean cost of at most ``budget_usd``.
+    """Return the shares of the arms that maximise mean quality at a mean cost of at most ``budget_usd``.
 
     The optimum of this linear programme mixes at most two arms, neighbours on the :func:`frontier`.
 
@@ -97,7 +97,7 @@ def best_static_mixture(quality: FloatArray, cost_usd: FloatArray, budget_usd: f
         budget_usd: Mean cost allowed per request.
 
     Returns:
-        Shape (arms,), or None when even the cheapest arm costs more (or no cost is known).
+        Shape (arms,), or None if even the cheapest arm costs more, or no cost is known.
 
     >>> best_static_mixture(np.array([0.5, 0.9]), np.array([1.0, 3.0]), 1.5)
     array([0.75, 0.25])

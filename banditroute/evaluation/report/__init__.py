@@ -1,1 +1,1 @@
-"""Comparisons as tables and plots."""
+"""Comparisons of policies, and their tables and plots."""

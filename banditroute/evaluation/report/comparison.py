@@ -1,9 +1,10 @@
-"""What a replay found: every policy beside the baselines that it has to beat."""
+"""The result of a replay: the measures of every policy and of the baselines that it has to beat."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -20,10 +21,9 @@ from banditroute.evaluation.metrics.baselines import (
 from banditroute.evaluation.metrics.interval import Interval
 from banditroute.evaluation.workload.workload import Workload
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 Part: TypeAlias = Literal["all", "second half"]
+ALL: Part = "all"
+SECOND_HALF: Part = "second half"
 
 QUALITY = "quality"
 COST = "cost_usd"
@@ -31,26 +31,31 @@ COST = "cost_usd"
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What a choice made in hindsight would have given.
+    """The measures of a choice that is made in hindsight.
 
     Attributes:
-        name: Of the baseline.
+        name: Name of the baseline.
         note: Which arm or arms it takes.
-        values: Measure → mean a request (``regret``: the sum).
+        values: Measure → mean per request (``regret``: the sum).
     """
 
     name: str
     note: str
     values: Mapping[str, float]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; unavailable ones are None."""
+        finite = {name: value if math.isfinite(value) else None for name, value in self.values.items()}
+        return {"note": self.note, **finite}
+
 
 @dataclass(frozen=True, slots=True)
 class MixtureGap:
-    """A policy against the best static mixture at its own cost, of the same seed; above 0 the policy is better.
+    """Difference of a policy and the best static mixture at its own cost, per seed; above 0 the policy is better.
 
     Attributes:
-        quality: Mean quality of the policy less that of the mixture, paired over seeds.
-        utility: The same for utility.
+        quality: Mean quality of the policy minus that of the mixture, paired over seeds.
+        utility: Mean utility of the policy minus that of the mixture, paired over seeds.
         shares: Arm → share of the traffic in the mixture, mean over seeds.
     """
 
@@ -58,25 +63,31 @@ class MixtureGap:
     utility: Interval
     shares: Mapping[str, float]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; unavailable ones are None."""
+        return {"quality": self.quality.to_dict(), "utility": self.utility.to_dict(), "share": dict(self.shares)}
+
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Policies replayed over the same seeds.
+    """The choices of several policies that were replayed over the same seeds, and their measures.
 
-    ``print`` shows a table. Measures are ``utility`` and every metric of the workload, as means a request
-    (dollars unclipped), and ``regret``, the utility that the per-query oracle had more, summed over the stream.
-    A cell that was not recorded is left out: of the means of the policy that chose it, and of the choices of
-    the oracle. Intervals are :class:`~banditroute.evaluation.metrics.interval.Interval` over seeds.
+    The measures are ``utility`` and every metric of the workload, as means per request (dollars unclipped), and
+    ``regret``, the utility of the per-query oracle minus that of the policy, summed over the stream. A cell that
+    was not recorded is left out of the means of the policy that chose it, and of the choices of the oracle.
+    Intervals are :class:`~banditroute.evaluation.Interval` over seeds.
+    :func:`~banditroute.evaluation.comparison_table` prints a comparison,
+    :func:`~banditroute.evaluation.overview_plot` draws it.
 
     Attributes:
-        workload: What was replayed.
-        objectives: With the bounds that utility is scaled by.
-        preferences: Their weights.
-        policies: Names; differences are taken from the first.
-        seeds: One run each.
-        rows: Row of the workload that each request was, shape (seeds, requests).
+        workload: The workload that was replayed.
+        objectives: The objectives, with the bounds by which utility is scaled.
+        preferences: Objective → weight.
+        policies: Names of the policies; differences are relative to the first.
+        seeds: The seeds, one run per policy and seed.
+        rows: Row of the workload of each request, shape (seeds, requests).
         chosen: Position of the chosen arm, shape (policies, seeds, requests).
-        propensity: With which probability, same shape.
+        propensity: Probability with which that arm was chosen, same shape as ``chosen``.
     """
 
     workload: Workload
@@ -95,19 +106,19 @@ class Comparison:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """What can be asked for: utility, regret, and the metrics of the workload."""
+        """Names of all measures: utility, regret, and the metrics of the workload."""
         return ("utility", "regret", *self.workload.outcomes)
 
     def interval(self, measure: str, policy: str) -> Interval:
-        """Mean and interval of a measure."""
+        """Return the mean of a measure over seeds, with its interval."""
         return Interval.of(self.values(measure, policy))
 
     def difference(self, measure: str, policy: str, other: str | None = None) -> Interval:
-        """Paired difference of two policies, ``policy`` less ``other`` (by default the first)."""
+        """Return the paired difference of two policies, ``policy`` minus ``other`` (by default the first)."""
         return Interval.of(self.values(measure, policy) - self.values(measure, other or self.policies[0]))
 
     def values(self, measure: str, policy: str, *, part: Part = "all") -> FloatArray:
-        """A measure of each seed, shape (seeds,); NaN where not one of its cells was recorded."""
+        """Return a measure for each seed, shape (seeds,); NaN where none of its cells was recorded."""
         cells = self._outcomes(measure, policy, part)
         if measure == "regret":
             total: FloatArray = np.nansum(cells, axis=1)
@@ -115,22 +126,23 @@ class Comparison:
         return mean_of_arms(cells.T)
 
     def share(self, policy: str) -> Mapping[str, float]:
-        """Arm → share of the traffic, over all seeds."""
+        """Return arm → share of the traffic, over all seeds."""
         counts = np.bincount(self.chosen[self._position(policy)].ravel(), minlength=len(self.arms))
         return dict(zip(self.arms, (counts / counts.sum()).tolist(), strict=True))
 
     def regret_curve(self, policy: str) -> FloatArray:
-        """Regret up to and with each request, shape (seeds, requests)."""
+        """Return the cumulative regret after each request, shape (seeds, requests)."""
         return np.nancumsum(self._outcomes("regret", policy, "all"), axis=1)
 
     def against_mixture(self, policy: str, *, part: Part = "all") -> MixtureGap | None:
         """Compare a policy with the best static mixture at the same cost.
 
-        The mixture knows the means of the arms over the very requests on which it is judged. A policy that
-        loses to it on the second half of a stream has learned nothing from its features.
+        The mixture is computed from the means of the arms over the same requests on which it is judged. A policy
+        that loses to it on the second half of a stream has learned nothing useful from its features.
 
         Returns:
-            None where the workload has no quality or no cost, or the policy was cheaper than the cheapest arm.
+            The difference, or None if the workload has no quality or no cost, or if the policy was cheaper than
+            the cheapest arm.
         """
         if not {QUALITY, COST} <= self.workload.outcomes.keys():
             return None
@@ -159,7 +171,7 @@ class Comparison:
 
     @cached_property
     def baselines(self) -> tuple[Baseline, ...]:
-        """The best single arm, the cheapest, uniform shares and the oracle; what is not available is left out."""
+        """The best single arm, the cheapest arm (if costs are known), uniform shares and the oracle."""
         count = len(self.arms)
         means = mean_of_arms(self.utilities)
         best = int(np.nanargmax(means))
@@ -171,41 +183,27 @@ class Comparison:
         result.append(self._oracle())
         return tuple(result)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; what is not available is None."""
-        from banditroute.evaluation.report.table import as_dict
+    def to_dict(self) -> dict[str, Any]:
+        """Return every measure, difference and baseline as plain values for JSON; unavailable ones are None."""
+        return {
+            "workload": self.workload.name,
+            "requests": len(self.workload),
+            "arms": list(self.arms),
+            "seeds": list(self.seeds),
+            "preferences": dict(self.preferences),
+            "bounds": {objective.name: list(objective.bounds) for objective in self.objectives},
+            "policies": {name: self._policy_dict(name) for name in self.policies},
+            "baselines": {baseline.name: baseline.to_dict() for baseline in self.baselines},
+        }
 
-        return as_dict(self)
-
-    def to_frame(self, backend: Literal["pandas", "polars", "pyarrow"] = "pandas") -> Any:
-        """One row for each policy and baseline, as a frame of the library named.
-
-        Raises:
-            MissingDependencyError: if that library or narwhals is not installed.
-        """
-        from banditroute.evaluation.report.table import to_frame
-
-        return to_frame(self, backend)
-
-    def plot(self) -> "Figure":
-        """Draw regret over time, the cost-quality plane and the traffic shares.
-
-        Raises:
-            MissingDependencyError: if matplotlib is not installed.
-        """
-        from banditroute.evaluation.report.plots import overview
-
-        return overview(self)
-
-    def __str__(self) -> str:
-        from banditroute.evaluation.report.table import as_text
-
-        return as_text(self)
-
-    def _repr_html_(self) -> str:
-        from banditroute.evaluation.report.table import as_html
-
-        return as_html(self)
+    def _policy_dict(self, name: str) -> dict[str, Any]:
+        result: dict[str, Any] = {measure: self.interval(measure, name).to_dict() for measure in self.measures}
+        result["share"] = dict(self.share(name))
+        result["difference"] = {measure: self.difference(measure, name).to_dict() for measure in self.measures}
+        for key, part in (("against_mixture", ALL), ("against_mixture_second_half", SECOND_HALF)):
+            gap = self.against_mixture(name, part=part)
+            result[key] = None if gap is None else gap.to_dict()
+        return result
 
     def _position(self, policy: str) -> int:
         if policy not in self.policies:
@@ -219,7 +217,7 @@ class Comparison:
         return len(self.workload) // 2 if part == "second half" else 0
 
     def _outcomes(self, measure: str, policy: str, part: Part) -> FloatArray:
-        """What each request gave, shape (seeds, requests)."""
+        """Return the measure of each request, shape (seeds, requests)."""
         cells: FloatArray
         rows = self._rows(part)
         places = (rows, self.chosen[self._position(policy)][:, self._start(part) :])

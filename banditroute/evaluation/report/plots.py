@@ -1,6 +1,6 @@
-"""A comparison drawn: regret over time, the cost-quality plane, the traffic shares.
+"""Plots of a comparison: regret over time, the cost-quality plane, the shares of traffic.
 
-Figures are built as objects, without pyplot, so nothing global is set and no display is needed.
+Figures are built as objects, without pyplot, so no global state changes and no display is needed.
 """
 
 from collections.abc import Sequence
@@ -29,8 +29,12 @@ _WINDOWS = 60
 _DPI = 150
 
 
-def overview(comparison: Comparison) -> "Figure":
-    """Draw all three on one figure; the plane is left out where quality or cost is not known."""
+def overview_plot(comparison: Comparison) -> "Figure":
+    """Draw all three on one figure; the cost-quality plane is left out if quality or cost is not known.
+
+    Raises:
+        MissingDependencyError: if matplotlib is not installed.
+    """
     planes = _has_plane(comparison)
     figure = _figure(12.0 if planes else 8.0, 8.4)
     upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.25, 1.0))[:, 0]
@@ -42,14 +46,14 @@ def overview(comparison: Comparison) -> "Figure":
     return figure
 
 
-def regret(comparison: Comparison) -> "Figure":
-    """Draw cumulative regret against the oracle: mean over seeds, with its band."""
+def regret_plot(comparison: Comparison) -> "Figure":
+    """Draw cumulative regret against the oracle: the mean over seeds, with a 95% band."""
     figure = _figure(7.2, 4.6)
     _regret(figure.subplots(), comparison)
     return figure
 
 
-def plane(comparison: Comparison) -> "Figure":
+def frontier_plot(comparison: Comparison) -> "Figure":
     """Draw mean quality over mean cost: arms, the hull of their static mixtures, the oracle and the policies.
 
     Raises:
@@ -57,15 +61,15 @@ def plane(comparison: Comparison) -> "Figure":
     """
     if not _has_plane(comparison):
         raise InvalidArgumentError(
-            f"{comparison.workload.name} lacks {QUALITY} or {COST}, so it has no such plane"
+            f"{comparison.workload.name} lacks {QUALITY} or {COST}, so it has no cost-quality plane"
         )
     figure = _figure(7.2, 4.6)
     _plane(figure.subplots(), comparison)
     return figure
 
 
-def traffic(comparison: Comparison) -> "Figure":
-    """Draw the share of each arm over the stream, one panel a policy."""
+def traffic_plot(comparison: Comparison) -> "Figure":
+    """Draw the share of each arm over the stream, one panel per policy."""
     figure = _figure(max(4.6, 3.0 * len(comparison.policies)), 3.6)
     _traffic(figure, comparison)
     return figure

@@ -1,9 +1,10 @@
-"""A comparison as text, HTML, plain values and frames."""
+"""A comparison as a table (text or HTML) and as a data frame."""
 
 import html
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -12,9 +13,7 @@ from banditroute.core.validation import require_one_of
 from banditroute.errors import MissingDependencyError
 from banditroute.evaluation.metrics.baselines import mean_of_arms
 from banditroute.evaluation.metrics.interval import Interval
-
-if TYPE_CHECKING:
-    from banditroute.evaluation.report.comparison import Comparison, MixtureGap
+from banditroute.evaluation.report.comparison import Comparison
 
 _THOUSAND = 1000
 _ARMS_SHOWN = 2
@@ -22,70 +21,59 @@ _BACKENDS = ("pandas", "polars", "pyarrow")
 Backend: TypeAlias = Literal["pandas", "polars", "pyarrow"]
 
 
-def as_text(comparison: "Comparison") -> str:
-    """Lay out the table as ``print`` shows it."""
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A comparison laid out in cells; ``print`` shows it as text, and a notebook as HTML.
+
+    Attributes:
+        title: Workload, preferences and bounds.
+        header: Names of the columns.
+        policies: One row of cells per policy.
+        baselines: One row of cells per baseline and mixture.
+        notes: Lines that compare the policies with the mixtures, and with the first policy.
+    """
+
+    title: str
+    header: Sequence[str]
+    policies: Sequence[Sequence[str]]
+    baselines: Sequence[Sequence[str]]
+    notes: Sequence[str]
+
+    def __str__(self) -> str:
+        rows = (self.header, *self.policies, *self.baselines)
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
+        lines = [self.title, "", _line(self.header, widths), rule]
+        lines += [_line(row, widths) for row in self.policies]
+        lines += [rule, *(_line(row, widths) for row in self.baselines), "", *self.notes]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in self.header)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+            for row in (*self.policies, *self.baselines)
+        )
+        notes = "<br>".join(map(html.escape, self.notes))
+        return (
+            f"<table><caption>{html.escape(self.title)}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{notes}</p>"
+        )
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Lay out a comparison as a table: one row per policy, baseline, and mixture at the cost of a policy."""
     header, policies, baselines = _cells(comparison)
-    widths = [max(map(len, column)) for column in zip(header, *policies, *baselines, strict=True)]
-    rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
-    lines = [_title(comparison), "", _line(header, widths), rule]
-    lines += [_line(row, widths) for row in policies]
-    lines += [rule, *(_line(row, widths) for row in baselines), "", *_notes(comparison)]
-    return "\n".join(lines)
+    return Table(_title(comparison), header, policies, baselines, _notes(comparison))
 
 
-def as_html(comparison: "Comparison") -> str:
-    """Lay out the table for a notebook."""
-    header, policies, baselines = _cells(comparison)
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-        for row in (*policies, *baselines)
-    )
-    notes = "<br>".join(map(html.escape, _notes(comparison)))
-    return (
-        f"<table><caption>{html.escape(_title(comparison))}</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{notes}</p>"
-    )
+def comparison_frame(comparison: Comparison, backend: Backend = "pandas") -> Any:
+    """Return a frame of the library named ``backend``, with one row for each policy and each baseline.
 
-
-def as_dict(comparison: "Comparison") -> dict[str, Any]:
-    """Gather everything in the table as plain values; what is not available is None."""
-    return {
-        "workload": comparison.workload.name,
-        "requests": len(comparison.workload),
-        "arms": list(comparison.arms),
-        "seeds": list(comparison.seeds),
-        "preferences": dict(comparison.preferences),
-        "bounds": {objective.name: list(objective.bounds) for objective in comparison.objectives},
-        "policies": {name: _policy(comparison, name) for name in comparison.policies},
-        "baselines": {
-            baseline.name: {"note": baseline.note, **{k: _finite(v) for k, v in baseline.values.items()}}
-            for baseline in comparison.baselines
-        },
-    }
-
-
-def _policy(comparison: "Comparison", name: str) -> dict[str, Any]:
-    result: dict[str, Any] = {
-        measure: comparison.interval(measure, name).as_dict() for measure in comparison.measures
-    }
-    result["share"] = dict(comparison.share(name))
-    result["difference"] = {
-        measure: comparison.difference(measure, name).as_dict() for measure in comparison.measures
-    }
-    result["against_mixture"] = _gap(comparison.against_mixture(name))
-    result["against_mixture_second_half"] = _gap(comparison.against_mixture(name, part="second half"))
-    return result
-
-
-def _gap(gap: "MixtureGap | None") -> dict[str, Any] | None:
-    if gap is None:
-        return None
-    return {"quality": gap.quality.as_dict(), "utility": gap.utility.as_dict(), "share": dict(gap.shares)}
-
-
-def to_frame(comparison: "Comparison", backend: Backend) -> Any:
-    """Build a frame of the library named: one row for each policy and each baseline."""
+    Raises:
+        InvalidArgumentError: if the backend is not one of those.
+        MissingDependencyError: if that library or narwhals is not installed.
+    """
     require_one_of("backend", backend, _BACKENDS)
     try:
         import narwhals
@@ -93,11 +81,11 @@ def to_frame(comparison: "Comparison", backend: Backend) -> Any:
         return narwhals.from_dict(_columns(comparison), backend=backend).to_native()
     except ImportError:
         raise MissingDependencyError(
-            f"to_frame needs narwhals and {backend}: pip install 'banditroute[frames]' {backend}"
+            f"comparison_frame needs narwhals and {backend}: pip install 'banditroute[frames]' {backend}"
         ) from None
 
 
-def _columns(comparison: "Comparison") -> dict[str, list[Any]]:
+def _columns(comparison: Comparison) -> dict[str, list[Any]]:
     names = [*comparison.policies, *(baseline.name for baseline in comparison.baselines)]
     kinds = ["policy"] * len(comparison.policies) + ["baseline"] * len(comparison.baselines)
     columns: dict[str, list[Any]] = {"name": names, "kind": kinds}
@@ -113,7 +101,7 @@ def _columns(comparison: "Comparison") -> dict[str, list[Any]]:
     return columns
 
 
-def _title(comparison: "Comparison") -> str:
+def _title(comparison: Comparison) -> str:
     prefer = ", ".join(f"{name}={weight:g}" for name, weight in comparison.preferences.items())
     bounds = ", ".join(f"{o.name} [{o.bounds[0]:g}, {o.bounds[1]:.4g}]" for o in comparison.objectives)
     return (
@@ -122,7 +110,7 @@ def _title(comparison: "Comparison") -> str:
     )
 
 
-def _cells(comparison: "Comparison") -> tuple[list[str], list[list[str]], list[list[str]]]:
+def _cells(comparison: Comparison) -> tuple[list[str], list[list[str]], list[list[str]]]:
     metrics = list(comparison.workload.outcomes)
     header = ["", "utility", *(_heading(metric) for metric in metrics), "regret", "arms"]
     policies = [
@@ -148,8 +136,8 @@ def _cells(comparison: "Comparison") -> tuple[list[str], list[list[str]], list[l
     return header, policies, [*baselines, *_mixtures(comparison, metrics)]
 
 
-def _mixtures(comparison: "Comparison", metrics: list[str]) -> list[list[str]]:
-    """The best static mixture at the cost of each policy, where there is one."""
+def _mixtures(comparison: Comparison, metrics: list[str]) -> list[list[str]]:
+    """Return the rows of the best static mixtures at the cost of each policy, where there is one."""
     rows = []
     for name in comparison.policies:
         gap = comparison.against_mixture(name)
@@ -159,9 +147,8 @@ def _mixtures(comparison: "Comparison", metrics: list[str]) -> list[list[str]]:
             regret = len(comparison.workload) * (comparison.baselines[-1].values["utility"] - utility)
             means = [_static_mean(shares, comparison.workload.outcomes[metric]) for metric in metrics]
             shown = [_number(metric, mean) for metric, mean in zip(metrics, means, strict=True)]
-            rows.append(
-                [f"mixture as dear as {name}", f"{utility:.4f}", *shown, f"{regret:.1f}", _shares(gap.shares)]
-            )
+            label = f"best static mixture at {name}'s cost"
+            rows.append([label, f"{utility:.4f}", *shown, f"{regret:.1f}", _shares(gap.shares)])
     return rows
 
 
@@ -169,7 +156,7 @@ def _static_mean(shares: FloatArray, cells: FloatArray) -> float:
     return float(shares[shares > 0] @ mean_of_arms(cells)[shares > 0])
 
 
-def _notes(comparison: "Comparison") -> list[str]:
+def _notes(comparison: Comparison) -> list[str]:
     lines = ["against the best static mixture of arms at the same cost (quality; 95% paired over seeds)"]
     width = max(map(len, comparison.policies))
     for name in comparison.policies:
@@ -218,7 +205,7 @@ def _shares(shares: Mapping[str, float]) -> str:
     return ", ".join(shown) + (f", others {rest:.0%}" if rest >= 0.005 else "")
 
 
-def _line(cells: list[str], widths: list[int]) -> str:
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     first, *middle = zip(cells[:-1], widths[:-1], strict=True)
     aligned = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in middle), cells[-1]]
     return "  ".join(aligned).rstrip()
@@ -226,7 +213,3 @@ def _line(cells: list[str], widths: list[int]) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -1,1 +1,1 @@
-"""Replay of a workload through the router under an injected clock."""
+"""Replays a workload through the router under an injected clock."""

@@ -1,4 +1,4 @@
-"""What a replay compares: a policy, and the controllers around it."""
+"""A candidate of a replay: a policy, and the controllers around it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,11 +9,12 @@ from banditroute.policies import Policy
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A policy with controllers, which have a state and so are made anew for every run.
+    """A policy with controllers; every run gets new controllers, because they are stateful.
 
     Attributes:
-        policy: How to choose.
-        controllers: Makes fresh controllers, the outermost first; for an executor of processes it must pickle.
+        policy: The policy.
+        controllers: Function that makes new controllers, the outermost first. It must be picklable for a process
+            executor.
 
     >>> from functools import partial
     >>> from banditroute import LinUCB
@@ -29,5 +30,5 @@ class Candidate:
 
     @classmethod
     def of(cls, given: "Policy | Candidate") -> "Candidate":
-        """The candidate itself, or a policy without controllers."""
+        """Return a candidate as it is, and wrap a policy as a candidate without controllers."""
         return given if isinstance(given, Candidate) else cls(given)

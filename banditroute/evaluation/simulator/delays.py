@@ -1,4 +1,4 @@
-"""When feedback arrives, and whether it does."""
+"""Delays of feedback, and its share that never arrives."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from banditroute.core.validation import require_number
 from banditroute.errors import InvalidArgumentError
 
 Distribution: TypeAlias = Callable[[np.random.Generator, int], FloatArray]
-"""(generator, count) → that many draws, each ≥ 0."""
+"""(generator, count) → ``count`` draws, each ≥ 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exponential:
-    """Memoryless waiting: most soon, some late.
+    """Exponential (memoryless) delay.
 
     Attributes:
-        mean: In the unit of the delay. (0, ∞)
+        mean: Mean delay, in the unit of the :class:`Delay` that it is used in. (0, ∞)
     """
 
     mean: float
@@ -34,13 +34,13 @@ class Exponential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delay:
-    """How late the feedback of one objective group is, and how much of it never comes.
+    """Delay of the feedback of one objective group, and the share of it that never arrives.
 
     Attributes:
-        requests: Number of further requests that are routed before it arrives: a number, or a distribution of
-            it. With 0 it arrives before the next request.
-        seconds: The same by the clock; give one of the two. [s]
-        missing: Share that never arrives, by chance alone. [0, 1]
+        requests: Number of further requests that are routed before the feedback arrives, as a number or a
+            distribution. With 0 it arrives before the next request.
+        seconds: Delay on the clock, as a number or a distribution; set ``requests`` or ``seconds``, not both. [s]
+        missing: Share that never arrives, chosen at random. [0, 1]
 
     >>> Delay(requests=2).arrivals(np.arange(4.0), np.random.default_rng(0)).tolist()
     [3, 4, 5, 6]
@@ -54,22 +54,22 @@ class Delay:
 
     def __post_init__(self) -> None:
         if self.requests is not None and self.seconds is not None:
-            raise InvalidArgumentError("a Delay is counted in requests or in seconds, not in both")
+            raise InvalidArgumentError("a Delay must set requests or seconds, not both; leave one of them out")
         for name, value in (("requests", self.requests), ("seconds", self.seconds)):
             if value is not None and not callable(value):
                 require_number(f"{name} of a Delay", value, least=0)
         require_number("missing of a Delay", self.missing, least=0, most=1)
 
     def arrivals(self, clock: FloatArray, generator: np.random.Generator) -> IntArray:
-        """Number of the request just before which each feedback arrives.
+        """Return the number of the request before which each feedback arrives.
 
         Args:
-            clock: When each request came [s], ascending, shape (requests,).
-            generator: Of all chance in it.
+            clock: Time of each request [s], ascending, shape (requests,).
+            generator: Source of all randomness.
 
         Returns:
-            Shape (requests,); at least the own number + 1, and the number of requests or more for what comes
-            after the last of them. What never comes has that number + 1.
+            Shape (requests,). Feedback of request i arrives before request i + 1 at the earliest. The value is
+            ``len(clock)`` if it arrives after the last request, and ``len(clock) + 1`` if it never arrives.
         """
         count = len(clock)
         own = np.arange(count)
@@ -90,7 +90,7 @@ def _draws(wait: float | Distribution, generator: np.random.Generator, count: in
         return np.full(count, float(wait))
     draws = np.asarray(wait(generator, count), dtype=np.float64)
     if draws.shape != (count,) or not (draws >= 0).all():
-        raise InvalidArgumentError(f"the distribution of a Delay must give {count} numbers, each at least 0")
+        raise InvalidArgumentError(f"the distribution of a Delay must return {count} numbers, each at least 0")
     return draws
 
 

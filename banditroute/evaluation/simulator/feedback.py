@@ -1,4 +1,4 @@
-"""What is reported in a replay: outcomes on the grid for every request and arm, and when they arrive."""
+"""The feedback of a replay: outcomes on the grid for every request and arm, and their arrival times."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ class GroupOutcomes:
     """The outcomes of one objective group, for every row of the workload and every arm.
 
     Attributes:
-        group: Name of the group.
-        names: Its objectives.
-        reported: In their own units, one array for each objective; shape (rows, arms).
-        grid: Scaled, on the grid, as they are learned; shape (rows, arms, objectives).
+        group: Name of the objective group.
+        names: Objectives of the group.
+        reported: One array per objective, in its own unit; shape (rows, arms).
+        grid: Scaled outcomes on the grid, as the model learns them; shape (rows, arms, objectives).
         is_known: Whether all objectives of the group were recorded; shape (rows, arms).
     """
 
@@ -30,14 +30,14 @@ class GroupOutcomes:
     is_known: BoolArray
 
     def outcomes(self, row: int, arm: int) -> Mapping[str, float]:
-        """Objective → value of one cell, in its own unit."""
+        """Return objective → value of one cell, in the unit of the objective."""
         return {name: float(cells[row, arm]) for name, cells in zip(self.names, self.reported, strict=True)}
 
 
 def outcomes_by_group(workload: Workload, objectives: Objectives) -> list[GroupOutcomes]:
-    """The outcomes of a workload, by objective group.
+    """Return the outcomes of a workload by objective group.
 
-    On the grid they are what the live path makes of each: clipped to the bounds, scaled, and rounded.
+    Values on the grid are clipped to the bounds, scaled and rounded, exactly as the live router does it.
     """
     found = []
     for group, positions in objectives.groups.items():
@@ -56,17 +56,17 @@ def outcomes_by_group(workload: Workload, objectives: Objectives) -> list[GroupO
 
 
 class FeedbackSchedule:
-    """When the outcomes of each request arrive.
+    """Arrival times of the outcomes of each request.
 
     Args:
-        times: When the requests come [s]; shape (requests,).
+        times: Times of the requests [s]; shape (requests,).
         groups: The objective groups.
-        delays: Objective group → delay; a group that is not named arrives before the next request.
-        seed: Seed of the chance in the delays.
+        delays: Objective group → delay; outcomes of a group that is not named arrive before the next request.
+        seed: Seed of the random delays.
     """
 
     def __init__(self, times: FloatArray, groups: Sequence[str], delays: Mapping[str, Delay], seed: int) -> None:
-        # One stream of chance a group, so that the delay of one does not move the chance of another.
+        # One random stream per group, so that the delay of one group does not change the draws of another.
         arrivals = [
             delays.get(group, IMMEDIATE).arrivals(times, np.random.default_rng((seed, i)))
             for i, group in enumerate(groups)
@@ -77,5 +77,8 @@ class FeedbackSchedule:
         self._first = np.searchsorted(np.sort(steps), np.arange(len(times) + 2)).tolist()
 
     def at(self, step: int) -> list[tuple[int, int]]:
-        """(request, index of the group) of what arrives before a step, by request; the step after the last too."""
+        """Return (request, index of group) of all outcomes that arrive just before a step, in order of requests.
+
+        The step after the last request is allowed.
+        """
         return [divmod(i, self._groups) for i in self._order[self._first[step] : self._first[step + 1]]]

@@ -1,4 +1,4 @@
-"""A recorded workload, routed again by the engine of the live router under an injected clock."""
+"""Replays a recorded workload on the engine of the live router, under an injected clock."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
@@ -38,31 +38,31 @@ def replay(
     executor: Executor | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
-    """Route a workload with each policy and each seed, and compare what came of it.
+    """Route a workload with each policy and each seed, and compare the results.
 
-    A seed fixes the order of the requests, every draw of the Router, and the chance in the delays; the policies
-    see the same of all three, so their differences are paired.
+    A seed fixes the order of the requests, every draw of the router, and the random delays. All policies get the
+    same of all three, so their differences are paired.
 
     Args:
-        workload: Full information; a cell that was not recorded is feedback that never arrives, together with
-            the other objectives of its group.
+        workload: A workload with the outcomes of all arms. The feedback of a cell that was not recorded never
+            arrives, nor do the other objectives of its group.
         policies: Name → policy, or a :class:`~banditroute.evaluation.Candidate` with controllers around it. The
-            first is the one that the others are compared with.
+            others are compared with the first.
         preferences: Objective → weight.
-        objectives: What the Router learns; by default the preferred metrics (see :func:`infer_objectives`).
-        seeds: Their number (0, 1, …), or the seeds themselves.
-        order: ``"shuffled"`` by the seed, or ``"recorded"``.
-        delays: Objective group → delay; a group that is not named arrives before the next request.
+        objectives: Objectives to learn; by default the preferred metrics (see :func:`infer_objectives`).
+        seeds: Number of seeds (0, 1, …), or the seeds themselves.
+        order: ``"shuffled"`` by each seed, or ``"recorded"``.
+        delays: Objective group → delay; outcomes of a group that is not named arrive before the next request.
         interval_s: Time between two requests [s].
-        store: Where each run keeps its log; by default there is none.
-        executor: Runs (policy, seed) pairs side by side; by default they run here, one after the other. One of
-            processes needs candidates and delays that pickle.
-        progress: Called with (runs done, runs in all).
+        store: Function that returns the store URL of a run; by default a run has no store.
+        executor: Runs the (policy, seed) pairs in parallel; by default they run in this thread, one after the
+            other. A process executor needs picklable candidates and delays.
+        progress: Called with (runs done, runs in total).
 
     Raises:
         WorkloadError: if the workload lacks an objective, or has a value that the objective rejects.
         InvalidArgumentError: for any other setting that breaks its rule.
-        UnknownArmError: if a policy names an arm that the workload has not.
+        UnknownArmError: if a policy names an arm that is not in the workload.
     """
     chosen = Objectives(objectives if objectives is not None else infer_objectives(workload, preferences))
     chosen.weights(preferences)
@@ -117,7 +117,7 @@ def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
             raise InvalidArgumentError(f"seeds = {seeds} must be at least 1")
         return tuple(range(seeds))
     if isinstance(seeds, str | bytes | bool) or not isinstance(seeds, Sequence):
-        raise InvalidArgumentError(f"seeds must be their number or a sequence of integers, got {seeds!r:.60}")
+        raise InvalidArgumentError(f"seeds must be a number of seeds or a sequence of integers, got {seeds!r:.60}")
     for seed in seeds:
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= _MAX_SEED:
             raise InvalidArgumentError(f"seed {seed!r} must be an integer from 0 to 2⁶³ − 1")

@@ -1,4 +1,4 @@
-"""One run: a policy and one seed over a workload, on the engine of the live router or on a router with a store."""
+"""One run of a replay: one policy, one seed, on the engine of the live router or on a router with a store."""
 
 import math
 import struct
@@ -32,11 +32,11 @@ _START_S = 1_700_000_000.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """What one policy chose for one seed.
+    """The choices of one policy for one seed.
 
     Attributes:
         arm: Index of the chosen arm, shape (requests,).
-        propensity: Its probability, shape (requests,).
+        propensity: Probability of the chosen arm, shape (requests,).
     """
 
     arm: IntArray
@@ -45,11 +45,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Task:
-    """All that the runs of one replay have in common; it pickles.
+    """The settings that all runs of one replay share; picklable.
 
     Attributes:
-        workload: Full information.
-        objectives: What is learned.
+        workload: A workload with the outcomes of all arms.
+        objectives: The objectives that are learned.
         preferences: Objective → weight.
         is_shuffled: Whether a seed shuffles the requests.
         delays: Objective group → delay.
@@ -64,15 +64,15 @@ class Task:
     interval_s: float
 
     def rows(self, seed: int) -> IntArray:
-        """Rows of the workload in the order in which this seed sees them."""
+        """Return the rows of the workload in the order of this seed."""
         count = len(self.workload)
         return shuffled_rows(count, seed) if self.is_shuffled else np.arange(count)
 
     def run(self, candidate: Candidate, seed: int, url: str | None) -> Run:
         """Route every request once.
 
-        Without a store the engine is driven by itself, which chooses the same, bit for bit. Windows are closed by
-        the live path, so with them it takes a router.
+        Without a store the engine runs without a router, with the same choices bit for bit. Outcome windows are
+        closed by the router, so a replay with windows needs one.
         """
         rows = self.rows(seed)
         objectives = Objectives(self.objectives)
@@ -84,7 +84,7 @@ class Task:
         return self._run_router(candidate, seed, url, rows, groups, times, schedule)
 
     def spec(self, candidate: Candidate) -> RouterSpec:
-        """The shape of the routers."""
+        """Return the specification of the routers."""
         return RouterSpec.of(
             "replay",
             "",
@@ -138,7 +138,7 @@ class Task:
 
 
 class _EngineRun:
-    """A run on an engine: records are made only where controllers read them."""
+    """A run on an engine; records are built only if there are controllers to read them."""
 
     def __init__(
         self, task: Task, candidate: Candidate, seed: int, rows: IntArray, groups: list[GroupOutcomes]
@@ -155,7 +155,7 @@ class _EngineRun:
         self._engine.requests.set_preferences(PreferencesRecord(1, preferences, self._engine.now_us()))
         self._engine.set_spec(self._engine.spec)
         self._chooser = Chooser(self._engine, seed=seed, ids=_Keys(seed))
-        # One object for each context, by which the model knows that it is learned right after it was decided on.
+        # One object per context: the model recognises, by identity, a context that it has just predicted for.
         self._contexts = list(feature_row(task.workload.features[rows], intercept=True))
         self._order = rows.tolist()
         self._groups = groups
@@ -166,7 +166,7 @@ class _EngineRun:
         self._propensity = np.empty(len(rows))
 
     def go(self, times: FloatArray, schedule: FeedbackSchedule) -> Run:
-        """Route and learn, in the order of time."""
+        """Route and learn in order of time."""
         choose, faults = self._chooser.choose, self._engine.faults
         count_decision = self._record_decision if self._state.controllers else self._count_decision
         learn = self._learn_record if self._state.controllers else self._learn
@@ -233,7 +233,7 @@ class _EngineRun:
 def _reports(
     arriving: list[tuple[int, int]], groups: list[GroupOutcomes], order: list[int], arms: list[int]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(request, outcomes) of what arrives together; groups of one request share a report."""
+    """Yield (request, outcomes); groups of one request that arrive together share one report."""
     outcomes: dict[str, Any] = {}
     last = -1
     for request, group in arriving:
@@ -250,7 +250,7 @@ def _reports(
 
 @dataclass(slots=True)
 class _Clock:
-    """The time that the replay says it is."""
+    """The simulated time [s since the epoch]."""
 
     now: float = _START_S
 
@@ -260,7 +260,7 @@ class _Clock:
 
 @dataclass(slots=True)
 class _Keys:
-    """Decision keys of one run: the seed and a counter, so that every policy meets the same draws."""
+    """Generates the decision keys of one run from the seed and a counter, so all policies get the same draws."""
 
     seed: int
     issued: int = field(default=0)
@@ -271,5 +271,5 @@ class _Keys:
 
 
 def _power_of_two(features: FloatArray) -> float:
-    """The smallest power of two, at least 1, that no feature exceeds."""
+    """Return the smallest power of two, at least 1, that no feature exceeds."""
     return float(2.0 ** math.ceil(math.log2(max(1.0, float(np.abs(features).max())))))

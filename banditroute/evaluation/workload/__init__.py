@@ -1,1 +1,1 @@
-"""Recorded workloads, and the file formats that they are read from."""
+"""Recorded workloads, and readers for their file formats."""

@@ -1,4 +1,4 @@
-"""Objectives for the metrics of a workload, where nobody declared them."""
+"""Infers objectives for the metrics of a workload, for callers who declare none."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -14,10 +14,10 @@ _TYPICAL_MOST = 0.95
 def infer_objectives(
     workload: Workload, preferences: Preferences, *, bounds: Mapping[str, tuple[float, float]] | None = None
 ) -> tuple[Objective, ...]:
-    """Return an objective for each preferred metric, with bounds from the workload where none are given.
+    """Return an objective for each preferred metric, with bounds from the workload if none are given.
 
     A metric whose name ends in a unit of a resource (``_usd``, ``_s``, ``_ms``, ``_tokens``, ``_j``, ``_wh``) is
-    to be minimised, from 0 to the 95th percentile over all recorded cells of all arms. Any other is to be
+    minimised, from 0 to the 95th percentile over all recorded cells of all arms. Any other metric is
     maximised, in [0, 1].
 
     Raises:
@@ -30,7 +30,7 @@ def infer_objectives(
             raise InvalidArgumentError(f"unknown objective {name!r}; {workload.name} has: {known}")
     for name in given:
         if name not in preferences:
-            raise InvalidArgumentError(f"bounds name {name!r}, which is not among the preferences")
+            raise InvalidArgumentError(f"bounds name {name!r}, which is not among the preferences; remove it")
     return tuple(_objective(workload, name, given.get(name)) for name in preferences)
 
 
@@ -39,6 +39,6 @@ def _objective(workload: Workload, name: str, bounds: tuple[float, float] | None
     if bounds is None and goal == "min":
         most = workload.quantile(name, _TYPICAL_MOST)
         if most <= 0:
-            raise InvalidArgumentError(f"the 95th percentile of {name!r} is {most:g}; declare its bounds")
+            raise InvalidArgumentError(f"the 95th percentile of {name!r} is {most:g}, not above 0; set bounds")
         bounds = (0.0, most)
     return Objective(name, goal=goal, bounds=bounds or (0.0, 1.0))

@@ -1,4 +1,4 @@
-"""Tables from Parquet, CSV and JSON lines: named columns of equal length, and nothing assumed of their meaning."""
+"""Reads tables from Parquet, CSV and JSON lines files as named columns of equal length."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ def read_columns(path: Path) -> Columns:
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise WorkloadError(f"{path} is of no known format; known are {', '.join(_READERS)}")
+        raise WorkloadError(f"{path} is in no known format; the known suffixes are {', '.join(_READERS)}")
     if not path.is_file():
         raise WorkloadError(f"there is no file {path}")
     try:
@@ -102,7 +102,7 @@ def _read_csv(path: Path) -> Columns:
 def _refuse_repeated(path: Path, names: Sequence[str]) -> None:
     for name in names:
         if names.count(name) > 1:
-            raise WorkloadError(f"{path}: column {name!r} stands there {names.count(name)} times")
+            raise WorkloadError(f"{path}: column {name!r} occurs {names.count(name)} times")
 
 
 def _read_json_lines(path: Path) -> Columns:

@@ -26,15 +26,15 @@ _NOT_METRICS = frozenset({"query_id", "arm", "task", "prompt", "split"})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Workload:
-    """Requests, and what every arm made of each of them (full information).
+    """Requests with the outcomes of every arm (full information).
 
     Attributes:
-        arms: Their names.
-        features: Shape (requests, d), finite.
-        outcomes: Metric → shape (requests, arms), in the metric's own unit. NaN where it was not recorded: that
-            feedback never arrives, and the cell is left out of every mean and of the oracle.
-        query_ids: One a request, unique.
-        name: What tables and plots call it.
+        arms: Names of the arms.
+        features: Feature vectors, shape (requests, d), finite.
+        outcomes: Metric → values of shape (requests, arms), in the unit of the metric. NaN marks a cell that was
+            not recorded: its feedback never arrives, and it is left out of every mean and of the oracle.
+        query_ids: One unique id per request.
+        name: Name of the workload in tables and plots.
     """
 
     arms: tuple[str, ...]
@@ -67,7 +67,7 @@ class Workload:
             raise WorkloadError(f"{self.name} has {len(self.query_ids)} query_ids for {shape[0]} requests")
         if len(set(self.query_ids)) < shape[0]:
             again = Counter(self.query_ids).most_common(1)[0][0]
-            raise WorkloadError(f"{self.name}: query_id {again!r:.60} stands there more than once")
+            raise WorkloadError(f"{self.name}: query_id {again!r:.60} occurs more than once")
 
     @classmethod
     def read(
@@ -80,19 +80,19 @@ class Workload:
     ) -> "Workload":
         """Read a Parquet, CSV or JSON lines file, wide or long.
 
-        Wide: one row a query, a column ``METRIC__ARM`` for each metric and arm. Long: one row for each query and
-        arm, with columns ``query_id``, ``arm`` and one a metric; a pair that is absent counts as not recorded.
+        Wide: one row per query, and a column ``METRIC__ARM`` for each metric and arm. Long: one row per query and
+        arm, with the columns ``query_id``, ``arm`` and one per metric; an absent pair counts as not recorded.
 
         Args:
-            path: The file; its suffix says the format.
+            path: The file; its suffix determines the format.
             features: Names of columns; or a ``.npy`` file of shape (queries, d), in the order of the queries; or
                 an encoder that turns the texts into such a matrix. By default the columns ``x_0``, ``x_1``, …
-            metrics: Which to keep; by default every ``METRIC__ARM`` (wide), or every column that is neither a
+            metrics: Metrics to read; by default every ``METRIC__ARM`` (wide), or every column that is neither a
                 feature, ``query_id``, ``arm``, ``task``, ``split`` nor text (long).
-            text: The column that an encoder reads.
+            text: Column of the texts for an encoder.
 
         Raises:
-            WorkloadError: for a file that breaks one of these rules; the sentence names the column or row.
+            WorkloadError: if the file breaks one of these rules; the message names the column or row.
         """
         path = Path(path)
         columns = read_columns(path)
@@ -106,7 +106,7 @@ class Workload:
 
     @classmethod
     def bundled(cls) -> "Workload":
-        """Real prompts, three models, judged quality and cost: the workload of ``banditroute demo``."""
+        """Read the workload of ``banditroute demo``: real prompts, three models, judged quality and cost."""
         return cls.read(Path(__file__).parent / "data" / "paretobandit3.parquet")
 
     def __len__(self) -> int:
@@ -122,7 +122,7 @@ class Workload:
         return int(self.features.shape[1])
 
     def take(self, rows: IntArray | slice) -> "Workload":
-        """Return the workload of these requests, in this order."""
+        """Return the workload of the given requests, in the given order."""
         rows = np.arange(len(self))[rows]
         return Workload(
             arms=self.arms,
@@ -133,11 +133,11 @@ class Workload:
         )
 
     def shuffled(self, seed: int) -> "Workload":
-        """Return the same requests in an order that depends on ``seed`` and their number alone."""
+        """Return the same requests in an order that depends only on ``seed`` and their number."""
         return self.take(shuffled_rows(len(self), seed))
 
     def quantile(self, metric: str, share: float) -> float:
-        """Quantile of a metric over all recorded cells of all arms, in the metric's own unit."""
+        """Return a quantile of a metric over all recorded cells of all arms, in the unit of the metric."""
         return float(np.nanquantile(self.outcomes[metric], share))
 
 
@@ -147,7 +147,7 @@ def shuffled_rows(count: int, seed: int) -> IntArray:
 
 
 _Parts: TypeAlias = tuple[IntArray, tuple[str, ...], tuple[str, ...], dict[str, FloatArray]]
-"""Query to which each row of the table belongs, query ids, arms, outcomes."""
+"""(Query of each row of the table, query ids, arms, outcomes)."""
 
 
 def _is_wide(name: str) -> bool:
@@ -213,7 +213,7 @@ def _require(path: Path, wanted: Sequence[str] | None, found: object, what: str)
 
 
 def _feature_names(path: Path, columns: Columns, features: FeatureSource | None) -> Sequence[str]:
-    """Names of the columns that are features; none if they come from elsewhere."""
+    """Return the names of the feature columns; empty if the features come from a file or an encoder."""
     if features is None:
         names = sorted(filter(_FEATURE_COLUMN.fullmatch, columns), key=lambda name: int(name[2:]))
         if not names:
@@ -244,7 +244,7 @@ def _features(
         other = np.flatnonzero((table != table[first][queries]).any(axis=1))
         if other.size:
             raise WorkloadError(
-                f"{path}: row {other[0] + 1} gives its query other features than an earlier row did"
+                f"{path}: row {other[0] + 1} has other features than an earlier row of the same query"
             )
         return table[first]
     if callable(source):

@@ -1,4 +1,4 @@
-"""What is believed of the objectives of one group: an empirical-Bayes ridge posterior per arm.
+"""The posterior of one objective group: an empirical-Bayes ridge regression per arm.
 
 The model is hierarchical. Coefficients of arm a are θ_a ~ N(m, σ²/λ · I) about a common model m, which is the
 ridge regression over the rows of all arms: a request that is hard for one arm is hard for the others, so an arm
@@ -96,14 +96,14 @@ class GroupPosterior:
             self._learn_from_all()
 
     def rebuild(self, arm: int, sums: ExactSums, pooled: ExactSums) -> None:
-        """Make one arm anew after its sums were amended, or are read otherwise."""
+        """Rebuild one arm after its sums were amended or their weights changed."""
         self.settle()
         self.pool = pooled
         self._load(arm, sums)
         self.posterior.refresh(arm, sums, self._prior(arm))
 
     def refresh(self, sums: Sequence[ExactSums], pooled: ExactSums) -> None:
-        """Make everything anew from exact sums, one for each arm: a function of them and of nothing else."""
+        """Rebuild everything from exact sums, one for each arm: a function of them and of nothing else."""
         self._pending.clear()
         self.pool = pooled
         self._due = self._next_due()
@@ -122,9 +122,9 @@ class GroupPosterior:
         return np.array(self._rows, dtype=np.float64)
 
     def _next_due(self) -> int:
-        """So many rows may wait that the common model is made anew at each power of 2, then every 64 rows.
+        """Return how many rows may wait: the common model is refitted at each power of 2, then every 64 rows.
 
-        Less often where the solve or the number of arms make it dear.
+        Less often where the dimension or the number of arms makes that expensive.
         """
         every = POOL_EVERY * -(-max(self.pool.dimension, len(self._rows)) // POOL_EVERY)
         seen = self.pool.n + len(self._pending)

@@ -1,4 +1,4 @@
-"""What a router believes of its arms: one group posterior for each objective group, over exact sums."""
+"""The ridge model: one group posterior for each objective group, over exact sums."""
 
 from collections.abc import Mapping, Sequence
 from math import sqrt
@@ -128,7 +128,7 @@ class OutcomeModel:
         return self._noise_matrix
 
     def predict_many(self, rows: RowArray) -> tuple[FloatArray, FloatArray]:
-        """The same for each row, exactly: mean and width, both of shape (requests, arms, objectives)."""
+        """Predict each row, exactly: mean and width, both of shape (requests, arms, objectives)."""
         X = from_feature_row(rows)
         if self._is_whole:
             return self._first.predict_many(X)
@@ -179,7 +179,7 @@ class OutcomeModel:
     def defer_refresh_until(self, n_feedback: int) -> None:
         """Learn into the sums alone up to the last refresh before so many feedbacks; 0 ends that at once.
 
-        For a replay in which nobody reads anything before it: a refresh needs nothing but the sums.
+        For a replay that reads no prediction before it: a refresh needs nothing but the sums.
         """
         rested = self.n_feedback < self._refresh_deferred_until
         self._refresh_deferred_until = n_feedback - n_feedback % REFRESH_EVERY
@@ -205,7 +205,7 @@ class OutcomeModel:
 
     @property
     def just_refreshed(self) -> bool:
-        """Whether every cache has just been made anew from the sums."""
+        """Whether every cache has just been rebuilt from the sums."""
         return self.n_feedback > 0 and self.n_feedback % REFRESH_EVERY == 0
 
     def counts(self, group: str) -> FloatArray:
@@ -255,7 +255,7 @@ class OutcomeModel:
             raise SnapshotCorruptError(f"sums are not a valid Gram matrix (corrupt data): {error}") from None
 
     def _rebuild(self, arm: str, group: str) -> None:
-        """Make one arm anew; costs a factorisation."""
+        """Rebuild one arm; costs a factorisation."""
         if self.n_feedback < self._refresh_deferred_until:
             return
         self._groups[group].rebuild(self._arms[arm], self._total(arm, group), self._pooled(group))

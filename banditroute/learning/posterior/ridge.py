@@ -1,4 +1,4 @@
-"""The multi-objective ridge posterior of all arms: what policies read, and the cache that learns row by row."""
+"""The multi-objective ridge posterior of all arms: a cache that learns row by row."""
 
 from math import isfinite
 
@@ -112,7 +112,7 @@ class RidgePosterior:
         return self.backend.observe(arm, x, y)
 
     def refresh(self, arm: int, sums: ExactSums, prior: FloatArray) -> FloatArray:
-        """Make an arm anew from its exact sums, about the prior mean of shape (m, d).
+        """Rebuild an arm from its exact sums, about the prior mean of shape (m, d).
 
         Returns:
             The ridge cost of each objective, shape (m,): the least Σ (y - theta x)² + ridge |theta - prior|².

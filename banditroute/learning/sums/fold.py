@@ -1,4 +1,4 @@
-"""Feedback folded into encoded sums: the step that a store takes in the transaction that appends the log."""
+"""The fold: adds feedback to encoded sums, in the transaction of the store."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias

@@ -1,4 +1,4 @@
-"""All that a router has learned: exact sums for every arm, objective group and epoch."""
+"""The table of all exact sums: one entry for every arm, objective group and epoch."""
 
 import hashlib
 import struct
@@ -29,8 +29,8 @@ _KEY = struct.Struct("<HHq")
 class SumsTable:
     """The sums of a router, keyed by arm, objective group and epoch.
 
-    Rows are collected and added many at a time, which nobody can see: the sums are exact. Reading an unknown arm
-    gives empty sums and stores nothing.
+    Rows are collected and added many at a time, which changes no result: the sums are exact. Reading an unknown
+    arm gives empty sums and stores nothing.
 
     Attributes:
         dimension: Length of a row, with the intercept.

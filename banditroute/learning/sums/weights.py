@@ -1,4 +1,4 @@
-"""How much of the past counts: weights of powers of two that belief applies on read, and sums never see.
+"""Evidence weights: powers of two by which sums of past epochs are multiplied when they are read.
 
 Sums stay what was seen. What changes is how they are read: the rows of an arm and group up to some epoch can weigh
 half, a quarter, an eighth of what they did (the world changed), and an arm can read the rows of the one that it
@@ -15,7 +15,7 @@ from banditroute.learning.sums.exact import ExactSums
 from banditroute.learning.sums.table import BASE_EPOCH, SumsTable
 
 MAX_HALVINGS = 40
-"""Beyond this nothing is left of sums that fit into int64, and epochs need not be told apart any more."""
+"""Beyond this nothing is left of sums that fit into int64, and epochs need not be distinguished any more."""
 
 
 class _Step(NamedTuple):

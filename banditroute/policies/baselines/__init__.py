@@ -1,1 +1,1 @@
-"""Policies that do not learn: what a router has to beat."""
+"""Policies that do not learn: baselines of a router."""

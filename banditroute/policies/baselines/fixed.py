@@ -1,4 +1,4 @@
-"""Always the same arm."""
+"""A policy that always chooses one arm."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Every arm alike."""
+"""A policy that chooses all eligible arms with equal probability."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""ε-greedy: the best arm so far, and a share of chance."""
+"""ε-greedy: the arm with the best expected utility, and a share of uniform choice."""
 
 from dataclasses import dataclass
 

@@ -30,8 +30,8 @@ class LinTS:
     propensity in the log is exact (to about 1e-6).
 
     ``alpha = 1`` is posterior sampling; on recorded workloads half of it explores enough, hence the default. The
-    frequentist guarantee needs an inflation by about √d, which nobody wants to pay; without it linear Thompson
-    sampling can have linear regret in the worst case.
+    frequentist guarantee needs an inflation by about √d, which is too expensive in practice; without it linear
+    Thompson sampling can have linear regret in the worst case.
 
     Attributes:
         alpha: Multiplies the standard deviation. (0, ∞)

@@ -1,4 +1,4 @@
-"""LinUCB: the arm whose outcome could plausibly be the best."""
+"""LinUCB: the arm with the highest upper confidence bound."""
 
 from dataclasses import dataclass
 

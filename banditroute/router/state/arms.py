@@ -1,4 +1,4 @@
-"""The arms of one router as they stand now: who may serve, at what price."""
+"""The catalogue of a router's arms: their status and their prices."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -86,7 +86,7 @@ class ArmCatalogue:
         self._factors_until_us = -np.inf
 
     def price(self, name: str, time_us: int) -> Price | None:
-        """What the arm's tokens cost at that time, if that is known."""
+        """Return the arm's price at that time; None if it is not known."""
         return self._prices[self.position(name)].at(time_us)
 
     def price_factor(self, name: str, time_us: int) -> float:

@@ -1,4 +1,4 @@
-"""What a request may cost with each arm, at most."""
+"""Upper bounds of a request's cost with each arm."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What the tokens of one arm cost, and since when."""
+"""The price history of one arm."""
 
 from bisect import bisect_right
 from datetime import datetime
@@ -15,7 +15,7 @@ class PriceHistory:
     """All prices of one arm by the time from which they count; the first also counts for all time before it.
 
     Dollars are learned at the first price, the reference, and read at today's: so a change of price acts at
-    once and nothing is learned anew.
+    once and nothing is learned again.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class PriceHistory:
         return self._prices[max(bisect_right(self._since_us, time_us) - 1, 0)]
 
     def factor(self, time_us: int) -> float:
-        """That price relative to the reference; 1 where either is unknown or the reference is free."""
+        """Return the price at that time over the reference; 1 where either is unknown or the reference is 0."""
         price = self.at(time_us)
         if price is None or price is self._prices[0]:
             return 1.0

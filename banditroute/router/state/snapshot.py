@@ -1,4 +1,4 @@
-"""The bytes of a snapshot: what is not in the sums, as JSON, and the sums themselves.
+"""The bytes of a snapshot: JSON of the state outside the sums, and the sums.
 
 Layout: magic (4 bytes) · length of the JSON (uint32) · JSON · sums · sha256 of all that (32 bytes).
 """

@@ -1,11 +1,11 @@
-"""How much each source of feedback has a say in."""
+"""Caps on the share of each feedback source."""
 
 from collections.abc import Mapping
 
 from banditroute.core.validation import require_number
 
 GRACE = 50
-"""So many feedbacks of a source are learned before its share means anything."""
+"""So many feedbacks of a source are learned before its cap applies."""
 
 
 class SourceCaps:
@@ -35,8 +35,8 @@ class SourceCaps:
         """Whether one more feedback of this source is learned."""
         if source is None or source not in self._caps:
             return True
-        told = self._counts.get(source, 0) + 1
-        return told <= GRACE or told <= self._caps[source] * (self._learned + 1)
+        count = self._counts.get(source, 0) + 1
+        return count <= GRACE or count <= self._caps[source] * (self._learned + 1)
 
     def state(self) -> Mapping[str, int]:
         """The counts, fit for JSON."""

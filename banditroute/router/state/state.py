@@ -26,7 +26,7 @@ from banditroute.router.state.sources import SourceCaps
 
 
 class State:
-    """What is known of the arms, and how far the log was read.
+    """The learned model, the arms, and the position in the log.
 
     Applying the same records in the same order gives the same bits, whether they come from callers or from the
     log. It is not thread-safe; the router holds a lock.
@@ -165,7 +165,7 @@ class State:
         self.sources.count(source, (example.values is not None) - (example.previous is not None))
 
     def _observed(self, record: FeedbackRecord) -> Sequence[DiscountRequest]:
-        """What observers ask for now that they see an outcome; a correction says nothing new of the arm."""
+        """Return the discounts that observers request on an outcome; a correction is not shown to them."""
         if not self._observers or record.revision or record.values is None:
             return ()
         assert self.model is not None
@@ -230,7 +230,7 @@ class State:
     # ----------------------------------------------------------------------------------------------- predictions
 
     def predict(self, row: RowArray, now_us: int) -> Prediction:
-        """What is expected of all arms, dollars at today's prices; valid until the next feedback is applied."""
+        """Predict all arms, dollars at today's prices; valid until the next feedback is applied."""
         self._ensure_arms(len(self.arms))
         return self._repriced(row, now_us)
 

@@ -1,4 +1,4 @@
-"""A copy of a SQLite file that is there whole, and on stable storage, or not at all."""
+"""Backup of a SQLite file: complete and on stable storage, or absent."""
 
 import os
 import sqlite3

@@ -1,4 +1,4 @@
-"""What a store needs of a database: transactions, and the few things that databases do in their own ways."""
+"""The database protocol: transactions, locks and dialect differences."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 LOGGING_NAME = "banditroute"
-"""Of the engines, in SQLAlchemy's log."""
+"""Names of the engines in SQLAlchemy's log."""
 
 
 def hide_rows() -> None:
@@ -53,7 +53,7 @@ class Database(Protocol):
         ...
 
     def alter(self, doing: str, work: Callable[[Connection], T]) -> T:
-        """The same for what changes tables, and so may take as long as there are rows to go through."""
+        """Write in a transaction that changes tables, and so may take as long as the rows need."""
         ...
 
     def read(self, doing: str) -> AbstractContextManager[Connection]:
@@ -69,7 +69,7 @@ class Database(Protocol):
         ...
 
     def lock_schema(self, connection: Connection) -> None:
-        """Wait until nobody else creates or changes tables or routers, and keep them waiting until the commit."""
+        """Take the lock under which tables and routers are created or changed, until the commit."""
         ...
 
     def lock_journal(self, connection: Connection, key: int, *, wait: bool) -> bool:
@@ -77,7 +77,7 @@ class Database(Protocol):
         ...
 
     def arrivals(self, connection: Connection, count: int) -> Sequence[int]:
-        """Numbers that grow, over all workers and for ever."""
+        """Numbers that only grow, over all workers."""
         ...
 
     def insert(self, connection: Connection, table: Table, rows: Sequence[Row]) -> int:
@@ -97,7 +97,7 @@ class Database(Protocol):
         ...
 
     def size(self, connection: Connection) -> int:
-        """Of the whole database [bytes]."""
+        """Return the size of the whole database [bytes]."""
         ...
 
     def before_fork(self) -> None:

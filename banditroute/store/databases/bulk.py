@@ -39,7 +39,7 @@ def numbering(table: Table, count: int) -> str:
 
 
 def json_insertion(table: Table, rows: Sequence[Row]) -> tuple[str, tuple[str]]:
-    """The same for PostgreSQL, as one value.
+    """Insert many rows in PostgreSQL, passed as one value.
 
     Single values would be five times the work, and the driver makes arrays of columns an element at a time.
     """

@@ -43,7 +43,7 @@ _POOL_PATIENCE, _CONNECT_PATIENCE = 1.0, 2
 _WRITING_PATIENCE, _READING_PATIENCE = 2.5, 6.0
 # Every query here is best answered by an index. The planner may think otherwise where the statistics are those of
 # yesterday, or the plan was made when the log was short, and read all of a log that grows. What must read all of
-# it looks dear then, and is not worth compiling.
+# it looks expensive then, and is not worth compiling.
 _SETTINGS = (
     "-c statement_timeout=5s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s "
     "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off"
@@ -191,7 +191,7 @@ class Postgres:
         return int(connection.execute(_SIZE).scalar_one())
 
     def before_fork(self) -> None:
-        """A connection that nobody uses in the child does no harm there."""
+        """Do nothing: a connection that the child does not use does no harm there."""
 
     def after_fork(self, *, in_child: bool) -> None:
         """In the child, leave the parent's connections alone, without a word to the server."""
@@ -285,7 +285,7 @@ def translated(doing: str) -> Iterator[None]:
 
 
 def _cause(error: DBAPIError) -> str:
-    """What the server says, without anything that it quotes: names of hosts and users, values of a row."""
+    """Return the server's message without the names and values that it quotes."""
     name = type(error.orig).__name__
     if state := _state(error):
         constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)

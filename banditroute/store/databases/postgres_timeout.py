@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL that give up on a server which takes what is said and never answers."""
+"""Connections to PostgreSQL with a time limit for servers that stop answering."""
 
 import time
 from collections.abc import Generator
@@ -20,7 +20,7 @@ def give_up_after(engine: Engine, seconds: float) -> None:
             try:
                 return super().wait(_in_time(gen, time.monotonic() + seconds), *arguments, **settings)
             except _SilentError:
-                # Nothing that is said after this could be told from the answer that is missing.
+                # A later answer could not be distinguished from the missing one.
                 self.close()
                 raise psycopg.OperationalError("the server does not answer") from None
 

@@ -45,7 +45,7 @@ class Sqlite:
         self._connect()
 
     def write(self, doing: str, work: Callable[[Connection], T]) -> T:
-        """Do ``work`` while nobody else writes."""
+        """Do ``work`` in a transaction that no other one can write beside."""
         with translated(doing), self._gate.passage(), self.writing.begin() as connection:
             return work(connection)
 
@@ -68,10 +68,10 @@ class Sqlite:
             raise InvalidArgumentError(f"no database file {str(self.path)!r}")
 
     def lock_schema(self, connection: Connection) -> None:
-        """Whoever writes is alone anyway."""
+        """Do nothing: one transaction writes at a time anyway."""
 
     def lock_journal(self, connection: Connection, key: int, *, wait: bool) -> bool:  # noqa: ARG002  # one writes
-        """Whoever writes is alone anyway."""
+        """Do nothing: one transaction writes at a time anyway."""
         return True
 
     def arrivals(self, connection: Connection, count: int) -> Sequence[int]:

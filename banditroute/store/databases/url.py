@@ -1,4 +1,4 @@
-"""Which database a store URL names."""
+"""Parsing of store URLs."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ _POSTGRES = ("postgresql", "postgresql+psycopg")
 
 
 def database_at(url: str, *, patience: float | None = None) -> Database:
-    """The database at ``url``, to which nobody connects yet.
+    """Return the database at ``url``, without connecting to it.
 
     ``patience`` is how long a transaction waits for others [s], by default what suits the database. No message
     ever repeats the URL, which may hold a password.
@@ -49,7 +49,7 @@ def default_spool(url: str) -> Path | None:
         return Path(place)
     state = os.environ.get("XDG_STATE_HOME")
     home = Path(state) if state else Path.home() / ".local" / "state"
-    # Two databases must not read each other's spools; the digest tells nobody where they are.
+    # Two databases must not read each other's spools; the digest does not show where they are.
     parsed = make_url(url)
     named = f"{parsed.host}:{parsed.port}/{parsed.database}{sorted(parsed.query.items())}"
     return home / "banditroute" / hashlib.blake2b(named.encode(), digest_size=8).hexdigest()

@@ -1,4 +1,4 @@
-"""Letting go of the old part of a log: what it summed up to stays, exactly."""
+"""Compaction: deletes the old part of a log and keeps its exact sums."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ Agrees = Callable[[bytes, Mapping[StateKey, bytes]], bool]
 
 @dataclass(frozen=True, slots=True)
 class Compaction:
-    """What was let go of one router's log, or would be.
+    """The part of one router's log that was deleted, or would be.
 
     Attributes:
         name, tenant: Whose.
@@ -141,7 +141,7 @@ def _move(
     horizon_us: int,
     blobs: Mapping[StateKey, bytes],
 ) -> None:
-    """From this commit on, nobody reads the log from before ``place``."""
+    """Record that no worker reads the log from before ``place``, from this commit on."""
     router, snapshot = tables.router.c, tables.snapshot.c
     moved = connection.execute(
         update(tables.router)
@@ -192,7 +192,7 @@ def _count(database: Database, connection: Connection, router_id: int, up_to: Po
 
 
 def _sweep(database: Database, router_id: int, up_to: Position) -> tuple[int, int]:
-    """Delete what nobody reads any more; how many decisions and feedbacks that were."""
+    """Delete records that no worker reads any more; return how many decisions and feedbacks."""
     behind = decisions = said = 0
 
     def some(connection: Connection) -> tuple[int, int, int]:
@@ -217,7 +217,7 @@ def _feedback_on(database: Database, router_id: int) -> ColumnElement[bool]:
 
 
 def _old(connection: Connection, router_id: int, behind: int, up_to: Position) -> tuple[int, list[bytes]]:
-    """How far one look from ``behind`` goes, and which decisions in it nobody reads any more.
+    """Return how far one look from ``behind`` goes, and which decisions in it no worker reads any more.
 
     A look at a time, by their numbers: of a question about the whole log a planner without statistics makes one
     whose time grows with the square of it.

@@ -1,4 +1,4 @@
-"""What about a database, its settings and its surroundings could lose or spoil a log."""
+"""Diagnosis: conditions of a database and its surroundings that could lose or corrupt a log."""
 
 import hashlib
 import sqlite3

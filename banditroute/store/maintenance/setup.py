@@ -1,4 +1,4 @@
-"""What is done with a database before there is any router in it."""
+"""Setup of a database before it has a router."""
 
 from sqlalchemy import Connection
 

@@ -1,4 +1,4 @@
-"""Brings a database from the schema of an older version to this one's; loads Alembic."""
+"""Upgrade of a database from an older schema; loads Alembic."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from banditroute.store.schema import migrations, version
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """What an upgrade did.
+    """The result of an upgrade.
 
     Attributes:
         before, after: Schema versions; equal where there was nothing to do.

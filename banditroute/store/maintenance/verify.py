@@ -1,4 +1,4 @@
-"""Whether a database holds together: numbers without gaps, checksums, and sums that are those of the log."""
+"""Verification: sequence numbers without gaps, checksums, and sums equal to those of the log."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +22,7 @@ from banditroute.store.sql.rows import OnSkip, SkippedRows, readable
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found out about one router.
+    """The findings on one router.
 
     Attributes:
         name, tenant: Whose.
@@ -91,15 +91,15 @@ def _verdict(connection: Connection, row: Row[Any], fold_for: Callable[[RouterSp
         *_snapshots(connection, router_id, gone),
         *_refused(connection, router_id),
     ]
-    told = SkippedRows(findings.append)
-    for _ in decision_chunks(connection, router_id, gone.n_decisions, end.n_decisions, told):
+    skipped = SkippedRows(findings.append)
+    for _ in decision_chunks(connection, router_id, gone.n_decisions, end.n_decisions, skipped):
         pass
     stored, broken = _sums(connection, router_id)
-    findings += [f"the sums of {_named(key)} fail their checksum; the next fold makes them anew" for key in broken]
+    findings += [f"the sums of {_named(key)} fail their checksum; the next fold rebuilds them" for key in broken]
     count = 0
     try:
         fold = fold_for(to_spec(row.tenant, row.name, row.dimension, row.spec))
-        true, count = replayed(connection, router_id, fold, gone.n_feedback, end.n_feedback, told)
+        true, count = replayed(connection, router_id, fold, gone.n_feedback, end.n_feedback, skipped)
     except BanditRouteError as error:
         findings.append(f"the log cannot be replayed: {error}")
     else:

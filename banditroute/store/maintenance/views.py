@@ -1,4 +1,4 @@
-"""What the command line shows of a database: read-only, and without opening a router."""
+"""Read-only views of a database for the command line."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

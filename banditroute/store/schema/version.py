@@ -1,4 +1,4 @@
-"""Which version the tables have, and how a new database gets them."""
+"""The schema version, and the creation of the tables of a new database."""
 
 import secrets
 
@@ -61,7 +61,7 @@ def describe(connection: Connection) -> None:
 
 
 def store_id(connection: Connection) -> str:
-    """What tells this database from every other."""
+    """The id of this database, different for every database."""
     return str(
         connection.execute(select(tables.meta.c.value).where(tables.meta.c.name == "store_id")).scalar_one()
     )

@@ -1,1 +1,1 @@
-"""What appended records mean; without SQL, and the same for every store."""
+"""The meaning of appended records: without SQL, the same for every store."""

@@ -1,4 +1,4 @@
-"""Whether a router fits what is stored under its name."""
+"""Compatibility of a router with what is stored under its name."""
 
 from dataclasses import replace
 

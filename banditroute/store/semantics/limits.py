@@ -1,4 +1,4 @@
-"""What a row of one router may say: only what it could have decided, or learned."""
+"""Limits on the values of one router's records."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Limits:
 
     @classmethod
     def of(cls, spec: RouterSpec) -> Self:
-        """Those of a router."""
+        """Return the limits of a router."""
         unit = 1 << FEATURE_BITS
         groups = Objectives(spec.objectives).groups
         return cls(
@@ -81,11 +81,11 @@ class Limits:
         if size is None:
             there = ", ".join(sorted(self.sizes))
             raise StoreError(f"feedback is of group {group!r:.80}, this router has: {there}")
-        told = [each for each in values if each is not None]
-        for length in set(map(len, told)):
+        given = [each for each in values if each is not None]
+        for length in set(map(len, given)):
             if length != size:
                 raise StoreError(f"feedback of group {group!r} has {length} values, its objectives are {size}")
-        every = list(chain.from_iterable(told))
+        every = list(chain.from_iterable(given))
         for value in (min(every), max(every)) if every else ():
             if not 0 <= value <= LARGEST_VALUE:
                 raise StoreError(

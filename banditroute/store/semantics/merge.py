@@ -1,11 +1,11 @@
-"""What an appended record means beside what other workers stored before it."""
+"""Merging of an appended record with what other workers stored before."""
 
 from dataclasses import replace
 
 from banditroute.core.log import ArmRecord
 
 REPORTS_WAITING = 32
-"""So many different reports may wait for one decision; whoever has an id could send any number."""
+"""How many different reports may wait for one decision; a client with an id could send any number."""
 
 WAITING_DAYS = 30
 """So long feedback waits for a decision that is not here: its host may be down, with the decision in its spool."""

@@ -1,4 +1,4 @@
-"""The order in which a log was lived."""
+"""The order of events in a log."""
 
 from collections.abc import Iterable, Iterator
 

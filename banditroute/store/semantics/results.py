@@ -1,4 +1,4 @@
-"""How records fared, one by one, in a commit that took the group."""
+"""Per-record results of a group commit."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -41,7 +41,7 @@ def combine(fates: Iterable[WriteResult]) -> WriteResult:
 
 
 def refused() -> "Future[ReceiptStatus]":
-    """What an append to a store that is not open gets."""
+    """The result of an append to a store that is not open."""
     future: Future[ReceiptStatus] = Future()
     future.set_exception(StoreUnavailableError("the store is not open; records not stored", code="store.closed"))
     return future

@@ -1,4 +1,4 @@
-"""A commit that takes records while the database is away, and hands them on when it is back."""
+"""A commit that spools records while the database is unavailable, and replays them afterwards."""
 
 import logging
 import math
@@ -240,7 +240,7 @@ class SpoolingCommit:
             fates = self._inner([decoded(payload) for payload in payloads])
         except _NOT_NOW:
             raise
-        except Exception as error:  # noqa: BLE001  (whatever it is, what waits behind it must not wait for ever)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the records behind it must not wait without end)
             if len(payloads) > 1:
                 half = len(payloads) // 2
                 self._hand_on(spool, payloads[:half])
@@ -287,6 +287,6 @@ class SpoolingCommit:
 
 
 def _sentence(error: Exception) -> str:
-    """What went wrong, if the words are ours; those of others may hold values of a record."""
+    """Return the error, if the message is ours; other messages may hold values of a record."""
     ours = isinstance(error, BanditRouteError)
     return f"{type(error).__name__}: {error}" if ours else type(error).__name__

@@ -1,4 +1,4 @@
-"""The spools of one router in a directory: those of this process, and those that dead ones left."""
+"""The spool directory of one router: this process's spool files, and those left by processes that exited."""
 
 import hashlib
 import logging
@@ -79,7 +79,7 @@ class Spools:
                     raise
 
     def orphans(self) -> Iterator[Spool]:
-        """The spools that nobody has open, the oldest first; they are now this process's."""
+        """Take over the spools that no process has open, the oldest first, and return them."""
         for path in sorted(self.directory.glob(f"{self._name}-*.spool")):
             try:
                 yield Spool(path, limit_bytes=self._limit_bytes)

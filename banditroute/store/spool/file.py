@@ -1,4 +1,4 @@
-"""A file in which payloads wait until the database is back."""
+"""A spool file: payloads that wait until the database is available."""
 
 import errno
 import io
@@ -39,8 +39,8 @@ class Spool:
     cuts off the rest, which is what a write that was not finished left behind. The lock is the operating
     system's and ends with the process, so a spool that can be opened has no living owner.
 
-    Payloads leave in the order in which they came. They leave in memory only, until the last one has: whoever
-    opens the file before that sees them all again.
+    Payloads leave in the order in which they came. They leave in memory only, until the last one has: a process
+    that opens the file before that sees them all again.
 
     Args:
         path: Created, readable by its owner alone, if there is none.
@@ -142,13 +142,13 @@ class Spool:
             with suppress(OSError):
                 self.path.unlink()
         else:
-            # While it is locked, so that nobody can have taken it in between.
+            # While it is locked, so that no other process can have taken it in between.
             with suppress(OSError):
                 self.path.unlink()
             self._file.close()
 
     def set_aside(self) -> None:
-        """Rename the damaged file so that nobody opens it as a spool again, and let go of it."""
+        """Rename the damaged file so that it is not opened as a spool again, and close it."""
         with suppress(OSError):
             self.path.rename(self.path.with_suffix(".damaged"))
         self._file.close()

@@ -9,7 +9,7 @@ _HELD_BY_ANOTHER = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 if sys.platform == "win32":
     import msvcrt
 
-    # Behind all that is ever written: a lock there keeps nobody from reading.
+    # Behind all that is ever written: a lock there blocks no reader.
     _PLACE = 2**31 - 2
 
     def _lock(fd: int) -> None:

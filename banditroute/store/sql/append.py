@@ -1,4 +1,4 @@
-"""The transaction that appends to one router's log, and settles what other workers stored before."""
+"""The transaction that appends to a router's log, and resolves reports against it."""
 
 import logging
 from collections.abc import Collection, Sequence
@@ -83,7 +83,7 @@ def _look_up(database: Database) -> CompoundSelect[Any]:
 
 
 class _Stored:
-    """What is stored on some decisions: whether they are there, and the revisions of their feedback."""
+    """The stored state of some decisions: whether they exist, and the revisions of their feedback."""
 
     def __init__(self) -> None:
         self.decisions: set[bytes] = set()
@@ -93,7 +93,7 @@ class _Stored:
         self._revisions.setdefault(key, []).append(revision)
 
     def merge(self, record: FeedbackRecord) -> Sequence[FeedbackRecord]:
-        """What of a record is new; from now on it counts as stored."""
+        """Return the part of a record that is new; from now on it counts as stored."""
         key = record.decision_key, record.group
         new = rebase(self._revisions.get(key, ()), record)
         for each in new:
@@ -171,7 +171,7 @@ class Appender:
                 raise
             except StoreUnavailableError:
                 return
-            except Exception as error:  # noqa: BLE001  (one bad report must not stop the others for ever)
+            except Exception as error:  # noqa: BLE001  (one bad report must not block the others)
                 fate = error
             if isinstance(fate, Exception):
                 self.refused_reports += 1
@@ -181,9 +181,9 @@ class Appender:
             connection.execute(delete(tables.report).where(number.in_([row.report_id for row in rows])))
 
     def expire(self, connection: Connection) -> None:
-        """Let go of feedback that has waited too long for its decision: that is lost, or was never stored.
+        """Delete feedback that has waited too long for its decision, which is lost or was never stored.
 
-        How long is told by the newest decision, for the clocks are the routers' own.
+        The age is measured against the newest decision, since each router has its own clock.
         """
         decision = tables.decision.c
         newest = connection.scalar(
@@ -270,7 +270,7 @@ class Appender:
         if not all(row.arm_id is None or row.arm_id in self._arms.names for row in rows):
             self._arms = arm_ids(connection, self._router_id)
         read = Rows(self._arms, self._known_limits(connection))
-        # A revision that is no number, which SQLite would keep, is nobody's.
+        # A revision that is no number, which SQLite would keep, belongs to no decision.
         for row in sorted((row for row in rows if isinstance(row.revision, int)), key=_revision):
             stored.add((row.body, row.objective_group), read.revision(row))
         stored.decisions.update(row.body for row in rows if row.revision is None)

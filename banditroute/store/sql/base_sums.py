@@ -1,4 +1,4 @@
-"""The sums of what is gone from a log, on which the rest of it is folded."""
+"""The sums of the deleted part of a log, to which the rest is added."""
 
 import hashlib
 from collections.abc import Mapping

@@ -73,8 +73,8 @@ def _decisions(run: Sequence[Any], arms: ArmIds) -> Iterator[DecisionRecord]:
     if M.shape != W.shape:
         raise StoreError("its means and widths are of different shapes")
     _check_integers(epochs, times_us)
-    told = [json.loads(text) if len(text) > 2 else {} for text in effects]
-    if not all(type(each) is dict for each in told):
+    decoded_texts = [json.loads(text) if len(text) > 2 else {} for text in effects]
+    if not all(type(each) is dict for each in decoded_texts):
         raise StoreError("its effects are no mapping")
     return map(
         DecisionRecord,
@@ -94,7 +94,7 @@ def _decisions(run: Sequence[Any], arms: ArmIds) -> Iterator[DecisionRecord]:
         modes,
         causes,
         keys,
-        told,
+        decoded_texts,
         times_us,
         sessions,
         cohorts,
@@ -135,8 +135,8 @@ def _feedbacks(run: Sequence[Any], arms: ArmIds) -> Iterator[FeedbackRecord]:
     _check_integers(epochs, received_us)
     if REFUSED in kinds:
         raise StoreError("a fold refused one of them")
-    told = [_decoded(text) for text in outcomes]
-    if not all(map(isfinite, chain.from_iterable(each.values() for each in told))):
+    decoded_texts = [_decoded(text) for text in outcomes]
+    if not all(map(isfinite, chain.from_iterable(each.values() for each in decoded_texts))):
         raise StoreError("it reports a number that is not finite")
     return map(
         FeedbackRecord,
@@ -149,7 +149,7 @@ def _feedbacks(run: Sequence[Any], arms: ArmIds) -> Iterator[FeedbackRecord]:
         epochs,
         map(unpack_integers, values),
         map(unpack_integers, previous),
-        told,
+        decoded_texts,
         sources,
         received_us,
         (kind == DEFAULT for kind in kinds),

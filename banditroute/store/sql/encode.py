@@ -25,7 +25,7 @@ from banditroute.errors import StoreError
 from banditroute.store.schema.tables import Row
 
 DEFAULT = "default"
-"""The kind of feedback that nobody gave: its window was over."""
+"""The kind of feedback that is the default of a closed window."""
 
 REFUSED = "refused"
 """The kind of a row that the fold could not learn: it keeps its number, and is passed over for good."""
@@ -229,7 +229,7 @@ REVISION_COLUMNS = (
 
 
 class StoredRevision(NamedTuple):
-    """What a stored row of feedback says of its revision; see :class:`~banditroute.core.revisions.Revision`."""
+    """Return the revision of a stored row of feedback; see :class:`~banditroute.core.revisions.Revision`."""
 
     revision: int
     arm: str

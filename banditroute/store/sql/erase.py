@@ -1,4 +1,4 @@
-"""Taking what is personal out of a log, while leaving what makes it add up."""
+"""Erasure of personal data from a log; its sums stay consistent."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The transaction that numbers what was appended, and moves the sums along."""
+"""The transaction that numbers appended records and adds them to the sums."""
 
 import hashlib
 import logging
@@ -168,7 +168,7 @@ class Folder:
         return self._following(connection, rows)
 
     def _following(self, connection: Connection, rows: Sequence[FeedbackRecord]) -> list[FeedbackRecord]:
-        """Those that take out just what was put in; others would leave sums that are those of no rows."""
+        """Return the feedback that subtracts exactly what was added; any other would leave invalid sums."""
         later = {row.decision_key for row in rows if row.revision or row.previous is not None}
         if not later:
             return list(rows)
@@ -237,13 +237,13 @@ class Folder:
         numbers: Mapping[str, int],
         up_to: int,
     ) -> dict[StateKey, bytes]:
-        """The new sums; those that are broken are made anew from the log, and do not stop the others."""
+        """Return the new sums; broken ones are rebuilt from the log and do not block the others."""
         good = {key: blob for key, blob in stored.items() if blob is not None}
         broken = stored.keys() - good.keys()
         sound = [row for row in rows if StateKey(row.arm, row.group, row.epoch) not in broken]
         try:
             moved = dict(self._fold(good, sound))
-        except Exception:  # noqa: BLE001  (whatever it is, it must stop nobody else)
+        except Exception:  # noqa: BLE001  (whatever it is, it must not block the others)
             moved = {}
             for key in {StateKey(row.arm, row.group, row.epoch) for row in sound}:
                 mine = [row for row in sound if (row.arm, row.group, row.epoch) == key]
@@ -253,7 +253,7 @@ class Folder:
                     broken.add(key)
         for key in broken:
             self.rebuilt += 1
-            _log.error("the stored sums of %s were broken; they are made anew from the log", key)
+            _log.error("the stored sums of %s were broken; they are rebuilt from the log", key)
             blob = base_of(connection, self._router_id, numbers[key.arm], key)
             for chunk in read_feedback_of(connection, self._router_id, numbers[key.arm], key, up_to):
                 blob = self._one_by_one(connection, blob, readable(chunk))

@@ -1,4 +1,4 @@
-"""What one open store does to the log of its router: append, then fold."""
+"""One worker's access to the log of its router: append, then fold."""
 
 import hashlib
 import threading
@@ -16,7 +16,7 @@ from banditroute.store.sql.append import Appender
 from banditroute.store.sql.fold import LIMIT, Folder
 
 HELPING = 500
-"""Rows to a fold that nobody waits for: the more, the longer others who want to fold are kept from it."""
+"""Rows in one background fold: the more, the longer it holds up other workers that want to fold."""
 
 EXPIRE_EVERY_S = 3_600.0
 
@@ -27,8 +27,8 @@ class RouterLog:
     """One worker's way to the log of its router; any thread may use it.
 
     Where one transaction writes at a time, a call appends and folds in one. Elsewhere it only appends, which is
-    the acknowledgement, and :meth:`fold` is for later: whoever holds the journal's lock folds the rows of all
-    workers, the others move on.
+    the acknowledgement, and :meth:`fold` is for later: the worker that holds the journal's lock folds the rows of
+    all workers, the others move on.
 
     Attributes:
         appender: Writes records into the log.
@@ -89,7 +89,7 @@ class RouterLog:
         return self._fold(HELPING, wait=False) == HELPING
 
     def health(self) -> dict[str, Any]:
-        """What this worker saw."""
+        """Return the counts of this worker."""
         return {
             "lag_s": max(self._clock() - self._drained_at, 0.0),
             "rebuilt_sums": self.folder.rebuilt,
@@ -137,7 +137,7 @@ class RouterLog:
                 raise
 
     def _forget(self) -> None:
-        """What was read or written in a transaction that failed may not be true any more."""
+        """Drop caches: what a failed transaction read or wrote may be wrong."""
         self.appender.forget()
         self.folder.forget()
 

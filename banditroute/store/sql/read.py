@@ -95,14 +95,14 @@ class LogReader:
     """The log of one router, streamed or by decision.
 
     Attributes:
-        told: Which rows were garbage, and were passed over.
+        skipped: Invalid rows that were skipped.
     """
 
     def __init__(self, database: Database, router_id: int, worker: str = "") -> None:
         self._database = database
         self._router_id = router_id
         self._worker = worker
-        self.told = SkippedRows(_log.error)
+        self.skipped = SkippedRows(_log.error)
 
     def end(self) -> Position:
         """Where the journal ends now."""
@@ -112,12 +112,12 @@ class LogReader:
     def events(
         self, after: Position, up_to: Position, *, others: bool = False
     ) -> Iterator[DecisionRecord | FeedbackRecord]:
-        """Everything between two places, as it was lived; ``others`` leaves out what this worker appended."""
+        """Return all events between two positions, in order; ``others`` leaves out those of this worker."""
         decisions, feedback = (
             (_OTHERS_DECISIONS, _OTHERS_FEEDBACK) if others else (_DECISION_SLICE, _FEEDBACK_SLICE)
         )
         with self._database.read("reading the log") as connection:
-            rows = rows_of(connection, self._router_id, self.told)
+            rows = rows_of(connection, self._router_id, self.skipped)
         return merge_by_number(
             self._records(decisions, "decided", after.n_decisions, up_to.n_decisions, rows, Rows.decisions),
             self._records(feedback, "learned", after.n_feedback, up_to.n_feedback, rows, Rows.feedback),
@@ -126,7 +126,7 @@ class LogReader:
     def decision(self, body: bytes) -> tuple[DecisionRecord, tuple[FeedbackRecord, ...]] | None:
         """One decision with all its feedback."""
         with self._database.read("reading a decision") as connection:
-            return read_decision(connection, self._router_id, body, self.told)
+            return read_decision(connection, self._router_id, body, self.skipped)
 
     def decisions_missing_outcome(self, group: str, since_us: int) -> list[tuple[int, bytes]]:
         """When and which: decisions without learned feedback of a group, oldest first."""
@@ -249,12 +249,12 @@ def _chunks(
 
 
 def rows_of(connection: Connection, router_id: int, on_skip: OnSkip | None = None) -> Rows:
-    """What makes records of the rows of a router."""
+    """The parts that turn rows of a router into records."""
     return Rows(*known(connection, router_id), on_skip)
 
 
 def known(connection: Connection, router_id: int) -> tuple[ArmIds, Limits]:
-    """What a row of a router is held against."""
+    """Return the limits of a router's rows."""
     return arm_ids(connection, router_id), limits_of(connection, router_id)
 
 
@@ -276,7 +276,7 @@ def read_router(connection: Connection, router_id: int, *, with_snapshot: bool) 
 
 
 def limits_of(connection: Connection, router_id: int) -> Limits:
-    """What a row of a router may say."""
+    """Return the limits of a router's rows."""
     row = connection.execute(_SHAPE, {"router_id": router_id}).one()
     return _limits(row.dimension, row.spec)
 
@@ -360,5 +360,5 @@ def log_end(connection: Connection, router_id: int) -> Position:
 
 
 def compacted(connection: Connection, router_id: int) -> Position:
-    """How far the log is gone; nobody reads it from before."""
+    """Return the position before which the log may be deleted; no worker reads from before it."""
     return Position(*connection.execute(_COMPACTED, {"router_id": router_id}).one())

@@ -1,8 +1,8 @@
-"""Rows as records, of which a bad one costs nobody else anything.
+"""Decodes rows; an invalid row is skipped without affecting the others.
 
-A row may be garbage: somebody edited the database, a disk rotted, a version with a fault wrote it. It keeps its
-number, and is read as a record that says nothing: a feedback without a group, a decision without arms. So every
-worker passes over the same rows at the same places, and all that goes by numbers goes on.
+A row may be invalid: it was edited by hand, the disk failed, or a faulty version wrote it. It keeps its sequence
+number and is read as an empty record: a feedback without a group, a decision without arms. So every worker skips
+the same rows, and sequence numbers stay without gaps.
 """
 
 import threading
@@ -22,7 +22,7 @@ OnSkip: TypeAlias = Callable[[DecisionRecord | FeedbackRecord, str], None]
 """Hears of each row that was passed over, as what it is read, and why; not of those that a fold refused before."""
 
 NOTHING = StoredRevision(0, "", None, {}, 0, by_default=False)
-"""What is held of a row that is passed over."""
+"""The record of a row that is skipped."""
 
 _NOTHING = np.zeros(0)
 
@@ -107,7 +107,7 @@ class Rows:
 
 
 class SkippedRows:
-    """Remembers which rows were passed over, so that each is told once.
+    """Remembers which rows were skipped, so that each is reported once.
 
     Attributes:
         count: How many.
@@ -136,7 +136,7 @@ class SkippedRows:
 
 
 def named(record: DecisionRecord | FeedbackRecord) -> str:
-    """What a row is called in a message."""
+    """Return the name of a row in messages."""
     if isinstance(record, DecisionRecord):
         return f"decision number {record.number}"
     return f"feedback number {record.number}"
@@ -148,7 +148,7 @@ def safe_reason(error: Exception) -> str:
 
 
 def readable(records: Iterable[FeedbackRecord]) -> Sequence[FeedbackRecord]:
-    """Those that were not passed over."""
+    """Return the rows that were not skipped."""
     return [record for record in records if record.group]
 
 

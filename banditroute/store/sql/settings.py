@@ -1,4 +1,4 @@
-"""What stands until it is changed: arms and prices, preferences, the dimension; and snapshots."""
+"""Stored settings: arms and prices, preferences, the dimension; and snapshots."""
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
@@ -53,7 +53,7 @@ def write_arm(connection: Connection, router_id: int, record: ArmRecord) -> None
 
 
 def _move(connection: Connection, router_id: int) -> None:
-    """Say that something changed; from here to the commit, nobody else changes anything of this router."""
+    """Count a change; from here to the commit, no other worker changes this router's settings."""
     router = tables.router
     connection.execute(
         update(router).where(router.c.router_id == router_id).values(revision=router.c.revision + 1)

@@ -1,4 +1,4 @@
-"""A log that outlives its process, in SQL."""
+"""The store in a SQL database."""
 
 import logging
 import secrets
@@ -122,7 +122,12 @@ class SqlStore:
                 opened.close()
                 raise
             opened.start_spooling(error)
-            _log.warning("router %r begins without its store, and reads it when it is there: %s", spec.name, error)
+            _log.warning(
+                "router %r: database unavailable at start-up; spooling locally and loading the log "
+                "once it is reachable: %s",
+                spec.name,
+                error,
+            )
             stored = StoredRouter(spec, secret, tuple(arms), preferences, None, START, created=False, revision=-1)
         except BaseException:
             opened.close()
@@ -159,7 +164,7 @@ class SqlStore:
         return reader.events(after, reader.end() if up_to is None else up_to, others=others)
 
     def changed(self, revision: int) -> StoredRouter | None:
-        """What stands now, if that is not ``revision`` any more."""
+        """Return the current settings, if their revision is not ``revision`` any more."""
         return self._now_open().reader.changed(revision)
 
     def decision(self, body: bytes) -> tuple[DecisionRecord, tuple[FeedbackRecord, ...]] | None:
@@ -192,7 +197,7 @@ class SqlStore:
         )
 
     def health(self) -> StoreHealth:
-        """What waits, for how long, and what went wrong; see :meth:`banditroute.store.Store.health`."""
+        """Return the queue, its age and its errors; see :meth:`banditroute.store.Store.health`."""
         facts: dict[str, Any] = {"database": self.database.kind, "available": False, "state": "closed"}
         opened = self._in_this_process()
         if opened is None:
@@ -200,7 +205,7 @@ class SqlStore:
         facts |= opened.health()
         try:
             router_id = opened.entrance.router_id
-            facts["unreadable"] = opened.reader.told.count
+            facts["unreadable"] = opened.reader.skipped.count
             with self.database.read("health not known") as connection:
                 facts |= _waiting(connection, router_id)
         except StoreError as error:

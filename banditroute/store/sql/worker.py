@@ -1,4 +1,4 @@
-"""A store that is open: the worker's thread, its spool, and its ways to write and to read."""
+"""An open store: the writing thread, the spool, and the sessions that write and read."""
 
 import logging
 import threading
@@ -23,7 +23,7 @@ from banditroute.store.sql.rows import safe_reason
 from banditroute.store.sql.writer import Writer
 
 FOLD_S = 0.2
-"""How often a worker looks whether there is something to fold, if nobody else is at it [s]."""
+"""How often a worker looks for rows to fold, if no other worker folds [s]."""
 
 _log = logging.getLogger("banditroute")
 
@@ -49,7 +49,7 @@ class StoreWorker:
     """One worker of one router; the database may not be there yet, or not any more.
 
     Where a transaction that folds keeps none that appends from it, a thread of its own folds, over a connection of
-    its own: whoever appends does not wait for a fold.
+    its own: an append does not wait for a fold.
 
     Args:
         database: Where the log is.
@@ -108,11 +108,11 @@ class StoreWorker:
 
     @property
     def folding(self) -> RouterLog:
-        """What folds; raises StoreUnavailableError while the database is away."""
+        """Return the folding log; raises StoreUnavailableError while the database is unavailable."""
         return self._online_session().folding
 
     def catch_up(self) -> None:
-        """Bring in what dead workers left behind; nothing that is wrong with it keeps a router from opening."""
+        """Import records left by crashed workers. Errors are logged and never prevent opening."""
         try:
             if self._spooling is not None:
                 self._spooling.replay()
@@ -128,7 +128,7 @@ class StoreWorker:
             self._fold_rest()
 
     def health(self) -> dict[str, Any]:
-        """What this worker saw of the database, and what waits for it."""
+        """Return this worker's view of the database, and what is queued."""
         facts: dict[str, Any] = {"state": "healthy"}
         if self._current is not None:
             facts |= self._current.folding.health()
@@ -160,7 +160,7 @@ class StoreWorker:
         if self._spooling is not None:
             self._spooling.close()
         try:
-            # Whoever never came in has nothing to fold, and may have been refused.
+            # A worker that never connected has nothing to fold, and may have been refused.
             if self._current is not None:
                 with suppress(StoreError):
                     self._fold_rest()
@@ -194,7 +194,7 @@ class StoreWorker:
             self.session().folding.fold()
 
     def _online_session(self) -> _Session:
-        # While it was never there, only the writer tries, and everybody else is told at once.
+        # While the database was never available, only the writer tries; other calls are refused at once.
         if self._current is None and self._spooling is not None and self._is_offline:
             raise StoreUnavailableError(f"the database was not there yet; {self._spooling.last_error}")
         return self.session()

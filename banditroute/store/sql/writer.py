@@ -1,4 +1,4 @@
-"""The one thread that writes: it gathers what many threads append and commits it in groups."""
+"""The writing thread: gathers appends of many threads and commits them in groups."""
 
 import math
 import queue
@@ -34,13 +34,13 @@ class _Batch:
 class Writer:
     """A queue, a daemon thread that empties it into ``commit``, and a future for each append.
 
-    A group waits for company only if the one before it had any: whoever appends alone and waits for it pays one
+    A group waits for company only if the one before it had any: a caller that appends alone and waits pays one
     commit, and many who append together share one.
 
     Args:
         commit: What makes a group durable; called from the thread alone.
         tick: Called in the same thread, between groups, ``pause()`` seconds after its last call: for what must
-            happen though nobody appends, and must not happen beside a commit.
+            happen without an append, and must not happen beside a commit.
         pause: Seconds until the next tick; about 100 ms by default.
 
     Attributes:
@@ -69,7 +69,7 @@ class Writer:
         It says how they fared together: ``"recorded"``, or the weakest of their fates.
         """
         stored: Future[ReceiptStatus] = Future()
-        # From here on nobody can cancel it: a task that gives up waiting must not unsettle the thread.
+        # From here on it cannot be cancelled: a task that gives up waiting must not affect the thread.
         stored.set_running_or_notify_cancel()
         batch = _Batch(records, stored)
         with self._lock:

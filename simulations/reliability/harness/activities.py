@@ -74,7 +74,7 @@ def live(router: Router, numbers: Iterable[int], say: Say) -> None:
 
 
 def locked(disk: Path) -> sqlite3.Connection:
-    """Let nobody write to the database until this is closed."""
+    """Block all writers of the database until this is closed."""
     connection = sqlite3.connect(disk / DATABASE, isolation_level=None)
     connection.execute("BEGIN IMMEDIATE")
     return connection

@@ -140,7 +140,7 @@ def _upgraded(disk: Path, activity: Activity, digest: str) -> Iterator[str]:
 
 
 def _said(records: Sequence[LogRecord]) -> Iterator[int]:
-    """The numbers of the feedbacks that are as they were told."""
+    """Return the numbers of the feedbacks that are stored as they were reported."""
     for record in records:
         if isinstance(record, FeedbackRecord):
             decision_key, kind = int.from_bytes(record.decision_key, "big"), _GROUPS.index(record.group)

@@ -85,7 +85,7 @@ def serve_next(acks: int, scripts: Path, *arguments: object) -> None:
 
 
 def said_at_opening(url: str, spool: Path) -> str:
-    """What a worker is told that is opened, routes once, and is closed."""
+    """Open a worker, route once, close it, and return what it reports."""
     try:
         with a_worker(url, spool) as router:
             router.route(np.zeros(DIMENSION))

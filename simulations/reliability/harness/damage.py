@@ -21,7 +21,7 @@ class Damage:
         lost: Those of them that are not in the log.
         holes: Numbers in the log that are missing or twice, decisions without their feedback or the reverse.
         corrupt: Databases that cannot be opened, or fail SQLite's own check.
-        differing: Databases whose sums are not, bit for bit, those of their log folded anew, or whose ledger is
+        differing: Databases whose sums are not, bit for bit, those of their log folded again, or whose ledger is
             not gapless up to its end.
     """
 

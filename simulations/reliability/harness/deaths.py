@@ -1,8 +1,8 @@
 """Lets a process die at every step of an activity, and looks at what it left; run with the library of ``steps.c``.
 
 ``python -m simulations.reliability.harness.deaths PLACE die|pretend COUNT ACTIVITY...`` writes a line of JSON for
-each point, at most so many. Whoever dies is a fork of this process, which has imported everything once, and so is
-whoever looks.
+each point, at most so many. The process that dies is a fork of this one, which has imported everything once, and
+so is the process that inspects it.
 """
 
 import gc

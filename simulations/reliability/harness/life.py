@@ -27,7 +27,7 @@ class DivergenceError(AssertionError):
 
 
 class Life:
-    """Some workers on one database, and one router in memory that does not stop; all are told the same.
+    """Some workers on one database, and one router in memory that does not stop; all get the same calls.
 
     Args:
         url: Of an empty database.

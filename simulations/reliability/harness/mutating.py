@@ -2,7 +2,7 @@
 
 ``python -m simulations.reliability.harness.mutating ASKED TOLD TESTS...``: a file of trials as JSON, a descriptor
 for a line about each, and arguments of pytest. A fault is put into functions that are there: nothing is imported
-anew.
+again.
 """
 
 import gc
@@ -40,7 +40,7 @@ class Trial:
     """One fault, and what is to notice it.
 
     Attributes:
-        mutation: None to change nothing, which nobody may notice.
+        mutation: None to change nothing, which no test may notice.
         tests: Run one after the other until one fails.
         limit: How long they may take [s]; what takes longer was noticed.
         asserting: Whether assertions that fail count, and not errors alone.
@@ -139,7 +139,7 @@ class Trials:
     def _survives(
         self, trial: Trial, tests: Sequence[pytest.Item], functions: Mapping[Key, Sequence[FunctionType]]
     ) -> int:
-        # What it starts is to end with it, and it ends by itself if nobody is left to end it.
+        # What it starts is to end with it, and it ends by itself if no process is left to end it.
         os.setsid()
         resource.setrlimit(resource.RLIMIT_CPU, (int(trial.limit) + 1, int(trial.limit) + 1))
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

@@ -127,7 +127,7 @@ class Scene:
         return release.installed(self.scripts) if self.activity.upgrades else contextlib.nullcontext()
 
     def steps(self) -> list[Step]:
-        """All that it takes if nobody dies."""
+        """Return all steps of a run without a kill."""
         trace = self.place / "steps"
         with self.disk() as disk, trace.open("wb") as lines:
             self.die(disk, lines=lines.fileno())

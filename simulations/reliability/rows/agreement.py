@@ -36,7 +36,7 @@ def _amended(found: Any, arms: Any) -> list[FeedbackRecord]:
 
 
 def _oldest(*_: Any) -> PreferencesRecord:
-    """The preferences of the beginning stand for ever."""
+    """The initial preferences are never replaced."""
     return PreferencesRecord(1, {"quality": 1.0, "cost_usd": 0.4}, 0)
 
 

@@ -30,7 +30,7 @@ class Seen:
     Attributes:
         routes, failed: How many were asked for, and how many were not answered.
         untyped: Errors of others' classes, and receipts that never came.
-        opening_s: The longest time that it took to open a router, or to be told that it cannot be [s].
+        opening_s: The longest time to open a router, or to fail to open one [s].
         receipt_s: The longest time until a feedback was durable, or refused [s].
     """
 

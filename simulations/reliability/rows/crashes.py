@@ -31,7 +31,7 @@ class LogFollower:
     Attributes:
         numbers: Of all learned feedback, in the order of the journal.
         holes: Numbers of the journal that are missing or there twice, and lines of the ledger that do not meet.
-        differs: Whether its sums are not, bit for bit, those of the log folded anew.
+        differs: Whether its sums are not, bit for bit, those of the log folded again.
     """
 
     numbers: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""M3: several processes fold one journal, and whoever is in the middle of a fold is killed."""
+"""M3: several processes fold one journal, and a process in the middle of a fold is killed."""
 
 import os
 import random
@@ -41,7 +41,7 @@ class Hesitating(RouterLog):
 
 
 class Unlocked(Hesitating):
-    """The mistake that the ledger avoids: it folds, whoever else does."""
+    """The mistake that the ledger avoids: it folds even if another process folds."""
 
     def _fold(self, limit: int, *, wait: bool) -> int:  # noqa: ARG002  (there is nothing to wait for)
         # A key that is taken already stops one of two, now and then.
@@ -138,7 +138,7 @@ def _hear(child: Child) -> None:
 
 @contextmanager
 def folding(kind: type[SqlStore], url: str) -> Iterator[list[Child]]:
-    """Processes that fold; whoever takes one away starts another."""
+    """Start processes that fold; a caller that removes one from the list must add a new one."""
     children = [_folder(kind, url) for _ in range(FOLDERS)]
     try:
         yield children

@@ -105,7 +105,7 @@ def fork_often(acks: int, url: str, place: Path, forks: int, requests: int, care
 
 
 def _fork(number: int, work: Callable[[], None], *, patience: int) -> None:
-    """By ``os.fork`` and by ``multiprocessing`` in turns; wait for the child, for ever if patience [s] is 0."""
+    """Fork by ``os.fork`` and ``multiprocessing`` in turns; wait for the child, with no limit if patience is 0."""
 
     def limited() -> None:
         signal.alarm(patience)
@@ -157,7 +157,7 @@ def _note(place: Path, ids: Sequence[str], backends: Sequence[int]) -> None:
 
 
 def forked(place: Path, url: str, forks: int, requests: int, *, careless: bool = False) -> tuple[SkippedRows, int]:
-    """Fork so often, so many requests each; what was told, and how many connections two processes share."""
+    """Fork repeatedly, with so many requests each; return the reports, and the number of shared connections."""
     place.mkdir(parents=True)
     child = Child.start(fork_often, url, place, forks, requests, careless)
     try:

@@ -85,7 +85,7 @@ class Late:
         return Finding(measured, holds, {"said to be the largest": tiny}, tiny != float(values.max()))
 
     def _learned(self, order: Order, values: FloatArray, there: np.ndarray) -> tuple[str, bytes]:
-        """Digest, and what is expected once the factors were made anew from the sums."""
+        """Return the digest, and the expectation after the factors were recomputed from the sums."""
         router = self._fed(order, values, there)
         model = ridge_model_of(router)
         model._refresh()
@@ -93,7 +93,7 @@ class Late:
         return router.digest(), expected.mean.tobytes() + expected.width.tobytes()
 
     def _fed(self, order: Order, values: FloatArray, there: np.ndarray) -> Router:
-        """A router that made all its decisions before it was told anything."""
+        """Return a router that made all its decisions before any feedback."""
         router = Router(
             "late",
             arms=[Arm("a"), Arm("b")],
@@ -112,6 +112,6 @@ class Late:
 
 
 def _mean(router: Router) -> float:
-    """The mean of all that was told, from the sums alone."""
+    """Return the mean of all reported values, from the sums alone."""
     pooled = ridge_model_of(router).table.pooled("gain")
     return LO + (HI - LO) * float(pooled.cross_matrix()[0, -1]) / pooled.n

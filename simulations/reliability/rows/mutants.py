@@ -46,7 +46,7 @@ class Target:
         read: Reads bytes; what it returns does not matter.
         refuses: The error that it may raise.
         digest: Gives bytes the checksum that belongs to them, as anybody can.
-        sealed: Share of the mutants that are sealed anew; these may be read, if what they say is possible.
+        sealed: Share of the mutants that are sealed again; these may be read, if what they say is possible.
         crafted: Bytes with a right checksum that say what cannot be; read once each.
         weight: How many of the mutants it gets, relative to the others.
     """

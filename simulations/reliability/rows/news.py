@@ -1,4 +1,4 @@
-"""M4: what one worker is told, every other worker knows within a second."""
+"""M4: a change made through one worker is visible to every other worker within a second."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ PRICED = ARMS[1].name
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Something that one worker is told: how it is told, and what of it another one shows."""
+    """A change: how to make it through one worker, and how to read it from another."""
 
     tell: Callable[[Router, int], object]
     shown: Callable[[Router], object]
@@ -82,7 +82,7 @@ def until_known(news: News, teller: Router, others: Sequence[Router], number: in
 
 @dataclass(frozen=True, slots=True)
 class Spreading:
-    """So many rounds on each database, in each of which one of the workers is told one thing of each kind."""
+    """A number of rounds on each database; in each, one worker gets one change of each kind."""
 
     id: ClassVar[str] = "M4"
     does: ClassVar[str] = "feedback, preferences, prices, arms told to one of 3 workers, SQLite and PostgreSQL"

@@ -1,4 +1,4 @@
-"""D1: the database is gone for some seconds, and nobody who asks for a route notices."""
+"""D1: the database is unavailable for some seconds, and no caller of ``route`` notices."""
 
 import itertools
 import logging

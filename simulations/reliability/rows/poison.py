@@ -18,7 +18,7 @@ ALPHA, RIDGE = 0.5, 1.0
 
 
 class Unchecked:
-    """The negative control: a learner that believes what it is told, whatever that is."""
+    """The negative control: a learner that accepts every report."""
 
     def __init__(self) -> None:
         self._V = np.stack([np.eye(FEATURES) * RIDGE for _ in range(ARMS)])
@@ -85,7 +85,7 @@ class Victim:
             self.refused += 1
 
     def ask(self, x: FloatArray) -> None:
-        """Have a decision made for features that nobody has, and call it bad."""
+        """Request a decision for features that no user has, and report it as bad."""
         if self.unchecked is not None:
             self.unchecked.feedback(BEST, x, 0.0)
             return

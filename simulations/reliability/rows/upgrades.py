@@ -122,7 +122,7 @@ class Upgrades:
 
 
 def _points(url: str, scripts: Path) -> int:
-    """How many points an upgrade of such a database has, if nobody works on it."""
+    """Return how many points an upgrade of such a database has, if no worker is open."""
     a_worker(url).close()
     child = Child.start(release.upgrade, url, scripts)
     points = child.acknowledged_until_dead(kill_after=None)

@@ -38,7 +38,7 @@ class Waiting:
             with server.hanging():
                 done, blocked = asyncio.run(self._served(router))
             tick(1, 2)
-            # What is spooled at once keeps nobody waiting; the control is for the moment when the server stops.
+            # A record that is spooled at once delays no caller; the control tests when the server stops.
             while router.health().state != "healthy":
                 time.sleep(0.05)
             with server.hanging():

@@ -8,8 +8,18 @@ import pytest
 
 from banditroute.core.objectives import Objective, Objectives
 from banditroute.errors import InvalidArgumentError, MissingDependencyError
-from banditroute.evaluation import Comparison, Interval, Workload, replay
-from banditroute.evaluation.report import plots
+from banditroute.evaluation import (
+    Comparison,
+    Interval,
+    Workload,
+    comparison_frame,
+    comparison_table,
+    frontier_plot,
+    overview_plot,
+    regret_plot,
+    replay,
+    traffic_plot,
+)
 from banditroute.policies import Fixed, Uniform
 from tests.evaluation.tables import PREFERENCES, small_workload
 
@@ -17,7 +27,7 @@ SHARED = Path(os.environ.get("BANDITROUTE_SHARED", Path(__file__).parents[4] / "
 
 
 def by_hand(cost: list[list[float]] | None = None, seeds: int = 2) -> Comparison:
-    """Two arms, four requests, in two orders; the policy always takes the first arm, then the second twice."""
+    """Build a comparison of two arms and four requests in two orders, small enough to check by hand."""
     outcomes = {"quality": np.array([[0.2, 1.0], [0.4, 0.6], [0.8, 0.0], [1.0, 0.6]])}
     if cost is not None:
         outcomes["cost_usd"] = np.array(cost)
@@ -59,14 +69,15 @@ def test_mixture_by_hand() -> None:
     assert gap.utility.mean == pytest.approx(2 * (0.45 - 0.6))
     later = by_hand(COST).against_mixture("second", part="second half")
     assert later is not None
-    # First seed, requests 2 and 3: a is better and cheaper. Second, requests 1 and 0: b is, at half its price.
+    # First seed, requests 2 and 3: a is better and cheaper. Second seed, requests 1 and 0: b is better, and the
+    # cost of the policy pays for b on half of the traffic.
     assert later.quality.mean == pytest.approx(np.mean([0.5 - 0.9, 0.4 - (0.3 + 0.8) / 2]))
 
 
 def test_mixture_is_not_available_without_costs() -> None:
     assert by_hand().against_mixture("first") is None
-    assert "n/a" in str(by_hand())
-    assert by_hand().as_dict()["policies"]["first"]["against_mixture"] is None
+    assert "n/a" in str(comparison_table(by_hand()))
+    assert by_hand().to_dict()["policies"]["first"]["against_mixture"] is None
 
 
 def test_a_fixed_arm_on_the_frontier_is_its_own_mixture() -> None:
@@ -95,16 +106,16 @@ def test_unrecorded_cells_are_left_out() -> None:
     assert compared.values("cost_usd", "first").tolist() == [1.0, 1.0]
     assert compared.values("cost_usd", "second").tolist() == pytest.approx([2.0, 2.0])
     assert compared.interval("quality", "first").mean == pytest.approx(0.6)
-    assert "nan" not in str(compared)
+    assert "nan" not in str(comparison_table(compared))
 
 
-def test_interval_is_students_and_says_nothing_of_one_seed() -> None:
+def test_interval_is_students_and_undefined_for_one_seed() -> None:
     interval = Interval.of(np.array([2.0, 4.0]))
     assert interval.mean == 3.0
     assert interval.half == pytest.approx(12.7062, abs=1e-3)
     assert math.isnan(Interval.of(np.array([2.0])).low)
-    assert Interval.of(np.array([2.0])).as_dict() == {"mean": 2.0, "low": None, "high": None}
-    assert Interval.of(np.array([1.0, math.nan])).as_dict() == {"mean": None, "low": None, "high": None}
+    assert Interval.of(np.array([2.0])).to_dict() == {"mean": 2.0, "low": None, "high": None}
+    assert Interval.of(np.array([1.0, math.nan])).to_dict() == {"mean": None, "low": None, "high": None}
 
 
 def test_unknown_names_are_refused() -> None:
@@ -118,7 +129,7 @@ def test_unknown_names_are_refused() -> None:
 
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_dict_is_json_without_nan(seeds: int) -> None:
-    data = json.loads(json.dumps(by_hand(COST, seeds).as_dict(), allow_nan=False))
+    data = json.loads(json.dumps(by_hand(COST, seeds).to_dict(), allow_nan=False))
     for measure in ("utility", "quality", "cost_usd", "regret"):
         assert set(data["policies"]["second"][measure]) == {"mean", "low", "high"}
     assert data["bounds"] == {"quality": [0.0, 2.0]}
@@ -126,7 +137,7 @@ def test_dict_is_json_without_nan(seeds: int) -> None:
 
 
 def test_table_shows_every_baseline_and_html_escapes() -> None:
-    text = str(by_hand(COST))
+    text = str(comparison_table(by_hand(COST)))
     for word in (
         "first",
         "second",
@@ -134,46 +145,47 @@ def test_table_shows_every_baseline_and_html_escapes() -> None:
         "cheapest arm",
         "uniform",
         "oracle",
-        "mixture as dear as second",
+        "best static mixture at second's cost",
     ):
         assert word in text
     workload = small_workload(6)
     odd = Workload(arms=("<b>", "m", "l"), features=workload.features, outcomes=workload.outcomes)
-    page = replay(odd, {"<i>": Fixed("<b>")}, preferences=PREFERENCES, seeds=1)._repr_html_()
+    compared = replay(odd, {"<i>": Fixed("<b>")}, preferences=PREFERENCES, seeds=1)
+    page = comparison_table(compared)._repr_html_()
     assert "<b>" not in page
     assert "&lt;b&gt;" in page
     assert "<i>" not in page
 
 
 def test_frames() -> None:
-    frame = by_hand(COST).to_frame()
+    frame = comparison_frame(by_hand(COST))
     assert frame["name"].tolist() == ["first", "second", "best single arm", "cheapest arm", "uniform", "oracle"]
     assert frame["share__a"][1] == 0.5
-    assert by_hand(COST).to_frame("pyarrow").num_rows == 6
+    assert comparison_frame(by_hand(COST), "pyarrow").num_rows == 6
     with pytest.raises(InvalidArgumentError, match="backend = 'excel'"):
-        by_hand(COST).to_frame("excel")  # type: ignore[arg-type]
+        comparison_frame(by_hand(COST), "excel")  # type: ignore[arg-type]
 
 
 def test_missing_extras_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("narwhals", "matplotlib.figure"):
         monkeypatch.setitem(__import__("sys").modules, name, None)
     with pytest.raises(MissingDependencyError, match="banditroute\\[frames\\]"):
-        by_hand().to_frame()
+        comparison_frame(by_hand())
     with pytest.raises(MissingDependencyError, match="banditroute\\[plot\\]"):
-        by_hand().plot()
+        overview_plot(by_hand())
 
 
 @pytest.mark.parametrize("cost", [None, COST], ids=["without costs", "with costs"])
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_plots_are_drawn(tmp_path: Path, cost: list[list[float]] | None, seeds: int) -> None:
-    by_hand(cost, seeds).plot().savefig(tmp_path / "plot.png", dpi=30)
+    overview_plot(by_hand(cost, seeds)).savefig(tmp_path / "plot.png", dpi=30)
     assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_plane_needs_costs_and_others_stand_alone(tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgumentError, match="no such plane"):
-        plots.plane(by_hand())
-    for draw in (plots.regret, plots.plane, plots.traffic):
+    with pytest.raises(InvalidArgumentError, match="no cost-quality plane"):
+        frontier_plot(by_hand())
+    for draw in (regret_plot, frontier_plot, traffic_plot):
         draw(by_hand(COST)).savefig(tmp_path / "plot.png", dpi=30)
 
 
@@ -194,7 +206,7 @@ def test_recorded_workloads_give_the_known_baselines(name: str, best: float, uni
 
 
 def whole(workload: Workload, part: Comparison) -> Comparison:
-    """The baselines of all of a workload, without replaying it."""
+    """Return a comparison with the baselines of a whole workload, without replaying it."""
     from banditroute.evaluation import infer_objectives
 
     return Comparison(

@@ -1,4 +1,4 @@
-"""A replay of policies with controllers around them."""
+"""Tests the replay of policies with controllers."""
 
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -13,13 +13,13 @@ from banditroute.policies import LinUCB
 
 
 def workload() -> Workload:
-    """Two arms; the better one costs a hundred times as much."""
+    """Build a workload of two arms; the better one costs a hundred times as much."""
     rng = np.random.default_rng(7)
     outcomes = {
         "quality": rng.uniform(0, 0.2, size=(400, 2)) + np.array([0.3, 0.7]),
         "cost_usd": rng.uniform(0.8, 1.2, size=(400, 2)) * np.array([1e-4, 1e-2]),
     }
-    return Workload(("cheap", "dear"), rng.uniform(-1, 1, size=(400, 2)), outcomes)
+    return Workload(("cheap", "expensive"), rng.uniform(-1, 1, size=(400, 2)), outcomes)
 
 
 def budgets(usd: float) -> list[Controller]:
@@ -40,7 +40,7 @@ def test_controllers_constrain_a_replay() -> None:
 
 
 def test_every_run_has_fresh_controllers() -> None:
-    """Alone or after others, in this process or in another, a seed gives the same."""
+    """A seed gives the same run alone or after others, in this process or in another."""
     whole = compared()
     alone = replay(
         workload(),
@@ -53,7 +53,7 @@ def test_every_run_has_fresh_controllers() -> None:
         assert compared(executor=executor).chosen.tobytes() == whole.chosen.tobytes()
 
 
-def test_a_policy_alone_is_a_candidate_without_controllers() -> None:
+def test_a_plain_policy_is_a_candidate_without_controllers() -> None:
     policy = LinUCB(alpha=0.3)
     assert Candidate.of(policy) == Candidate(policy)
     assert Candidate(policy).controllers() == ()

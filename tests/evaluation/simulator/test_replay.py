@@ -24,7 +24,7 @@ class Answer:
 
 @dataclass
 class Recorder:
-    """Stands in for the Router and notes its calls, and when."""
+    """Replaces the router and records its calls with their times."""
 
     settings: dict[str, Any]
     calls: list[tuple[Any, ...]] = field(default_factory=list)
@@ -92,8 +92,8 @@ def test_without_delay_everything_arrives_together_before_the_next_request(recor
 def test_groups_arrive_when_their_delay_is_over(recorders: list[Recorder]) -> None:
     run(small_workload(4), delays={"quality": Delay(requests=1), "response": Delay(seconds=0.5)}, interval_s=0.5)
     start = recorders[0].calls[0][3]
-    told = [(c[1], c[2] - start, sorted(c[3])) for c in recorders[0].calls if c[0] == "feedback"]
-    assert told == [
+    reports = [(c[1], c[2] - start, sorted(c[3])) for c in recorders[0].calls if c[0] == "feedback"]
+    assert reports == [
         (0, 0.5, ["cost_usd"]),
         (0, 1.0, ["quality"]),
         (1, 1.0, ["cost_usd"]),
@@ -104,12 +104,12 @@ def test_groups_arrive_when_their_delay_is_over(recorders: list[Recorder]) -> No
     ]
 
 
-def test_what_is_missing_never_arrives(recorders: list[Recorder]) -> None:
+def test_missing_feedback_never_arrives(recorders: list[Recorder]) -> None:
     run(small_workload(300), delays={"quality": Delay(missing=0.4)})
-    told = [sorted(call[3]) for call in recorders[0].calls if call[0] == "feedback"]
-    assert len(told) == 300
-    assert told.count(["cost_usd"]) == pytest.approx(120, abs=30)
-    assert {tuple(names) for names in told} == {("cost_usd",), ("cost_usd", "quality")}
+    reports = [sorted(call[3]) for call in recorders[0].calls if call[0] == "feedback"]
+    assert len(reports) == 300
+    assert reports.count(["cost_usd"]) == pytest.approx(120, abs=30)
+    assert {tuple(names) for names in reports} == {("cost_usd",), ("cost_usd", "quality")}
 
 
 def test_an_unrecorded_cell_takes_its_whole_group_with_it(recorders: list[Recorder]) -> None:
@@ -119,8 +119,8 @@ def test_an_unrecorded_cell_takes_its_whole_group_with_it(recorders: list[Record
     outcomes = {"quality": whole.outcomes["quality"], "cost_usd": cost, "latency_s": latency}
     workload = Workload(arms=whole.arms, features=whole.features, outcomes=outcomes)
     run(workload, preferences={"quality": 1.0, "cost_usd": 1.0, "latency_s": 1.0})
-    told = {call[1]: sorted(call[3]) for call in recorders[0].calls if call[0] == "feedback"}
-    assert told == {
+    reports = {call[1]: sorted(call[3]) for call in recorders[0].calls if call[0] == "feedback"}
+    assert reports == {
         0: ["cost_usd", "latency_s", "quality"],
         1: ["quality"],
         2: ["cost_usd", "latency_s", "quality"],
@@ -179,7 +179,7 @@ def test_policies_meet_the_same_draws() -> None:
     assert set(np.unique(twins.propensity)) == {1 / 3}
 
 
-def test_learning_beats_chance_where_features_tell_the_best_arm() -> None:
+def test_learning_beats_uniform_choice_if_features_determine_the_best_arm() -> None:
     compared = replay(
         small_workload(600), {"linucb": LinUCB(), "uniform": Uniform()}, preferences=PREFERENCES, seeds=3
     )

@@ -53,7 +53,7 @@ def test_every_format_reads_alike(tmp_path: Path, suffix: str, rows: list[dict[s
 
 
 @pytest.mark.parametrize("rows", [WIDE, LONG], ids=["wide", "long"])
-def test_features_from_names_a_side_file_and_an_encoder(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+def test_features_from_names_a_separate_file_and_an_encoder(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     path = write(tmp_path / "w.csv", rows)
     metrics = ["quality"]
     np.testing.assert_array_equal(Workload.read(path, features=["x_1"], metrics=metrics).features, [[-1], [2]])
@@ -72,18 +72,18 @@ def test_features_from_names_a_side_file_and_an_encoder(tmp_path: Path, rows: li
         (changed(WIDE, 0, x_1=""), "'x_1' has no value in row 1"),
         (changed(WIDE, 0, x_1="nan"), "'x_1' has no value in row 1"),
         (changed(WIDE, 0, x_1="-inf"), "'x_1' is infinite"),
-        (changed(WIDE, 1, query_id="a"), "'a' stands there more than once"),
+        (changed(WIDE, 1, query_id="a"), "'a' occurs more than once"),
         ([{**row, "cost_usd__s": 0.1} for row in WIDE], "no column 'cost_usd__l'"),
         ([{"x_0": 1.0, "task": 3}], "neither columns METRIC__ARM"),
         ([{"quality__s": 1.0}], "no feature columns"),
         ([{"x_0": 1.0, "arm": "s", "quality": 1.0}], "no column 'query_id'"),
         ([*LONG, LONG[0]], "row 4 repeats query_id 'a' with arm 's'"),
-        (changed(LONG, 1, x_0=0.25), "row 2 gives its query other features"),
+        (changed(LONG, 1, x_0=0.25), "row 2 has other features than an earlier row of the same query"),
         (changed(LONG, 1, quality="good"), "'quality' holds 'good' in row 2"),
         ([{**row, "quality__s": "", "quality__l": ""} for row in WIDE], "no value at all"),
     ],
 )
-def test_refuses_what_is_no_workload(tmp_path: Path, rows: list[dict[str, Any]], said: str) -> None:
+def test_refuses_invalid_workloads(tmp_path: Path, rows: list[dict[str, Any]], said: str) -> None:
     with pytest.raises(WorkloadError, match=said):
         Workload.read(write(tmp_path / "w.csv", rows))
 
@@ -93,7 +93,7 @@ def test_refuses_what_is_no_workload(tmp_path: Path, rows: list[dict[str, Any]],
     [
         ("w.csv", "x_0,quality__s\n1,2,3\n", "line 2 has 3 cells, expected 2"),
         ("w.csv", "x_0,quality__s\n1\n", "line 2 has 1 cells, expected 2"),
-        ("w.csv", "x_0,x_0\n1,2\n", "'x_0' stands there 2 times"),
+        ("w.csv", "x_0,x_0\n1,2\n", "'x_0' occurs 2 times"),
         ("w.csv", 'x_0,quality__s\n"1,2\n', "is not CSV"),
         ("w.csv", "x_0,quality__s\n", "no rows"),
         ("w.csv", "", "no rows"),
@@ -103,10 +103,10 @@ def test_refuses_what_is_no_workload(tmp_path: Path, rows: list[dict[str, Any]],
         ("w.jsonl", '{"x_0": 1, "quality__s": Infinity}\n', "is infinite in row 1"),
         ("w.jsonl", '{"x_0": 1, "quality__s": [1]}\n', "not a number"),
         ("w.parquet", "PAR1", "not a Parquet file"),
-        ("w.xlsx", "", "of no known format"),
+        ("w.xlsx", "", "in no known format"),
     ],
 )
-def test_refuses_what_is_no_table(tmp_path: Path, name: str, text: str, said: str) -> None:
+def test_refuses_invalid_tables(tmp_path: Path, name: str, text: str, said: str) -> None:
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
     with pytest.raises(WorkloadError, match=said):
@@ -120,14 +120,14 @@ def test_refuses_text_in_another_encoding(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shape", [(3, 2), (2,), (2, 0)])
-def test_refuses_side_files_of_another_size(tmp_path: Path, shape: tuple[int, ...]) -> None:
+def test_refuses_feature_files_of_another_size(tmp_path: Path, shape: tuple[int, ...]) -> None:
     np.save(tmp_path / "x.npy", np.zeros(shape))
     with pytest.raises(WorkloadError, match="expected \\(2, d\\)"):
         Workload.read(write(tmp_path / "w.csv", WIDE), features=tmp_path / "x.npy")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_refuses_side_files_that_are_not_finite(tmp_path: Path, value: float) -> None:
+def test_refuses_feature_files_that_are_not_finite(tmp_path: Path, value: float) -> None:
     np.save(tmp_path / "x.npy", np.array([[0.0], [value]]))
     with pytest.raises(WorkloadError, match="feature 0 of request 2 is not a finite number"):
         Workload.read(write(tmp_path / "w.csv", WIDE), features=tmp_path / "x.npy")

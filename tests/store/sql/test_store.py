@@ -159,7 +159,7 @@ def test_the_newest_snapshots_are_kept_and_of_older_ones_one_a_week(store: SqlSt
 
 
 @pytest.mark.parametrize("blob", ["x'3939'", "x'ff'"])
-def test_rotten_sums_are_made_anew(
+def test_corrupted_sums_are_rebuilt(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, blob: str
 ) -> None:
     """From the log, and those of the other arms move on; whether the checksum tells or only the fold does."""
@@ -174,7 +174,7 @@ def test_rotten_sums_are_made_anew(
     append(store, feedback_of(ONE, 3, "response"), feedback_of(TWO, 4, revision=1, previous=(2,)))
     assert sums(path) == folded(store)
     assert store.health().rebuilt_sums == 1
-    assert "were broken; they are made anew from the log" in caplog.text
+    assert "were broken; they are rebuilt from the log" in caplog.text
     store.close()
 
 

@@ -1,1 +1,1 @@
-"""Ways to hold the inverses of many arms; chosen by the number of arms and features."""
+"""Backends that hold the inverses of many arms; chosen by the number of arms and features."""

@@ -1,4 +1,4 @@
-"""What every way of holding P = V⁻¹ and Theta of many arms can do."""
+"""The backend protocol: holds P = V⁻¹ and Theta of many arms."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias

@@ -1,4 +1,4 @@
-"""What Alembic runs: our connection, our transaction, no logging set up."""
+"""The Alembic environment: our connection, our transaction, no logging set up."""
 
 from alembic import context
 

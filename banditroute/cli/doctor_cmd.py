@@ -1,4 +1,4 @@
-"""``banditroute doctor``: what could lose or spoil a log."""
+"""``banditroute doctor``: checks for conditions that could lose or corrupt the log."""
 
 import json
 from dataclasses import asdict
@@ -7,17 +7,19 @@ from typing import Annotated
 
 import typer
 
-SICK = 1
+ERROR_EXIT = 1
 
 
 def doctor(
-    url: Annotated[str, typer.Argument(help="Such as sqlite:///routing.db.", show_default=False)],
-    spool: Annotated[Path | None, typer.Option(help="The spool directory, if the routers were given one.")] = None,
+    url: Annotated[str, typer.Argument(help="Database URL, such as sqlite:///routing.db.", show_default=False)],
+    spool: Annotated[Path | None, typer.Option(help="Spool directory, if the routers have spool= set.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """Look for what could lose or spoil a log: versions, settings, clocks, checksums, spools. Reads only.
+    """Check for conditions that could lose or corrupt the log. Reads only.
 
-    The exit code is 1 if there is an error.
+    Checks versions, settings, clocks, checksums and spools.
+
+    The exit code is 1 if a finding is an error.
     """
     from banditroute.store.maintenance.doctor import diagnose
 
@@ -28,4 +30,4 @@ def doctor(
         advice = f"\n         {each.advice}" if each.advice else ""
         typer.echo(f"{each.level:8} {each.says}{advice}")
     if any(each.level == "error" for each in findings):
-        raise typer.Exit(SICK)
+        raise typer.Exit(ERROR_EXIT)

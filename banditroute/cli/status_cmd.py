@@ -1,4 +1,4 @@
-"""``banditroute status``: which routers a database holds, and how they stand."""
+"""``banditroute status``: lists the routers of a database with their traffic and settings."""
 
 import json
 from datetime import UTC, datetime
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 
 def status(
-    url: Annotated[str, typer.Argument(help="Such as sqlite:///routing.db.", show_default=False)],
+    url: Annotated[str, typer.Argument(help="Database URL, such as sqlite:///routing.db.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """Show the routers in a database: traffic, feedback, arms and preferences. Reads only."""
+    """Show the routers of a database: traffic, feedback, arms and preferences. Reads only."""
     from banditroute.store.maintenance.views import routers
 
     found = [_facts(router) for router in routers(url)]
     if as_json:
         typer.echo(json.dumps(found, indent=2, allow_nan=False))
     else:
-        typer.echo("\n\n".join(map(_text, found)) or "no router yet")
+        typer.echo("\n\n".join(map(_text, found)) or "no routers in this database")
 
 
 def _facts(router: "RouterSummary") -> dict[str, Any]:
@@ -47,14 +47,14 @@ def _facts(router: "RouterSummary") -> dict[str, Any]:
 
 def _text(facts: dict[str, Any]) -> str:
     owner = f" of {facts['tenant']}" if facts["tenant"] else ""
-    wishes = ", ".join(f"{name}={weight:g}" for name, weight in facts["preferences"].items())
+    preferences = ", ".join(f"{name}={weight:g}" for name, weight in facts["preferences"].items())
     waiting = f", {facts['feedback_waiting']} not yet learned from" if facts["feedback_waiting"] else ""
     width = max(map(len, facts["arms"]), default=0)
     return "\n".join(
         [
             f"{facts['name']}{owner}: {facts['decisions']} decisions, {facts['feedback']} feedbacks{waiting}",
             f"  last decision {facts['last_decision_at'] or 'never'}",
-            f"  preferences   {wishes} (version {facts['preferences_version']})",
+            f"  preferences   {preferences} (version {facts['preferences_version']})",
             *(
                 f"  {name:{width}}  {arm['share']:6.1%}  {arm['decisions']:>9}  {arm['status']}"
                 for name, arm in facts["arms"].items()

@@ -1,4 +1,4 @@
-"""``banditroute why``: how one decision came about."""
+"""``banditroute why``: explains one decision."""
 
 import json
 from typing import Annotated
@@ -12,19 +12,20 @@ from banditroute.errors import DecisionExpiredError, InvalidDecisionIdError
 
 
 def why(
-    url: Annotated[str, typer.Argument(help="Such as sqlite:///routing.db.", show_default=False)],
-    decision_id: Annotated[str, typer.Argument(help="What route() gave.", show_default=False)],
+    url: Annotated[str, typer.Argument(help="Database URL, such as sqlite:///routing.db.", show_default=False)],
+    decision_id: Annotated[str, typer.Argument(help="Decision id, as route() returned it.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """Explain a decision: what was expected of each arm, its probability, and what came of it. Reads only."""
+    """Explain a decision: expected outcomes and probability of each arm, and the feedback. Reads only."""
     found = _explanation(url, decision_id)
     typer.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False) if as_json else str(found))
 
 
 def _explanation(url: str, decision_id: str) -> Explanation:
-    """Find the router whose tag the id bears, then the decision.
+    """Find the router that issued the id by the id's tag, then load the decision.
 
-    A router whose secret came from its configuration tags its ids with that, so its ids are not known here.
+    A router with ``secret=`` in its configuration tags its ids with that secret, which is not in the database, so
+    its ids cannot be matched here.
     """
     from banditroute.store.maintenance.views import find_decision, routers, secret_of
 

@@ -1,4 +1,4 @@
-"""``banditroute demo``: a real workload through several policies, on SQLite, in a minute."""
+"""``banditroute demo``: replays a recorded workload through several policies, on SQLite, in a minute."""
 
 import json
 from pathlib import Path
@@ -12,24 +12,24 @@ from banditroute.cli.progress import progress_bar
 from banditroute.errors import InvalidArgumentError
 
 _POLICIES = ("linucb", "lints", "greedy")
-# With these bounds a weight of 1 says that half a cent is what a perfect answer is worth.
+# With these bounds a weight of 1 means that a perfect answer is worth half a cent.
 _BOUNDS = {"cost_usd": (0.0, 0.005)}
 
 
 def demo(
     prefer: Annotated[str, typer.Option(help="Weights of the objectives.")] = "quality=1,cost_usd=1",
-    seeds: Annotated[int, typer.Option(help="How many orders of the requests to replay.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Number of seeds; each replays the requests in another order.")] = 3,
     out: Annotated[Path, typer.Option(help="Directory for the plots.")] = Path("banditroute-demo"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Replay recorded prompts, answered by three models, through policies that keep their state in SQLite."""
+    """Replay recorded prompts, answered by three models, through three policies with their state in SQLite."""
+    from banditroute import evaluation
     from banditroute.evaluation import Workload, infer_objectives, replay
-    from banditroute.evaluation.report import plots
 
     bounds = {name: pair for name, pair in _BOUNDS.items() if name in weights(prefer)}
     chosen, preferences = policies(_POLICIES), weights(prefer)
     if out.exists() and not out.is_dir():
-        raise InvalidArgumentError(f"--out {out} is a file, not a directory")
+        raise InvalidArgumentError(f"--out {out} must be a directory, but it is a file")
     workload = Workload.bundled()
     with TemporaryDirectory(prefix="banditroute-demo-") as folder, progress_bar("replaying") as progress:
         comparison = replay(
@@ -42,11 +42,16 @@ def demo(
             progress=progress,
         )
     out.mkdir(parents=True, exist_ok=True)
-    files = {"regret": plots.regret, "plane": plots.plane, "traffic": plots.traffic, "overview": plots.overview}
+    files = {
+        "regret": evaluation.regret_plot,
+        "plane": evaluation.frontier_plot,
+        "traffic": evaluation.traffic_plot,
+        "overview": evaluation.overview_plot,
+    }
     for name, draw in files.items():
         draw(comparison).savefig(out / f"{name}.png")
     written = [str(out / f"{name}.png") for name in files]
     if as_json:
-        typer.echo(json.dumps({**comparison.as_dict(), "plots": written}, indent=2, allow_nan=False))
+        typer.echo(json.dumps({**comparison.to_dict(), "plots": written}, indent=2, allow_nan=False))
     else:
-        typer.echo(f"{comparison}\n\nplots: {', '.join(written)}")
+        typer.echo(f"{evaluation.comparison_table(comparison)}\n\nplots: {', '.join(written)}")

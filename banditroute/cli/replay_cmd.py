@@ -1,0 +1,78 @@
+"""``banditroute replay``: compares policies on a recorded workload."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from banditroute.cli.arguments import POLICIES_HELP, bounds, policies, weights
+from banditroute.cli.progress import progress_bar
+from banditroute.errors import InvalidArgumentError
+from banditroute.policies import Policy
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help="Parquet, CSV or JSON lines, wide or long.", show_default=False)],
+    features: Annotated[
+        str | None,
+        typer.Option(help="A .npy file, or column names separated by commas; by default x_0, x_1, …"),
+    ] = None,
+    policy: Annotated[list[str] | None, typer.Option(help=f"{POLICIES_HELP}; may be repeated.")] = None,
+    prefer: Annotated[
+        str | None,
+        typer.Option(help="Weights of the objectives; by default those of --config, or quality=1,cost_usd=0.3."),
+    ] = None,
+    bound: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=LOW:HIGH; for a cost or latency, by default 0 and its 95th percentile."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Number of seeds; each replays the requests in another order.")] = 5,
+    order: Annotated[str, typer.Option(help="Order of requests: shuffled (by seed) or recorded.")] = "shuffled",
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Replay the policy, controllers and preferences of a configuration file, too."),
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the comparison into this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Replay a recorded workload through policies and compare them with the baselines."""
+    from banditroute.evaluation import Candidate, Workload, comparison_table, infer_objectives, overview_plot
+    from banditroute.evaluation import replay as run
+    from banditroute.integrations.settings import RouterSettings
+
+    settings = None if config is None else RouterSettings.read(config)
+    chosen: dict[str, Policy | Candidate] = dict(policies(policy or ["linucb", "lints", "uniform"]))
+    if settings is not None:
+        if settings.name in chosen:
+            raise InvalidArgumentError(f"--config names its router {settings.name!r}, which is a --policy too")
+        chosen = {settings.name: Candidate(settings.policy.build(), settings.build_controllers), **chosen}
+    if prefer is None and settings is not None and settings.preferences is not None:
+        preferences = settings.preferences
+    else:
+        preferences = weights(prefer or "quality=1,cost_usd=0.3")
+    given = bounds(bound or [])
+    if order not in ("shuffled", "recorded"):
+        raise InvalidArgumentError(f"--order {order!r} must be shuffled or recorded")
+    if plot is not None and not plot.parent.is_dir():
+        raise InvalidArgumentError(f"--plot {plot}: the directory {plot.parent} does not exist; create it first")
+    source = features.split(",") if features and not features.endswith(".npy") else features
+    workload = Workload.read(file, features=source)
+    objectives = infer_objectives(workload, preferences, bounds=given)
+    with progress_bar("replaying") as progress:
+        comparison = run(
+            workload,
+            chosen,
+            preferences=preferences,
+            objectives=objectives,
+            seeds=seeds,
+            order="recorded" if order == "recorded" else "shuffled",
+            progress=progress,
+        )
+    if as_json:
+        typer.echo(json.dumps(comparison.to_dict(), indent=2, allow_nan=False))
+    else:
+        typer.echo(comparison_table(comparison))
+    if plot is not None:
+        overview_plot(comparison).savefig(plot)
+        typer.echo(f"\nplots: {plot}", err=as_json)

@@ -1,0 +1,1 @@
+"""Where a router is embedded: configuration from files and the environment; adapters to other libraries follow."""

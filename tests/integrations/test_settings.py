@@ -1,0 +1,220 @@
+"""A router from a file and the environment: what is read, what is refused, and the router that it gives."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from banditroute import Arm, Exploration, LinUCB, Objective, OutcomeWindow, Price, Router
+from banditroute.cli import main
+from banditroute.controllers import Budget
+from banditroute.errors import InvalidArgumentError
+from banditroute.integrations.settings import RouterSettings
+from banditroute.integrations.settings.source import from_environment
+from banditroute.testing.world import bodies
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "router.toml"
+LEAST: dict[str, Any] = {"name": "r", "arms": [{"name": "a"}, {"name": "b"}]}
+SECRET = "thirty-two characters and some more"  # noqa: S105
+FULL: dict[str, Any] = {
+    "name": "r",
+    "arms": [{"name": "a", "price": {"input": 1, "output": 2}, "prior": {"quality": 0.8}}, {"name": "b"}],
+    "objectives": [
+        {"name": "quality", "window": {"seconds": 60, "missing": "default", "default": 0.0}},
+        {"name": "cost_usd", "goal": "min", "bounds": [0, 0.05]},
+    ],
+    "preferences": {"quality": 1.0, "cost_usd": 0.4},
+    "policy": {"kind": "linucb", "alpha": 0.7, "ridge": 3, "exploration": {"floor": 0.1}},
+    "controllers": [{"kind": "budget", "usd_per_request": 0.002}],
+    "features": 3,
+    "seed": 5,
+    "secret": SECRET,
+}
+
+
+def by_hand(**more: Any) -> Router:
+    return Router(
+        "r",
+        arms=[Arm("a", price=Price(input=1, output=2), prior={"quality": 0.8}), Arm("b")],
+        objectives=[
+            Objective("quality", window=OutcomeWindow(seconds=60, missing="default", default=0.0)),
+            Objective("cost_usd", goal="min", bounds=(0, 0.05)),
+        ],
+        preferences={"quality": 1.0, "cost_usd": 0.4},
+        policy=LinUCB(alpha=0.7, ridge=3, exploration=Exploration(floor=0.1)),
+        controllers=[Budget(usd_per_request=0.002)],
+        features=3,
+        seed=5,
+        secret=SECRET.encode(),
+        **more,
+    )
+
+
+def choices(router: Router) -> tuple[object, ...]:
+    found: list[object] = []
+    for number in range(80):
+        decision = router.route([number % 7 / 7, -number % 5 / 5, 0.5])
+        router.feedback(decision.id, quality=number % 3 / 2, cost_usd=0.01 * (decision.arm == "a"))
+        found += [decision.id, decision.arm, decision.propensity]
+    return (*found, router.digest())
+
+
+def fixed() -> dict[str, Any]:
+    return {"ids": bodies(), "clock": lambda: 1e9}
+
+
+def test_it_is_the_router_made_by_hand() -> None:
+    made = choices(by_hand(**fixed()))
+    assert choices(RouterSettings.of(FULL).router(**fixed())) == made
+    other = FULL | {"policy": {"kind": "linucb", "alpha": 0.1}}
+    assert choices(RouterSettings.of(other).router(**fixed())) != made
+
+
+@pytest.mark.parametrize("suffix", [".toml", ".yaml", ".yml"])
+def test_a_file_of_each_format_gives_the_same(tmp_path: Path, suffix: str) -> None:
+    text = {
+        ".toml": 'name = "r"\nseed = 3\n[[arms]]\nname = "a"\n[[arms]]\nname = "b"\n[policy]\nkind = "uniform"\n',
+    }.get(suffix, "name: r\nseed: 3\narms:\n- name: a\n- name: b\npolicy: {kind: uniform}\n")
+    file = tmp_path / f"router{suffix}"
+    file.write_text(text, encoding="utf-8")
+    expected = RouterSettings.of(LEAST | {"seed": 3, "policy": {"kind": "uniform"}})
+    assert RouterSettings.read(file, environment={}) == expected
+
+
+def test_the_environment_wins_key_by_key() -> None:
+    settings = RouterSettings.read(
+        EXAMPLE,
+        environment={
+            "BANDITROUTE_STORE": "sqlite:///routing.db",
+            "BANDITROUTE_SEED": "11",
+            "BANDITROUTE_POLICY__ALPHA": "0.25",
+            "BANDITROUTE_PREFERENCES": '{"quality": 2}',
+            "BANDITROUTE_POSTGRES": "none",
+            "HOME": "/root",
+        },
+    )
+    assert (settings.seed, settings.policy.build().alpha) == (11, 0.25)
+    # A JSON value is a table like those of the file, so it is merged into it.
+    assert settings.preferences == {"quality": 2.0, "cost_usd": 0.4}
+    assert settings.arguments()["store"] == "sqlite:///routing.db"
+
+
+def test_the_environment_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in [name for name in os.environ if name.startswith("BANDITROUTE_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("BANDITROUTE_NAME", "r")
+    monkeypatch.setenv("BANDITROUTE_ARMS", '[{"name": "a"}, {"name": "b"}]')
+    assert RouterSettings.read() == RouterSettings.of(LEAST)
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"polcy": {}}, "unknown key 'polcy'"),
+    ({"arms": [{"name": "a", "pricee": 1}]}, "unknown key 'arms.0.pricee'"),
+    (
+        {"arms": [{"name": "a", "price": {"input": 1, "output": 1, "cached": 1}}]},
+        "unknown key 'arms.0.price.cached'",
+    ),
+    ({"policy": {"kind": "linucb", "alhpa": 1}}, "unknown key 'policy.alhpa'"),
+    ({"controllers": [{"kind": "drift", "x": 1}]}, "unknown key 'controllers.0.x'"),
+    ({"arms": [{}]}, "key 'arms.0.name' is missing"),
+    ({"policy": {"kind": "magic"}}, "policy: input tag 'magic' found"),
+    ({"policy": {}}, "policy: unable to extract tag"),
+    ({"seed": "many"}, "seed: input should be a valid integer"),
+    ({"x_max": float("nan")}, "x_max: input should be a finite number"),
+    ({"policy": {"kind": "linucb", "alpha": -1}}, "policy: alpha = -1.0 must be a finite number, at least 0"),
+    ({"arms": [{"name": ""}]}, "arms.0: arm name '' must be 1 to 200"),
+    ({"objectives": [{"name": "a b"}]}, "objectives.0: objective name 'a b' must be an identifier"),
+    ({"controllers": [{"kind": "budget"}]}, "controllers.0: a budget needs one of"),
+]
+
+
+@pytest.mark.parametrize(("change", "sentence"), REFUSED, ids=[sentence for _, sentence in REFUSED])
+def test_what_is_wrong_is_refused_by_its_path(change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        RouterSettings.of(LEAST | change, origin="config 'router.toml'")
+    assert str(caught.value).startswith(f"config 'router.toml': {sentence}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("a.toml", "name = ", "is not valid TOML"),
+        ("a.yaml", "a: [", "is not valid YAML"),
+        ("a.yaml", "- a", "must hold keys and values, got list"),
+        ("a.yaml", "", "must hold keys and values, got NoneType"),
+        ("a.yaml", "[" * 5_000, "is not valid YAML"),
+        ("a.json", "{}", "must end in .toml, .yaml or .yml, not in '.json'"),
+        ("a.toml", "\udcff", "cannot be read"),
+    ],
+)
+def test_files_that_are_refused(tmp_path: Path, name: str, text: str, sentence: str) -> None:
+    file = tmp_path / name
+    file.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(InvalidArgumentError, match=sentence):
+        RouterSettings.read(file, environment={})
+
+
+def test_a_file_that_is_missing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgumentError, match="cannot be read"):
+        RouterSettings.read(tmp_path / "none.toml", environment={})
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"BANDITROUTE_ARMS": '[{"name"'}, "BANDITROUTE_ARMS is not valid JSON"),
+        ({"BANDITROUTE_POLICY": "x", "BANDITROUTE_POLICY__KIND": "y"}, "BANDITROUTE_POLICY__KIND sets a key of"),
+        ({"BANDITROUTE_SEEED": "1"}, "config '.*' and BANDITROUTE_\\* variables: unknown key 'seeed'"),
+    ],
+)
+def test_variables_that_are_refused(environment: dict[str, str], sentence: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=sentence):
+        RouterSettings.read(EXAMPLE, environment=environment)
+
+
+def test_passwords_are_shown_nowhere() -> None:
+    url = "postgresql+psycopg://me:hunter2@host/db"
+    settings = RouterSettings.of(LEAST | {"store": url, "secret": SECRET})
+    assert settings.arguments()["store"] == url
+    messages = []
+    for change in ({"store": [url]}, {"secret": [SECRET]}, {"stroe": url}):
+        with pytest.raises(InvalidArgumentError) as caught:
+            RouterSettings.of(LEAST | change)
+        messages.append(repr(caught.value))
+    for text in (repr(settings), str(settings), settings.model_dump_json(), *messages):
+        assert "hunter2" not in text
+        assert SECRET not in text
+
+
+@given(st.dictionaries(st.text("ABC_", min_size=1, max_size=8), st.text(max_size=8), max_size=5))
+def test_any_environment_is_read_or_refused(variables: dict[str, str]) -> None:
+    try:
+        from_environment({f"BANDITROUTE_{name}": value for name, value in variables.items()})
+    except InvalidArgumentError as error:
+        assert "BANDITROUTE_" in str(error)  # noqa: PT017
+
+
+def test_the_schema_names_every_key(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert schema["properties"].keys() == RouterSettings.model_fields.keys()
+    assert schema["additionalProperties"] is False
+    assert {"BudgetSettings", "LinUCBSettings", "ArmSettings"} <= schema["$defs"].keys()
+
+
+def test_the_command_line_checks_a_configuration(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["config", "check", str(EXAMPLE)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(
+        "router 'support': OK\narms: small, large\nobjectives: quality, cost_usd\npolicy: LinUCB("
+    )
+    assert shown.endswith("controllers: budget\n")
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(EXAMPLE.read_text("utf-8").replace("alpha", "alhpa"), encoding="utf-8")
+    assert main(["config", "check", str(wrong)]) != 0
+    assert "unknown key 'policy.alhpa'" in capsys.readouterr().err
