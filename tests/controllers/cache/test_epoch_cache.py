@@ -13,96 +13,14 @@ from banditroute.controllers import (
     FixedEpochs,
     Level,
     LFUCache,
-    LRUCache,
     PricedCache,
-    StaticCache,
 )
 from banditroute.core.arrays import FloatArray, RowArray
 from banditroute.core.situation import Situation
 from banditroute.errors import InvalidArgumentError, SnapshotCorruptError
 from banditroute.testing import situation
 from banditroute.testing.controllers import greedy, life, softmax
-
-ARMS = ("arm 0", "arm 1", "arm 2", "arm 3")
-ADAPTERS = {arm: Adapter(load_s=2.0, host_load_s=0.5) for arm in ARMS}
-
-
-def served(cache: PricedCache, *numbers: int) -> tuple[str, ...]:
-    """Residents after these arms served."""
-    step = life(ARMS, 1)[0]
-    for number in numbers:
-        object.__setattr__(step.decision, "arm", f"arm {number}")
-        cache.decided(step.decision, step.predict)
-    return cache.resident
-
-
-def test_the_price_of_a_miss() -> None:
-    cache = StaticCache(ADAPTERS, capacity=2, utility_per_second=0.3, initial=["arm 1", "arm 3"])
-    given = situation(3, 4, 2, eligible=np.ones(4, dtype=bool))
-    seen: list[FloatArray] = []
-
-    def choice(asked: Situation) -> FloatArray:
-        seen.append(asked.utility())
-        return softmax(asked)
-
-    cache.control(given, choice)
-    np.testing.assert_allclose(seen[0], given.utility() - np.array([0.6, 0, 0.6, 0]), rtol=0, atol=1e-15)
-    assert cache.effects(given) == {"resident": ["arm 1", "arm 3"], "miss_cost": {"arm 0": 0.6, "arm 2": 0.6}}
-
-
-def test_least_recently_served_makes_room() -> None:
-    cache = LRUCache(ADAPTERS, capacity=2, utility_per_second=0.3)
-    assert served(cache) == ("arm 0", "arm 1")
-    assert served(cache, 0) == ("arm 1", "arm 0")
-    assert served(cache, 2) == ("arm 0", "arm 2")
-    assert served(cache, 0, 3) == ("arm 0", "arm 3")
-
-
-def test_least_often_served_makes_room() -> None:
-    cache = LFUCache(ADAPTERS, capacity=2, utility_per_second=0.3)
-    assert set(served(cache, 0, 0, 1, 2)) == {"arm 0", "arm 2"}
-    assert set(served(cache, 2, 2, 3)) == {"arm 2", "arm 3"}
-
-
-@pytest.mark.parametrize("kind", [LRUCache, LFUCache])
-def test_what_is_too_large_passes_through(kind: type[PricedCache]) -> None:
-    adapters = ADAPTERS | {"arm 2": Adapter(load_s=2.0, size=2.5)}
-    cache = kind(adapters, capacity=2, utility_per_second=0.3)
-    assert served(cache, 2) == ("arm 0", "arm 1")
-
-
-def test_doubling_epochs_force_in_the_order_of_the_root() -> None:
-    """Σ_e c √(N L_e) is at most c √(r N T) (√2 + 1), for T requests in whole runs of r epochs of a length."""
-    for arms in (3, 8, 40):
-        for epochs in (
-            DoublingEpochs(first=64, forced=0.8, repeats=1),
-            DoublingEpochs(),
-            DoublingEpochs(50, 0.3, 3),
-        ):
-            count = 10 * epochs.repeats
-            lengths = [epochs.length(epoch) for epoch in range(count)]
-            assert lengths == [epochs.first * 2 ** (epoch // epochs.repeats) for epoch in range(count)]
-            shares = [epochs.forced_share(epoch, arms) for epoch in range(count)]
-            assert all(0 <= share <= 1 for share in shares)
-            forced, order = float(np.dot(shares, lengths)), np.sqrt(epochs.repeats * arms * sum(lengths))
-            assert 0.9 * epochs.forced * order <= forced <= epochs.forced * order * (np.sqrt(2) + 1)
-
-
-def test_fixed_epochs_force_nothing() -> None:
-    assert [FixedEpochs(7).length(epoch) for epoch in (0, 5)] == [7, 7]
-    assert FixedEpochs(7).forced_share(3, 9) == 0.0
-
-
-@pytest.mark.parametrize("wrong", [0, -1, True, 2.5, "3"])
-def test_lengths_are_counts(wrong: int) -> None:
-    with pytest.raises(InvalidArgumentError, match="must be an integer, at least 1"):
-        FixedEpochs(wrong)
-    with pytest.raises(InvalidArgumentError, match="must be an integer, at least 1"):
-        DoublingEpochs(first=wrong)
-    with pytest.raises(InvalidArgumentError, match="must be an integer, at least 1"):
-        DoublingEpochs(repeats=wrong)
-    with pytest.raises(InvalidArgumentError, match="must be an integer, at least 1"):
-        EpochCache(ADAPTERS, capacity=2, utility_per_second=0.1, window=wrong)
+from tests.controllers.cache.residents import ADAPTERS, ARMS
 
 
 @pytest.mark.parametrize("wrong", [-0.1, float("nan"), float("inf"), "1"])
@@ -117,13 +35,6 @@ def test_prices_are_finite(name: str, wrong: float) -> None:
 def test_a_seed_is_a_count(wrong: int) -> None:
     with pytest.raises(InvalidArgumentError, match=f"seed = {wrong} must be an integer, at least 0"):
         EpochCache(ADAPTERS, capacity=2, utility_per_second=0.1, seed=wrong)
-
-
-def test_initial_residents() -> None:
-    with pytest.raises(InvalidArgumentError, match="initial names 'nobody'"):
-        StaticCache(ADAPTERS, capacity=2, utility_per_second=0.1, initial=["nobody"])
-    cache = StaticCache(ADAPTERS, capacity=2, utility_per_second=0.1, initial=["arm 3", "arm 3", "arm 1", "arm 0"])
-    assert cache.resident == ("arm 3", "arm 1")
 
 
 def steady(mean: list[float]) -> object:

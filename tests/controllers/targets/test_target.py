@@ -1,34 +1,13 @@
-"""Targets and shares, by hand and over long lives."""
+"""Targets by hand and over long runs: what counts, what is late, and what is refused."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 
-from banditroute.controllers import Average, Latency, PerCohort, Shares, Within
-from banditroute.controllers.pending import MAX_PENDING, PendingOutcomes
-from banditroute.controllers.targets.virtual_queue import VirtualQueue
+from banditroute.controllers import Average, Latency, Shares, Within
 from banditroute.errors import InvalidArgumentError
-from tests.controllers.lives import Life, a_situation, certain, stubborn, without
-
-
-def test_a_queue_by_hand() -> None:
-    queue = VirtualQueue(step=0.3)
-    for excess, debt in ((0.9, 0.9), (-0.1, 0.8), (-2.0, 0.0), (0.9, 0.9), (0.9, 1.8)):
-        queue.take(excess)
-        assert queue.debt == pytest.approx(debt)
-        assert queue.price == pytest.approx(0.3 * debt)
-    assert [queue.forced(slack) for slack in (2.0, 1.2, 0.5)] == pytest.approx([0.0, 0.5, 0.95])
-
-
-def test_a_queue_is_never_shorter_than_the_sum() -> None:
-    """So that what is in it bounds by how much the constraint is broken."""
-    rng = np.random.default_rng(1)
-    queue, total = VirtualQueue(step=1.0), 0.0
-    for excess in rng.normal(0.0, 1.0, 500).tolist():
-        queue.take(excess)
-        total += excess
-        assert queue.debt >= total - 1e-9
+from tests.controllers.lives import Life, a_situation, choice_of_the_best, stubborn
 
 
 def test_a_target_by_hand() -> None:
@@ -121,131 +100,6 @@ def test_control_without_a_target_both_are_slow() -> None:
         slow, share = lived(Latency(p=0.9, seconds=2.0, step=1e-9, slack=1e9), 300, choice)
         assert slow > 0.3
         assert share > 0.95
-
-
-def choice_of_the_best(given: Any) -> Any:
-    """The best arm, and all others a little."""
-    best = int(np.where(given.eligible, given.utility(), -np.inf).argmax())
-    return 0.98 * certain(given, given.arms[best]) + 0.02 * given.eligible / given.eligible.sum()
-
-
-def test_an_average_by_hand() -> None:
-    """Use is the distance from the better bound; what is believed of an arm is what it is expected to use."""
-    target = Average("latency_s", at_most=6.0, bounds=(0.0, 20.0), step=0.3)
-    assert target.allowed == pytest.approx(0.3)
-    assert [target.used(value) for value in (0.0, 5.0, 40.0)] == pytest.approx([0.0, 0.25, 1.0])
-    given = a_situation("ab")
-    given.mean[:, 2] = [0.5, 0.1]  # of the objective's own bounds, 30 s
-    assert target.expected(given) == pytest.approx([0.75, 0.15])
-    better = Average("quality", at_least=0.8)
-    assert better.allowed == pytest.approx(0.2)
-    assert better.expected(a_situation("ab", [0.9, 0.25])) == pytest.approx([0.1, 0.75])
-
-
-def test_an_average_is_kept() -> None:
-    """b is dear, so a serves as often as the average of quality allows: (0.8 − 0.4) / (0.9 − 0.4) of b."""
-    target = Average("quality", at_least=0.8)
-    life = Life(target)
-    total = 0.0
-    for _ in range(1000):
-        given = a_situation("ab", [0.4, 0.9])
-        given.mean[:, 1] = [0.0, 1.5]
-        record = life.step(given)
-        quality = {"a": 0.4, "b": 0.9}[record.arm]
-        total += quality
-        life.report(record, quality=quality)
-    assert total / 1000 >= 0.79
-    assert np.mean([d.arm == "b" for d in life.decisions]) == pytest.approx(0.8, abs=0.03)
-
-
-@pytest.mark.parametrize("choice", [choice_of_the_best, stubborn])
-def test_shares_hold_for_any_policy(choice: Any) -> None:
-    life = Life(Shares(min={"b": 0.3, "c": 0.1}, max={"a": 0.45}), choice)
-    for number in range(1, 1201):
-        life.step(a_situation("abcd", [0.9, 0.6, 0.5, 0.4]))
-        if number >= 1000:
-            served = [sum(d.arm == arm for d in life.decisions) / number for arm in "abc"]
-            assert served[0] <= 0.46
-            assert served[1] >= 0.29
-            assert served[2] >= 0.09
-
-
-def test_a_least_share_is_taken_where_it_costs_least() -> None:
-    """Every fifth request b is nearly as good as a; with a share of a fifth it serves those."""
-    life = Life(Shares(min={"b": 0.2}))
-    for number in range(600):
-        life.step(a_situation("ab", [0.9, 0.85 if number % 5 == 0 else 0.2]))
-    later = life.decisions[200:]
-    hits = sum(d.arm == "b" for d in later if (d.number - 1) % 5 == 0)
-    assert hits / 80 >= 0.9
-    assert sum(d.arm == "b" for d in later) <= 90
-
-
-def test_a_least_share_counts_requests_that_the_arm_may_serve() -> None:
-    shares = Shares(min={"b": 0.5})
-    life = Life(shares)
-    given = a_situation("ab", [0.9, 0.1])
-    for _ in range(10):
-        life.step(without(given, "b"))
-    assert shares.state()["least"] == {"b": 0.0}
-    life.step(given, arm="a")
-    assert shares.state()["least"] == {"b": 0.5}
-    assert shares.effects(given)["least"]["b"]["price"] == pytest.approx(0.05)
-
-
-def test_more_than_the_largest_share_is_served_where_nobody_else_may() -> None:
-    life = Life(Shares(max={"a": 0.1}))
-    given = without(a_situation("ab"), "b")
-    for _ in range(60):
-        assert life.step(given).arm == "a"
-    given = a_situation("ab", [0.9, 0.1])
-    assert sum(life.step(given).arm == "a" for _ in range(60)) <= 10
-
-
-def cohorts_lived(controller: Any) -> dict[str, float]:
-    """Cohort → share of slow answers, where a is slow for many answers in the far cohort alone."""
-    rng = np.random.default_rng(0)
-    life = Life(controller, choice_of_the_best)
-    slow = {"near": 0, "far": 0}
-    for number in range(1500):
-        cohort = "far" if number % 5 == 0 else "near"
-        record = life.step(a_situation("abc", [0.9, 0.6, 0.1], cohort=cohort))
-        is_slow = record.arm == "a" and cohort == "far" and rng.random() < 0.6
-        slow[cohort] += is_slow
-        life.report(record, latency_s=3.0 if is_slow else 1.0)
-    return {"near": slow["near"] / 1200, "far": slow["far"] / 300}
-
-
-def test_every_cohort_has_its_own_target() -> None:
-    found = cohorts_lived(PerCohort(lambda: Latency(p=0.85, seconds=2.0)))
-    assert found["far"] <= 0.17
-    assert found["near"] == 0.0
-
-
-def test_control_one_target_for_all_lets_a_cohort_down() -> None:
-    assert cohorts_lived(Latency(p=0.85, seconds=2.0))["far"] > 0.3
-
-
-def test_cohorts_are_seen_and_do_not_mix() -> None:
-    controller = PerCohort(lambda: Shares(min={"b": 0.5}))
-    life = Life(controller)
-    life.step(a_situation("ab", cohort="north"), arm="a")
-    life.step(a_situation("ab"), arm="b")
-    assert {name: within["least"]["b"] for name, within in controller.state()["cohorts"].items()} == {
-        "north": 0.5,
-        "": 0.0,
-    }
-    assert controller.effects(a_situation("ab", cohort="north"))["cohort"] == "north"
-    assert controller.of("never seen").state()["least"] == {"b": 0.0}
-
-
-def test_a_memory_forgets_the_oldest() -> None:
-    memory: PendingOutcomes[tuple[int]] = PendingOutcomes()
-    for number in range(MAX_PENDING + 3):
-        memory.put(number.to_bytes(16, "big"), (number,))
-    assert len(memory) == MAX_PENDING
-    assert memory.get((2).to_bytes(16, "big")) is None
-    assert memory.get((3).to_bytes(16, "big")) == (3,)
 
 
 @pytest.mark.parametrize(

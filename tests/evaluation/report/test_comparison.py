@@ -6,45 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from banditroute.core.objectives import Objective, Objectives
-from banditroute.errors import InvalidArgumentError, MissingDependencyError
+from banditroute.core.objectives import Objectives
+from banditroute.errors import InvalidArgumentError
 from banditroute.evaluation import (
     Comparison,
-    Interval,
     Workload,
-    comparison_frame,
     comparison_table,
-    frontier_plot,
-    overview_plot,
-    regret_plot,
     replay,
-    traffic_plot,
 )
 from banditroute.policies import Fixed, Uniform
+from tests.evaluation.comparisons import COST, by_hand
 from tests.evaluation.tables import PREFERENCES, small_workload
 
 SHARED = Path(os.environ.get("BANDITROUTE_SHARED", Path(__file__).parents[4] / "shared" / "data"))
-
-
-def by_hand(cost: list[list[float]] | None = None, seeds: int = 2) -> Comparison:
-    """Build a comparison of two arms and four requests in two orders, small enough to check by hand."""
-    outcomes = {"quality": np.array([[0.2, 1.0], [0.4, 0.6], [0.8, 0.0], [1.0, 0.6]])}
-    if cost is not None:
-        outcomes["cost_usd"] = np.array(cost)
-    workload = Workload(arms=("a", "b"), features=np.zeros((4, 1)), outcomes=outcomes)
-    return Comparison(
-        workload=workload,
-        objectives=Objectives([Objective("quality", bounds=(0, 2))]),
-        preferences={"quality": 4.0},
-        policies=("first", "second"),
-        seeds=tuple(range(seeds)),
-        rows=np.array([[0, 1, 2, 3], [3, 2, 1, 0]])[:seeds],
-        chosen=np.array([[[0, 0, 0, 0]] * 2, [[0, 1, 1, 0]] * 2])[:, :seeds],
-        propensity=np.ones((2, seeds, 4)),
-    )
-
-
-COST = [[1.0, 3.0]] * 4
 
 
 def test_measures_by_hand() -> None:
@@ -109,15 +83,6 @@ def test_unrecorded_cells_are_left_out() -> None:
     assert "nan" not in str(comparison_table(compared))
 
 
-def test_interval_is_students_and_undefined_for_one_seed() -> None:
-    interval = Interval.of(np.array([2.0, 4.0]))
-    assert interval.mean == 3.0
-    assert interval.half == pytest.approx(12.7062, abs=1e-3)
-    assert math.isnan(Interval.of(np.array([2.0])).low)
-    assert Interval.of(np.array([2.0])).to_dict() == {"mean": 2.0, "low": None, "high": None}
-    assert Interval.of(np.array([1.0, math.nan])).to_dict() == {"mean": None, "low": None, "high": None}
-
-
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(InvalidArgumentError, match="unknown measure 'speed'"):
         by_hand().interval("speed", "first")
@@ -134,59 +99,6 @@ def test_dict_is_json_without_nan(seeds: int) -> None:
         assert set(data["policies"]["second"][measure]) == {"mean", "low", "high"}
     assert data["bounds"] == {"quality": [0.0, 2.0]}
     assert data["baselines"]["oracle"]["quality"] == pytest.approx(0.85)
-
-
-def test_table_shows_every_baseline_and_html_escapes() -> None:
-    text = str(comparison_table(by_hand(COST)))
-    for word in (
-        "first",
-        "second",
-        "best single arm",
-        "cheapest arm",
-        "uniform",
-        "oracle",
-        "best static mixture at second's cost",
-    ):
-        assert word in text
-    workload = small_workload(6)
-    odd = Workload(arms=("<b>", "m", "l"), features=workload.features, outcomes=workload.outcomes)
-    compared = replay(odd, {"<i>": Fixed("<b>")}, preferences=PREFERENCES, seeds=1)
-    page = comparison_table(compared)._repr_html_()
-    assert "<b>" not in page
-    assert "&lt;b&gt;" in page
-    assert "<i>" not in page
-
-
-def test_frames() -> None:
-    frame = comparison_frame(by_hand(COST))
-    assert frame["name"].tolist() == ["first", "second", "best single arm", "cheapest arm", "uniform", "oracle"]
-    assert frame["share__a"][1] == 0.5
-    assert comparison_frame(by_hand(COST), "pyarrow").num_rows == 6
-    with pytest.raises(InvalidArgumentError, match="backend = 'excel'"):
-        comparison_frame(by_hand(COST), "excel")  # type: ignore[arg-type]
-
-
-def test_missing_extras_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("narwhals", "matplotlib.figure"):
-        monkeypatch.setitem(__import__("sys").modules, name, None)
-    with pytest.raises(MissingDependencyError, match="banditroute\\[frames\\]"):
-        comparison_frame(by_hand())
-    with pytest.raises(MissingDependencyError, match="banditroute\\[plot\\]"):
-        overview_plot(by_hand())
-
-
-@pytest.mark.parametrize("cost", [None, COST], ids=["without costs", "with costs"])
-@pytest.mark.parametrize("seeds", [1, 2])
-def test_plots_are_drawn(tmp_path: Path, cost: list[list[float]] | None, seeds: int) -> None:
-    overview_plot(by_hand(cost, seeds)).savefig(tmp_path / "plot.png", dpi=30)
-    assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"
-
-
-def test_plane_needs_costs_and_others_stand_alone(tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgumentError, match="no cost-quality plane"):
-        frontier_plot(by_hand())
-    for draw in (regret_plot, frontier_plot, traffic_plot):
-        draw(by_hand(COST)).savefig(tmp_path / "plot.png", dpi=30)
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,13 @@
+"""``banditroute replay``: tables, JSON, plots and refusals."""
+
 import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from banditroute.cli import main
-from banditroute.cli.arguments import bounds, policies, weights
-from banditroute.core.arms import Arm
-from banditroute.core.objectives import Objective
-from banditroute.errors import InvalidArgumentError
 from banditroute.evaluation import Workload
-from banditroute.router import Router
 from tests.evaluation.tables import small_workload
 
 
@@ -127,109 +121,6 @@ def test_replay_refuses_broken_files(
     assert out == ""
     assert said in err
     assert err.count("\n") == 1
-
-
-def test_demo_writes_plots_and_prints_their_paths(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    monkeypatch.setattr(Workload, "bundled", classmethod(lambda _: small_workload(15)))
-    out = tmp_path / "plots"
-    assert main(["demo", "--seeds", "1", "--out", str(out)]) == 0
-    printed = capsys.readouterr()
-    assert "oracle" in printed.out
-    assert printed.err == ""
-    for path in out.iterdir():
-        assert str(path) in printed.out
-    assert len(list(out.iterdir())) == 4
-    assert main(["demo", "--seeds", "1", "--out", str(out), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["plots"]
-    (tmp_path / "taken").write_text("", encoding="utf-8")
-    assert main(["demo", "--out", str(tmp_path / "taken")]) == 2
-    assert "is a file" in capsys.readouterr().err
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> tuple[str, str]:
-    """Return the URL of a database with one router, and the id of one of its decisions."""
-    url = f"sqlite:///{tmp_path / 'routing.db'}"
-    objectives = [Objective("quality"), Objective("cost_usd", goal="min", bounds=(0, 0.05))]
-    with Router("support", arms=[Arm("small"), Arm("large")], objectives=objectives, store=url) as router:
-        decision = router.route([0.5, 1.0])
-        router.feedback(decision.id, quality=0.75)
-        router.route([0.25, 1.0])
-    return url, decision.id
-
-
-def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> Any:
-    assert main([*arguments, "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
-
-
-def test_status_shows_routers(store: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    (router,) = run(["status", store[0]], capsys)
-    assert (router["name"], router["decisions"], router["feedback"]) == ("support", 2, 1)
-    assert router["preferences"] == {"quality": 1.0}
-    assert router["objectives"]["cost_usd"] == {"goal": "min", "bounds": [0, 0.05]}
-    assert sum(arm["decisions"] for arm in router["arms"].values()) == 2
-    assert main(["status", store[0]]) == 0
-    assert "support: 2 decisions, 1 feedbacks" in capsys.readouterr().out
-
-
-def test_why_explains_a_decision(store: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    explained = run(["why", *store], capsys)
-    assert explained["decision_id"] == store[1]
-    assert [item["outcomes"] for item in explained["feedback"]] == [{"quality": 0.75}]
-    assert main(["why", *store]) == 0
-    assert "was chosen with probability" in capsys.readouterr().out
-
-
-def test_why_refuses_ids_of_other_routers(
-    store: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with Router("other", arms=[Arm("a")]) as other:
-        foreign = other.route([1.0]).id
-    for wrong in (foreign, "nonsense"):
-        assert main(["why", store[0], wrong]) == 2
-        assert "is not an id that a router of this database issued" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("command", [["status"], ["why"]])
-def test_reading_creates_no_database(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
-) -> None:
-    path = tmp_path / "none.db"
-    rest = ["some-id"] if command == ["why"] else []
-    assert main([*command, f"sqlite:///{path}", *rest]) == 2
-    assert "none.db" in capsys.readouterr().err
-    assert not path.exists()
-
-
-def test_runs_as_a_module() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "banditroute", "--help"], capture_output=True, text=True, check=True
-    )
-    assert all(command in done.stdout for command in ("demo", "replay", "status", "why"))
-
-
-def test_unknown_options_are_usage_errors(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["replay", "--nope"]) == 2
-    assert "--nope" in capsys.readouterr().err
-
-
-def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in [name for name in sys.modules if name.startswith("banditroute.cli.")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "typer", None)
-    assert main(["status", "sqlite:///x.db"]) == 2
-    assert "banditroute[cli]" in capsys.readouterr().err
-
-
-def test_arguments_are_parsed() -> None:
-    assert weights(" quality = 1 , cost_usd=3e-1") == {"quality": 1.0, "cost_usd": 0.3}
-    assert bounds(["a=-1:2.5"]) == {"a": (-1.0, 2.5)}
-    assert list(policies(["lints", "greedy", "uniform"])) == ["lints", "greedy", "uniform"]
-    with pytest.raises(InvalidArgumentError):
-        weights("")
 
 
 def test_replay_takes_policy_controllers_and_preferences_of_a_configuration(
