@@ -134,7 +134,7 @@ def _replay(engine: Engine, log: WorkerLog) -> SnapshotRecord | None:
             if state.can_snapshot:
                 snapshot = state.snapshot(now_us=event.received_us)
             if event.group and (entry := log.recent.get(event.decision_key)):
-                entry.feedback[event.group] = event
+                entry.put_read(event)
     return snapshot
 
 
