@@ -324,7 +324,7 @@ class RevisionMachine(RuleBasedStateMachine):
                 assert same_effect(who.known, self.chain[-1]) or is_blank(self.chain[-1])
 
 
-TestRevisionMachine = RevisionMachine.TestCase
+TestRevisionMachine = pytest.mark.slow(RevisionMachine.TestCase)
 TestRevisionMachine.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
 
 
@@ -351,6 +351,7 @@ def still_a_default(last: FeedbackRecord, *, number: int, received_us: int) -> F
     return replace(_retraction(last, number=number, received_us=received_us), by_default=last.by_default)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [

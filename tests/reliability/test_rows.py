@@ -97,14 +97,14 @@ SMALL_OF_THE_NIGHT: tuple[Row, ...] = (
     Upgrades(kills=4, seconds=2.0, workers=1, rate=20.0, hold=0.0, control_kills=2, control_seconds=4.0),
     Suite(
         parts={"codec": ("banditroute/learning/sums/codec.py",), "URLs": ("banditroute/store/databases/url.py",)},
-        tests=("tests/learning/test_codec.py", "tests/store/test_url.py"),
+        tests=("tests/learning/sums/test_codec.py", "tests/store/databases/test_url.py"),
         faults=8,
         again=4,
         unchanged=1,
         # So few faults are sure to show that some are noticed, not how many.
         least_branches=0.6,
         least_noticed=0.1,
-        control_tests="tests/store/test_url.py::test_what_is_taken",
+        control_tests="tests/store/databases/test_url.py::test_what_is_taken",
         must_miss=False,
         processes=1,
     ),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -150,7 +151,7 @@ def comparable(stored: StoredRouter) -> Any:
     return plain(replace(stored, arms=())), stored.arms
 
 
-TestTwoStores = TwoStores.TestCase
+TestTwoStores = pytest.mark.slow(TwoStores.TestCase)
 TestTwoStores.settings = settings(
     max_examples=12, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )

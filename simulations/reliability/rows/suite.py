@@ -55,29 +55,24 @@ PARTS: Mapping[str, Sequence[str]] = {"store": STORE, "validation": VALIDATION, 
 TESTS = (
     "tests/store",
     "tests/core",
-    "tests/learning/test_codec.py",
-    "tests/learning/test_fold.py",
-    "tests/learning/test_group.py",
-    "tests/learning/test_statistics.py",
-    "tests/learning/test_sums.py",
-    "tests/test_checks.py",
+    "tests/learning/posterior/test_group.py",
+    "tests/learning/sums/test_codec.py",
+    "tests/learning/sums/test_exact.py",
+    "tests/learning/sums/test_fold.py",
+    "tests/learning/sums/test_table.py",
+    "tests/reliability/test_kill.py",
+    "tests/features/test_space.py",
     "tests/cli/test_database.py",
     "tests/router/test_bad_input.py",
     "tests/router/test_barrier.py",
+    "tests/router/test_choice.py",
     "tests/router/test_feedback.py",
     "tests/router/test_fork.py",
-    "tests/router/test_ids.py",
-    "tests/router/test_prediction.py",
-    "tests/router/test_prices.py",
-    "tests/router/test_receipt.py",
-    "tests/router/test_route_many.py",
-    "tests/router/test_settings.py",
-    "tests/router/test_snapshot.py",
-    "tests/router/test_sources.py",
-    "tests/router/test_terms.py",
-    "tests/router/test_waiting_reports.py",
-    "tests/router/test_why.py",
-    "tests/router/test_windows.py",
+    "tests/router/test_open_windows.py",
+    "tests/router/test_requests.py",
+    "tests/router/test_resolution.py",
+    "tests/router/test_router.py",
+    "tests/router/state",
     *CODEC,
     *VALIDATION,
     *(name for name in STORE if "migrations" not in name),
@@ -123,7 +118,7 @@ class Suite:
     least_branches: float = 0.95
     least_noticed: float = 0.85
     must_miss: bool = True
-    control_tests: str = "tests/store/test_url.py"
+    control_tests: str = "tests/store/databases/test_url.py"
     processes: int = os.cpu_count() or 1
     seed: int = 14
 
