@@ -70,7 +70,7 @@ def replay(
     _check(workload, candidates, chosen, order, delays or {}, interval_s)
     numbers = _seeds(seeds)
     task = Task(workload, tuple(chosen), dict(preferences), order == "shuffled", dict(delays or {}), interval_s)
-    urls = store or (lambda _name, _seed: None)
+    urls: Callable[[str, int], str | None] = store or (lambda _name, _seed: None)
     jobs = [(name, seed, given, urls(name, seed)) for name, given in candidates.items() for seed in numbers]
     runs = _all_runs(task, jobs, executor, progress)
     return Comparison(
