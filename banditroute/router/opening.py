@@ -57,7 +57,7 @@ def open_log(
         # It is stored with a new router. A secret that comes from configuration is not.
         secret=new_secret(),
         fold=folder({group: len(positions) for group, positions in objectives.groups.items()}),
-        revise=resolver.resolve_stored,
+        resolve=resolver.resolve_stored,
     )
     log = WorkerLog(
         engine=engine,
