@@ -1,5 +1,6 @@
 """Checks of the project as a whole."""
 
+import ast
 import importlib.metadata
 import inspect
 import re
@@ -51,6 +52,18 @@ def test_no_file_of_the_package_is_long() -> None:
     lengths = {path: len(path.read_text("utf-8").splitlines()) for path in PACKAGE.rglob("*.py")}
     assert lengths
     assert {str(path.relative_to(ROOT)): n for path, n in lengths.items() if n > 400} == {}
+
+
+def test_no_function_of_the_package_is_long() -> None:
+    lengths = {
+        f"{path.relative_to(ROOT)}: {node.name}": 1 + (node.end_lineno or 0) - node.lineno
+        for path in PACKAGE.rglob("*.py")
+        if "migrations" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert lengths
+    assert {name: n for name, n in lengths.items() if n > 60} == {}
 
 
 def test_no_file_contains_a_machine_path(tracked: list[str]) -> None:

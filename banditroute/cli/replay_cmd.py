@@ -1,8 +1,9 @@
 """``banditroute replay``: compares policies on a recorded workload."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +11,10 @@ from banditroute.cli.arguments import POLICIES_HELP, bounds, policies, weights
 from banditroute.cli.progress import progress_bar
 from banditroute.errors import InvalidArgumentError
 from banditroute.policies import Policy
+
+if TYPE_CHECKING:
+    # Loaded where it is used, so that the other commands start without it.
+    from banditroute.evaluation import Candidate
 
 
 def replay(
@@ -37,20 +42,14 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Replay a recorded workload through policies and compare them with the baselines."""
-    from banditroute.evaluation import Candidate, Workload, comparison_table, infer_objectives, overview_plot
+    from banditroute.evaluation import Workload, comparison_table, infer_objectives, overview_plot
     from banditroute.evaluation import replay as run
-    from banditroute.integrations.settings import RouterSettings
 
-    settings = None if config is None else RouterSettings.read(config)
     chosen: dict[str, Policy | Candidate] = dict(policies(policy or ["linucb", "lints", "uniform"]))
-    if settings is not None:
-        if settings.name in chosen:
-            raise InvalidArgumentError(f"--config names its router {settings.name!r}, which is a --policy too")
-        chosen = {settings.name: Candidate(settings.policy.build(), settings.build_controllers), **chosen}
-    if prefer is None and settings is not None and settings.preferences is not None:
-        preferences = settings.preferences
-    else:
-        preferences = weights(prefer or "quality=1,cost_usd=0.3")
+    configured, preferred = ({}, None) if config is None else _configured(config)
+    for name in configured.keys() & chosen.keys():
+        raise InvalidArgumentError(f"--config names its router {name!r}, which is a --policy too")
+    preferences = weights(prefer or "quality=1,cost_usd=0.3") if prefer or preferred is None else preferred
     given = bounds(bound or [])
     if order not in ("shuffled", "recorded"):
         raise InvalidArgumentError(f"--order {order!r} must be shuffled or recorded")
@@ -62,7 +61,7 @@ def replay(
     with progress_bar("replaying") as progress:
         comparison = run(
             workload,
-            chosen,
+            configured | chosen,
             preferences=preferences,
             objectives=objectives,
             seeds=seeds,
@@ -76,3 +75,12 @@ def replay(
     if plot is not None:
         overview_plot(comparison).savefig(plot)
         typer.echo(f"\nplots: {plot}", err=as_json)
+
+
+def _configured(file: Path) -> "tuple[dict[str, Policy | Candidate], Mapping[str, float] | None]":
+    """The policy with its controllers, by the name of the router, and the preferences."""
+    from banditroute.evaluation import Candidate
+    from banditroute.integrations.settings import RouterSettings
+
+    settings = RouterSettings.read(file)
+    return {settings.name: Candidate(settings.policy.build(), settings.build_controllers)}, settings.preferences

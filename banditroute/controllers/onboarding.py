@@ -171,10 +171,10 @@ class Onboarding:
         mask = np.zeros(len(situation.arms), dtype=bool)
         if not self._known:
             return mask
-        for place, arm in enumerate(situation.arms):
+        for index, arm in enumerate(situation.arms):
             # An arm that no decision knows yet is as new as can be.
             newcomer = self._newcomers.get(arm) or (None if arm in self._known else _Newcomer())
-            mask[place] = newcomer is not None and not self._is_over(newcomer)
+            mask[index] = newcomer is not None and not self._is_over(newcomer)
         mask &= situation.eligible
         return mask & self.gate(situation) if self.gate is not None and mask.any() else mask
 
@@ -203,8 +203,8 @@ class _Awaited:
         if not record.mean.size:
             return None
         utility = record.mean @ record.weights
-        place = record.arms.index(record.arm)
-        others = [i for i, arm in enumerate(record.arms) if i != place and arm not in record.excluded]
+        index = record.arms.index(record.arm)
+        others = [i for i, arm in enumerate(record.arms) if i != index and arm not in record.excluded]
         if not others:
             return None
         best = record.mean[max(others, key=lambda i: float(utility[i]))]

@@ -149,17 +149,17 @@ class Session:
         self._shown = {"incumbent": incumbent}
         if incumbent is None:
             return choice(situation)
-        place = situation.arms.index(incumbent)
-        penalty = self.cost.of(situation, place, tokens) + self.margin
-        penalty[place] = 0.0
+        index = situation.arms.index(incumbent)
+        penalty = self.cost.of(situation, index, tokens) + self.margin
+        penalty[index] = 0.0
         others = zip(situation.arms, penalty.tolist(), strict=True)
         self._shown["switch_cost"] = {arm: price for arm, price in others if arm != incumbent}
         probabilities = choice(situation.priced(penalty))
-        if probabilities[place] < HOLD_FROM:
+        if probabilities[index] < HOLD_FROM:
             return probabilities
         self._shown["mode"] = "held"
         held = np.zeros(len(situation.arms))
-        held[place] = 1.0
+        held[index] = 1.0
         return held
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:

@@ -103,9 +103,9 @@ def _checked(array: NDArray[Any], *, dimension: int | None, limit: float) -> Flo
 
 
 def _refuse(values: FloatArray, limit: float) -> None:
-    place = tuple(int(i) for i in np.argwhere(~(np.abs(values) <= limit))[0])
-    value = float(values[place])
-    name = "context" + "".join(f"[{i}]" for i in place)
+    index = tuple(int(i) for i in np.argwhere(~(np.abs(values) <= limit))[0])
+    value = float(values[index])
+    name = "context" + "".join(f"[{i}]" for i in index)
     if not np.isfinite(value):
         raise InvalidContextError(f"{name} is {value}; only finite numbers are accepted", code="context.nonfinite")
     raise InvalidContextError(f"{name} = {value:g} is outside [-{limit:g}, {limit:g}]", code="context.range")

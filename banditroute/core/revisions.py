@@ -16,7 +16,7 @@ An amendment that moves values to another arm is two revisions: a retraction, th
 
 Four parts of the library ask the same questions, and all of them ask here: the live path
 (:func:`transition`: which revisions does a report make?), the store (:func:`rebase`: which are they beside what
-other workers stored meanwhile?), the follower (:func:`is_known`, :func:`follows`, :func:`moves`: what does an
+other workers stored meanwhile?), the follower (:func:`is_known`, :func:`continues`, :func:`moves`: what does an
 event of the log change for this worker?) and the fold (:func:`follows`: may these values leave the sums?).
 """
 
@@ -138,13 +138,22 @@ def follows(last: Revision | None, event: FeedbackRecord) -> bool:
     return last is None or added is None or event.arm == last.arm
 
 
-def is_known(last: FeedbackRecord, event: FeedbackRecord) -> bool:
-    """Return whether an event brings nothing that is not known already.
+def is_known(last: FeedbackRecord, event: FeedbackRecord, *, read: int) -> bool:
+    """Return whether an event of the log is known to a worker already.
 
-    The revision alone does not tell: an amendment may change nothing for learners (it came too late, or both
-    values are beyond the bounds) and is news all the same.
+    It is if its revision was read from the log (``read`` is the last one that was; −1 for none), or if it is the
+    worker's own last revision with the same effect.
     """
-    return event.revision < last.revision or (event.revision == last.revision and same_effect(last, event))
+    return event.revision <= read or (event.revision == last.revision and same_effect(last, event))
+
+
+def continues(last: FeedbackRecord, event: FeedbackRecord) -> bool:
+    """Return whether an event that is not known leads on from what a worker knows, so that it can be applied.
+
+    A revision below the worker's own does not, whatever it holds: where the store refused reports of the worker,
+    or had them already, its own numbers may be ahead of those in the log. Then only the log has the answer.
+    """
+    return event.revision >= last.revision and follows(last, event)
 
 
 def same_effect(one: Revision, other: Revision) -> bool:

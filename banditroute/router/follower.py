@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from banditroute.core.log import DecisionRecord, FeedbackRecord, Position, SnapshotRecord
-from banditroute.core.revisions import follows, is_known, moves
+from banditroute.core.revisions import continues, follows, is_known, moves
 from banditroute.core.spec import StoredRouter
 from banditroute.router.engine import Engine
 from banditroute.router.state.recent import DecisionEntry
@@ -132,12 +132,13 @@ class LogFollower:
             return
         self.is_only_worker = False
         last = None if entry is None else entry.feedback.get(event.group)
-        if last is None or not is_known(last, event):
+        if entry is not None and last is not None and is_known(last, event, read=entry.read.get(event.group, -1)):
+            if event.revision < last.revision:
+                return
+        else:
             self._engine.state.apply(event)
-        elif event.revision < last.revision:
-            return
         if entry is not None and event.group:
-            entry.feedback[event.group] = event
+            entry.put_read(event)
 
     def _diverges(self, event: FeedbackRecord) -> bool:
         """Whether this worker counted something else for the decision than what the event goes on from."""
@@ -147,7 +148,9 @@ class LogFollower:
         last = entry.feedback.get(event.group)
         if last is None:
             return not follows(None, event)
-        return not (is_known(last, event) or (follows(last, event) and _same_row(last, event)))
+        if is_known(last, event, read=entry.read.get(event.group, -1)):
+            return False
+        return not (continues(last, event) and _same_row(last, event))
 
     def _reconcile(self, event: FeedbackRecord) -> bool:
         """Move from what this worker counted for a decision to what the log says of it in the end.
@@ -167,7 +170,7 @@ class LogFollower:
             if found is not None:
                 entry.decision, feedback = found
                 final = ([record for record in feedback if record.group == event.group] or [event])[-1]
-            entry.feedback[event.group] = final
+            entry.put_read(final)
             for record in moves(last, final):
                 with self._engine.faults:
                     self._engine.state.apply(record)

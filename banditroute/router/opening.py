@@ -57,7 +57,7 @@ def open_log(
         # It is stored with a new router. A secret that comes from configuration is not.
         secret=new_secret(),
         fold=folder({group: len(positions) for group, positions in objectives.groups.items()}),
-        revise=resolver.resolve_stored,
+        resolve=resolver.resolve_stored,
     )
     log = WorkerLog(
         engine=engine,
@@ -134,7 +134,7 @@ def _replay(engine: Engine, log: WorkerLog) -> SnapshotRecord | None:
             if state.can_snapshot:
                 snapshot = state.snapshot(now_us=event.received_us)
             if event.group and (entry := log.recent.get(event.decision_key)):
-                entry.feedback[event.group] = event
+                entry.put_read(event)
     return snapshot
 
 

@@ -1,15 +1,26 @@
 """The append-only log of one router, in memory or in SQL, for one worker or many.
 
-:func:`open_store` turns what a router is given into a store. SQLAlchemy is loaded only when SQL is asked for.
+:func:`open_store` turns the ``store`` argument of a router into a store. SQLAlchemy is loaded only for SQL.
+
+===============  ==========================================================================================
+``base``         the store protocol
+``memory``       the store in memory
+``semantics/``   the meaning of records, without SQL: limits, merging, order, results, compatibility
+``sql/``         the store in SQL: append, fold, read; the writing thread; the open worker
+``schema/``      tables, the schema version, migrations
+``databases/``   SQLite and PostgreSQL: connections, transactions, locks; a new database is one file here
+``spool/``       local files in which records wait while the database is unavailable
+``maintenance/`` commands for operators: set up, upgrade, verify, compact, diagnose
+===============  ==========================================================================================
 """
 
 from pathlib import Path
 
 from banditroute.errors import InvalidArgumentError
-from banditroute.store.base import START, Fold, Revise, Store
+from banditroute.store.base import START, Fold, Resolve, Store
 from banditroute.store.memory import MemoryStore
 
-__all__ = ["START", "Fold", "MemoryStore", "Revise", "Store", "open_store"]
+__all__ = ["START", "Fold", "MemoryStore", "Resolve", "Store", "open_store"]
 
 
 def open_store(store: "str | Store | None", *, spool: Path | None = None) -> Store:

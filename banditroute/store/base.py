@@ -29,7 +29,7 @@ log without knowing what the bytes mean.
 """
 
 
-Revise: TypeAlias = Callable[[DecisionRecord, Sequence[FeedbackRecord], ReportRecord], Sequence[FeedbackRecord]]
+Resolve: TypeAlias = Callable[[DecisionRecord, Sequence[FeedbackRecord], ReportRecord], Sequence[FeedbackRecord]]
 """Says what a report means: (its decision, the feedback on it so far, the report) → the feedback to be learned.
 
 Handed in by the router, as the fold is. Of each group the highest revision comes last in the feedback so far. It
@@ -68,7 +68,7 @@ class Store(Protocol):
         *,
         secret: bytes,
         fold: Fold,
-        revise: Revise,
+        resolve: Resolve,
     ) -> StoredRouter:
         """Create the router as given, or return what is stored of it.
 

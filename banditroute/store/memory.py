@@ -25,7 +25,7 @@ from banditroute.core.receipt import ReceiptStatus
 from banditroute.core.revisions import rebase
 from banditroute.core.spec import RouterSpec, StoredRouter
 from banditroute.errors import BanditRouteError, FeedbackConflictError, RouterMismatchError, StoreError
-from banditroute.store.base import START, Fold, Revise
+from banditroute.store.base import START, Fold, Resolve
 from banditroute.store.semantics.compatibility import reconcile_spec
 from banditroute.store.semantics.limits import Limits
 from banditroute.store.semantics.merge import (
@@ -57,7 +57,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._router: StoredRouter | None = None
-        self._revise: Revise | None = None
+        self._resolve: Resolve | None = None
         self._open = False
         self._lock = threading.Lock()
         self._decisions: list[DecisionRecord] = []
@@ -76,7 +76,7 @@ class MemoryStore:
         *,
         secret: bytes,
         fold: Fold,  # noqa: ARG002  (a store without state folds nothing)
-        revise: Revise,
+        resolve: Resolve,
     ) -> StoredRouter:
         """Create the router, or return what was appended since it was created."""
         router = self._router
@@ -87,7 +87,7 @@ class MemoryStore:
             raise RouterMismatchError(f"this memory store holds router {router.spec.name!r}, not {spec.name!r}")
         else:
             router = replace(router, spec=reconcile_spec(router.spec, spec), end=self.end(), created=False)
-        self._router, self._revise, self._open = router, revise, True
+        self._router, self._resolve, self._open = router, resolve, True
         self._limits = Limits.of(router.spec)
         return router
 
@@ -96,15 +96,15 @@ class MemoryStore:
         if not self._open:
             return refused()
         with self._lock:
-            fate = self._outside(records) or combine([self._take(record) for record in records])
-        if isinstance(fate, Exception):
+            result = self._outside(records) or combine([self._take(record) for record in records])
+        if isinstance(result, Exception):
             failed: Future[ReceiptStatus] = Future()
-            failed.set_exception(fate)
+            failed.set_exception(result)
             return failed
-        if fate not in self._done:
-            self._done[fate] = Future()
-            self._done[fate].set_result(fate)
-        return self._done[fate]
+        if result not in self._done:
+            self._done[result] = Future()
+            self._done[result].set_result(result)
+        return self._done[result]
 
     def flush(self) -> None:
         """Nothing is ever on its way."""
@@ -252,13 +252,13 @@ class MemoryStore:
                 waiting.append(report)
             return "pending"
         first = len(self._feedback) + 1
-        assert self._revise is not None
+        assert self._resolve is not None
         try:
-            fates = [self._learn(r) for r in self._revise(entry.decision, tuple(entry.feedback), report)]
+            results = [self._learn(r) for r in self._resolve(entry.decision, tuple(entry.feedback), report)]
         except BanditRouteError as error:
             return error
         self._reported.update(range(first, len(self._feedback) + 1))
-        return combine(fates or ["duplicate"])
+        return combine(results or ["duplicate"])
 
     def _stand(self, record: ArmRecord | PreferencesRecord | SpaceRecord | SnapshotRecord) -> WriteResult:
         router = self._router

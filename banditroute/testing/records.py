@@ -153,7 +153,7 @@ def open_router(
     secret: bytes = SECRET,
 ) -> StoredRouter:
     """Open ``store`` for the router of these laws."""
-    return store.open(spec, arms, preferences, secret=secret, fold=summing, revise=reporting)
+    return store.open(spec, arms, preferences, secret=secret, fold=summing, resolve=reporting)
 
 
 def append(store: Store, *records: LogRecord) -> ReceiptStatus:

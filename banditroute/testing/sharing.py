@@ -186,9 +186,9 @@ class SharingLaws(OpenStore):
     def test_few_reports_wait_for_one_decision(self, store: Store) -> None:
         """A client that reports without end on one id fills no disk; the same report again counts once."""
         one = a_decision(1)
-        fates = [store.append([a_report(one, number / 64)]).exception(timeout=30) for number in range(40)]
-        assert fates[:32] == [None] * 32
-        assert [str(fate) for fate in fates[32:]] == [
+        errors = [store.append([a_report(one, number / 64)]).exception(timeout=30) for number in range(40)]
+        assert errors[:32] == [None] * 32
+        assert [str(error) for error in errors[32:]] == [
             "32 different reports wait for this decision already; feedback not recorded"
         ] * 8
         assert append(store, a_report(one, 0.0)) == "pending"

@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 
 from banditroute.core.log import FeedbackRecord
 from banditroute.core.revisions import (
+    continues,
     follows,
     is_blank,
     is_known,
@@ -126,11 +127,38 @@ def test_what_follows_subtracts_what_was_added_and_no_more() -> None:
     assert follows(RETRACTED, replace(FIRST, arm="large"))
 
 
-def test_an_amendment_without_effect_is_news() -> None:
-    assert not is_known(FIRST, replace(AMENDED, values=(5,)))
-    assert is_known(FIRST, FIRST)
-    assert is_known(AMENDED, FIRST)
-    assert not is_known(FIRST, replace(FIRST, values=(6,)))
+def test_an_amendment_without_effect_is_new() -> None:
+    assert not is_known(FIRST, replace(AMENDED, values=(5,)), read=0)
+    assert is_known(FIRST, FIRST, read=-1)
+    assert not is_known(FIRST, replace(FIRST, values=(6,)), read=-1)
+
+
+def test_a_lower_revision_is_known_if_it_was_read_from_the_log() -> None:
+    assert is_known(AMENDED, FIRST, read=0)
+    assert is_known(AMENDED, FIRST, read=1)
+    assert not is_known(AMENDED, FIRST, read=-1)
+
+
+def test_a_lower_revision_is_read_by_a_worker_whose_own_reports_were_refused() -> None:
+    """Found by the machine below: its revisions were ahead of the log, and it skipped the amendment of another."""
+    refused_then_amended_by_another().teardown()
+
+
+def test_control_a_worker_that_goes_by_its_own_revisions_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "is_known", known_below_its_own)
+    with pytest.raises(AssertionError):
+        refused_then_amended_by_another().teardown()
+
+
+def refused_then_amended_by_another() -> "RevisionMachine":
+    machine = RevisionMachine()
+    machine.begin()
+    machine.report(worker=0, arm="large", value=3, learned=False, amends=False)
+    machine.deliver(worker=0)
+    machine.report(worker=1, arm="small", value=1, learned=True, amends=False)
+    machine.report(worker=1, arm="large", value=3, learned=False, amends=True)
+    machine.report(worker=2, arm="small", value=1, learned=True, amends=True)
+    return machine
 
 
 WORKERS = 3
@@ -143,6 +171,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.known: FeedbackRecord | None = None
+        self.read = -1
         self.sums: Counter[str] = Counter()
         self.queue: deque[FeedbackRecord] = deque()
         self.delivered: list[FeedbackRecord] = []
@@ -249,18 +278,22 @@ class RevisionMachine(RuleBasedStateMachine):
         """A worker reads what others wrote; where it went another way, it asks the store for the outcome."""
         who = self.workers[worker]
         for record, writer in zip(self.chain[who.followed :], self.writers[who.followed :], strict=True):
-            if writer == worker or (who.known is not None and is_known(who.known, record)):
+            who.followed += 1
+            if writer == worker:
                 continue
-            if follows(who.known, record):
+            if who.known is not None and is_known(who.known, record, read=who.read):
+                if record.revision == who.known.revision:
+                    who.known, who.read = record, max(who.read, record.revision)
+                continue
+            if follows(None, record) if who.known is None else continues(who.known, record):
                 add(who.sums, record)
-                who.known = record
+                who.known, who.read = record, record.revision
                 continue
             while who.queue:
                 self.deliver(worker)
             for move in moves(who.known, self.chain[-1]):
                 add(who.sums, move)
-            who.known = self.chain[-1]
-        who.followed = len(self.chain)
+            who.known, who.read = self.chain[-1], self.chain[-1].revision
 
     @invariant()
     def the_chain_is_one(self) -> None:
@@ -277,7 +310,8 @@ class RevisionMachine(RuleBasedStateMachine):
             while self.workers[worker].queue:
                 self.deliver(worker)
         for worker in range(WORKERS):
-            self.follow(worker)
+            while self.workers[worker].followed < len(self.chain):
+                self.follow(worker)
         self.the_chain_is_one()
         sums: Counter[str] = Counter()
         for record in self.chain:
@@ -297,9 +331,14 @@ TestRevisionMachine.settings = settings(max_examples=300, stateful_step_count=40
 _retraction = retraction
 
 
-def known_by_number(last: FeedbackRecord, event: FeedbackRecord) -> bool:
-    """The fault of a release before: an amendment without effect passed for known."""
+def known_by_number(last: FeedbackRecord, event: FeedbackRecord, *, read: int) -> bool:
+    """An earlier fault: an amendment without effect counted as known."""
     return event.revision <= last.revision
+
+
+def known_below_its_own(last: FeedbackRecord, event: FeedbackRecord, *, read: int) -> bool:
+    """An earlier fault: whatever is below the worker's own revision counted as known."""
+    return event.revision < last.revision or (event.revision == last.revision and same_effect(last, event))
 
 
 def first_again(stored: Sequence[FeedbackRecord], record: FeedbackRecord) -> Sequence[FeedbackRecord]:
@@ -317,7 +356,7 @@ def still_a_default(last: FeedbackRecord, *, number: int, received_us: int) -> F
     ("name", "wrong"),
     [
         ("is_known", known_by_number),
-        ("follows", lambda last, event: True),
+        ("continues", lambda last, event: True),
         ("rebase", first_again),
         ("retraction", still_a_default),
     ],

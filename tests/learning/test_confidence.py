@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import zeta as riemann_zeta
 
 from banditroute.errors import InvalidArgumentError
 from banditroute.learning.confidence import ConfidenceSequence, stitched_boundary
@@ -13,7 +14,8 @@ from banditroute.learning.confidence import ConfidenceSequence, stitched_boundar
 
 def test_the_boundary_is_the_stitched_one_of_the_paper() -> None:
     """Equation 10 with η = 2, s = 1.4, m = c²; worked out with the paper's letters."""
-    eta, s, zeta, alpha, c, v = 2.0, 1.4, 3.105547, 0.01, 0.5, 30.0
+    eta, s, alpha, c, v = 2.0, 1.4, 0.01, 0.5, 30.0
+    zeta = float(riemann_zeta(s))
     ell = s * log(log(eta * v / c**2)) + log(zeta / (alpha * log(eta) ** s))
     k1 = (eta**0.25 + eta**-0.25) / sqrt(2)
     k2 = (sqrt(eta) + 1) / 2

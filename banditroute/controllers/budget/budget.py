@@ -219,15 +219,15 @@ class Budget:
 
     def _solve(self, record: DecisionRecord, predict: Predict) -> None:
         gone = {arm for arm, rule in record.excluded.items() if rule.startswith("status ")}
-        places = [i for i, arm in enumerate(record.arms) if arm not in gone]
-        if not places:
+        indices = [i for i, arm in enumerate(record.arms) if arm not in gone]
+        if not indices:
             return
         rows = np.concatenate(self._rows).reshape(len(self._rows), -1)
         mean, width = predict(rows)
         utility = self._optimistic(mean, width, record.weights)
         costs = self._expected(record, from_feature_row(rows))
         self._prices = solve(
-            utility[:, places], costs[:, places], self._allowance() - self._overspend, margin=self._margin()
+            utility[:, indices], costs[:, indices], self._allowance() - self._overspend, margin=self._margin()
         )
 
     def _prices_for(self, situation: Situation, costs: FloatArray) -> Prices:
@@ -247,9 +247,9 @@ class Budget:
         believed = np.full((len(situation.arms), len(self.resources)), np.nan)
         for j, resource in enumerate(self.resources):
             if resource in names:
-                place = names.index(resource)
-                objective = situation.objectives[place]
-                believed[:, j] = np.maximum(objective.bounds[0] + objective.span * situation.mean[:, place], 0.0)
+                index = names.index(resource)
+                objective = situation.objectives[index]
+                believed[:, j] = np.maximum(objective.bounds[0] + objective.span * situation.mean[:, index], 0.0)
         X = None if situation.row is None else from_feature_row(situation.row)[np.newaxis]
         factors = self._price_factors(situation.price_factors)
         costs: FloatArray = expected(self._forecasts, situation.arms, X, believed, factors)[0]

@@ -135,7 +135,7 @@ class EpochCache(PricedCache):
         names = [arm for arm in record.arms if arm in self.adapters and arm not in gone]
         if not names:
             return
-        places = [record.arms.index(arm) for arm in names]
+        indices = [record.arms.index(arm) for arm in names]
         others = [i for i, arm in enumerate(record.arms) if arm not in self.adapters and arm not in gone]
         mean, width = predict(np.stack(self._rows))
         # Of the seed and the epoch alone, so that a restart draws the same.
@@ -143,7 +143,7 @@ class EpochCache(PricedCache):
         utilities = drawn_values(
             (mean @ record.weights).T, (width @ np.abs(record.weights)).T, self.optimism, generator
         )
-        values = utilities[places]
+        values = utilities[indices]
         sizes = np.array([self.adapters[arm].size for arm in names])
         miss = self._prices_from(names, Level.HOST if self.host_capacity else Level.DISK)
         load = self.utility_per_second * np.array(

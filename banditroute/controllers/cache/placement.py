@@ -70,8 +70,8 @@ def enumerated_set(values: FloatArray, floor: FloatArray, load: FloatArray, slot
         for start in range(0, len(sets), _SETS_AT_ONCE):
             part = sets[start : start + _SETS_AT_ONCE]
             served = np.broadcast_to(floor, (len(part), len(floor))).copy()
-            for place in part.T:
-                np.maximum(served, values[place], out=served)
+            for index in part.T:
+                np.maximum(served, values[index], out=served)
             worths = served.sum(axis=1) - load[part].sum(axis=1)
             if worths.max() > most:
                 most = worths.max()

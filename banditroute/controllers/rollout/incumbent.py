@@ -29,8 +29,8 @@ def incumbent_choice(incumbent: Incumbent, situation: Situation) -> FloatArray |
     name = situation.request.incumbent if incumbent is None else incumbent
     if name not in situation.arms:
         return None
-    place = situation.arms.index(name)
-    if not situation.eligible[place]:
+    index = situation.arms.index(name)
+    if not situation.eligible[index]:
         return None
-    certain: FloatArray = (np.arange(len(situation.arms)) == place).astype(np.float64)
+    certain: FloatArray = (np.arange(len(situation.arms)) == index).astype(np.float64)
     return certain

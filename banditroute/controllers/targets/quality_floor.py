@@ -134,18 +134,18 @@ class QualityFloor:
         """Arms that the savings cover, shape (arms,); None where the floor does not apply."""
         if self.baseline not in situation.arms or self.objective not in situation.objectives.names:
             return None
-        place = situation.arms.index(self.baseline)
-        if not situation.eligible[place]:
+        index = situation.arms.index(self.baseline)
+        if not situation.eligible[index]:
             return None
         low, _, high = self._predict_repriced(situation)
         lowest, highest = situation.objectives[self._column(situation)].bounds
         savings = self.savings
-        baseline = high[place] if savings.baseline_mean is None else savings.baseline_mean
+        baseline = high[index] if savings.baseline_mean is None else savings.baseline_mean
         if savings.realised + lowest < savings.at_least * highest:
             safe = np.zeros(len(low), dtype=bool)
         else:
             safe = situation.eligible & (savings.expected + low >= savings.at_least * baseline)
-        safe[place] = True
+        safe[index] = True
         return safe
 
     def _column(self, situation: Situation) -> int:
@@ -163,7 +163,7 @@ class QualityFloor:
     def _baseline_at_most(self, record: DecisionRecord, predict: Predict) -> float:
         """Upper bound of the baseline's mean at the average of the contexts where it was not served."""
         mean, width = predict(self.savings.average_row()[np.newaxis])
-        place, column = record.arms.index(self.baseline), self.savings.sums.column
+        index, column = record.arms.index(self.baseline), self.savings.sums.column
         lowest, highest = self.savings.sums.bounds
-        most = mean[0, place, column] + self.widths * width[0, place, column]
+        most = mean[0, index, column] + self.widths * width[0, index, column]
         return float(np.clip(lowest + (highest - lowest) * most, lowest, highest))

@@ -220,13 +220,13 @@ class Comparison:
         """Return the measure of each request, shape (seeds, requests)."""
         cells: FloatArray
         rows = self._rows(part)
-        places = (rows, self.chosen[self._position(policy)][:, self._start(part) :])
+        indices = (rows, self.chosen[self._position(policy)][:, self._start(part) :])
         if measure == "utility":
-            cells = self.utilities[places]
+            cells = self.utilities[indices]
         elif measure == "regret":
-            cells = self._best[rows] - self.utilities[places]
+            cells = self._best[rows] - self.utilities[indices]
         elif measure in self.workload.outcomes:
-            cells = self.workload.outcomes[measure][places]
+            cells = self.workload.outcomes[measure][indices]
         else:
             raise InvalidArgumentError(f"unknown measure {measure!r}; there are: {', '.join(self.measures)}")
         return cells
@@ -241,9 +241,9 @@ class Comparison:
 
     def _oracle(self) -> Baseline:
         arms = oracle_arms(self.utilities, self.workload.outcomes.get(COST))
-        places = (np.arange(len(arms)), arms)
+        indices = (np.arange(len(arms)), arms)
         return self._baseline(
-            "oracle", "the best arm of each query", lambda cells: float(np.nanmean(cells[places]))
+            "oracle", "the best arm of each query", lambda cells: float(np.nanmean(cells[indices]))
         )
 
     def _baseline(self, name: str, note: str, mean: Callable[[FloatArray], float]) -> Baseline:

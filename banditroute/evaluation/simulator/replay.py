@@ -70,16 +70,9 @@ def replay(
     _check(workload, candidates, chosen, order, delays or {}, interval_s)
     numbers = _seeds(seeds)
     task = Task(workload, tuple(chosen), dict(preferences), order == "shuffled", dict(delays or {}), interval_s)
-    jobs = [
-        (name, seed, candidate, None if store is None else store(name, seed))
-        for name, candidate in candidates.items()
-        for seed in numbers
-    ]
-    runs: dict[tuple[str, int], Run] = {}
-    for key, run in _results(task, jobs, executor):
-        runs[key] = run
-        if progress is not None:
-            progress(len(runs), len(jobs))
+    urls: Callable[[str, int], str | None] = store or (lambda _name, _seed: None)
+    jobs = [(name, seed, given, urls(name, seed)) for name, given in candidates.items() for seed in numbers]
+    runs = _all_runs(task, jobs, executor, progress)
     return Comparison(
         workload=workload,
         objectives=chosen,
@@ -93,6 +86,17 @@ def replay(
 
 
 _Job: TypeAlias = tuple[str, int, Candidate, str | None]
+
+
+def _all_runs(
+    task: Task, jobs: Sequence[_Job], executor: Executor | None, progress: Callable[[int, int], None] | None
+) -> dict[tuple[str, int], Run]:
+    runs: dict[tuple[str, int], Run] = {}
+    for key, run in _results(task, jobs, executor):
+        runs[key] = run
+        if progress is not None:
+            progress(len(runs), len(jobs))
+    return runs
 
 
 def _results(task: Task, jobs: Sequence[_Job], executor: Executor | None) -> Iterator[tuple[tuple[str, int], Run]]:

@@ -179,9 +179,9 @@ class ExactSums:
 @lru_cache(maxsize=8)
 def upper_triangle(dimension: int) -> IntArray:
     """Return where the upper triangle lies in a flattened (d, d) matrix, row after row; read-only."""
-    places = np.flatnonzero(np.triu(np.ones((dimension, dimension), dtype=bool)))
-    places.setflags(write=False)
-    return places
+    indices = np.flatnonzero(np.triu(np.ones((dimension, dimension), dtype=bool)))
+    indices.setflags(write=False)
+    return indices
 
 
 def _moved(total: IntArray, part: IntArray, sign: int) -> IntArray:

@@ -30,13 +30,13 @@ class Fixed:
             raise UnknownArmError(
                 f"unknown arm {self.arm!r} in policy Fixed; this router has: {_names(situation)}"
             )
-        place = situation.arms.index(self.arm)
-        if not situation.eligible[place]:
+        index = situation.arms.index(self.arm)
+        if not situation.eligible[index]:
             raise NoEligibleArmError(
                 f"policy Fixed wants arm {self.arm!r}, which is not eligible for this request"
             )
         result = np.zeros(len(situation.arms))
-        result[place] = 1.0
+        result[index] = 1.0
         return result
 
 

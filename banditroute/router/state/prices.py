@@ -24,12 +24,12 @@ class PriceHistory:
 
     def put(self, price: Price, *, since_us: int) -> None:
         """Let ``price`` count from ``since_us`` on, until the next one."""
-        place = bisect_right(self._since_us, since_us)
-        if place and self._since_us[place - 1] == since_us:
-            self._prices[place - 1] = price
+        index = bisect_right(self._since_us, since_us)
+        if index and self._since_us[index - 1] == since_us:
+            self._prices[index - 1] = price
         else:
-            self._since_us.insert(place, since_us)
-            self._prices.insert(place, price)
+            self._since_us.insert(index, since_us)
+            self._prices.insert(index, price)
 
     def at(self, time_us: int) -> Price | None:
         """The price that counts at that time, if any is known."""

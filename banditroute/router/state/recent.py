@@ -10,10 +10,30 @@ from banditroute.store import Store
 
 @dataclass(slots=True, eq=False)
 class DecisionEntry:
-    """One decision and the latest feedback of each of its objective groups."""
+    """One decision and the latest feedback of each of its objective groups.
+
+    Attributes:
+        decision: The decision.
+        feedback: Objective group → what this worker knows of it.
+        read: Objective group → the last revision that was read from the log; this worker's own are not read back.
+    """
 
     decision: DecisionRecord
     feedback: dict[str, FeedbackRecord] = field(default_factory=dict)
+    read: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of_log(cls, decision: DecisionRecord, feedback: Iterable[FeedbackRecord]) -> "DecisionEntry":
+        """An entry as the log has it; each group's latest feedback last."""
+        entry = cls(decision)
+        for record in feedback:
+            entry.put_read(record)
+        return entry
+
+    def put_read(self, record: FeedbackRecord) -> None:
+        """Take over a revision that was read from the log."""
+        self.feedback[record.group] = record
+        self.read[record.group] = record.revision
 
 
 class RecentDecisions:
@@ -61,5 +81,4 @@ class RecentDecisions:
         found = self._store.decision(key)
         if found is None:
             return None
-        decision, feedback = found
-        return DecisionEntry(decision, {record.group: record for record in feedback})
+        return DecisionEntry.of_log(*found)

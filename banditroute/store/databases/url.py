@@ -45,8 +45,8 @@ def default_spool(url: str) -> Path | None:
     database = database_at(url)
     if isinstance(database, Sqlite):
         return database.path.with_name(f"{database.path.name}.spool") if database.path.parent.is_dir() else None
-    if place := os.environ.get("BANDITROUTE_SPOOL"):
-        return Path(place)
+    if directory := os.environ.get("BANDITROUTE_SPOOL"):
+        return Path(directory)
     state = os.environ.get("XDG_STATE_HOME")
     home = Path(state) if state else Path.home() / ".local" / "state"
     # Two databases must not read each other's spools; the digest does not show where they are.

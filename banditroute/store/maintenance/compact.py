@@ -88,12 +88,12 @@ def _compact(
         gone = compacted(connection, router_id)
         found = _snapshot_before(connection, router_id, gone, cutoff_us)
         if found is not None:
-            place, blob, horizon_us = found
+            position, blob, horizon_us = found
             fold = fold_for(to_spec(row.tenant, row.name, row.dimension, row.spec))
-            blobs, _ = replayed(connection, router_id, fold, gone.n_feedback, place.n_feedback)
+            blobs, _ = replayed(connection, router_id, fold, gone.n_feedback, position.n_feedback)
             if not agrees(blob, blobs):
                 raise StoreError(
-                    f"the snapshot of router {row.name!r} at feedback {place.n_feedback} is not the sum of "
+                    f"the snapshot of router {row.name!r} at feedback {position.n_feedback} is not the sum of "
                     f"its log; nothing was deleted, run 'banditroute db verify'"
                 )
         up_to = gone if found is None else found[0]
@@ -102,7 +102,7 @@ def _compact(
     if found is not None:
         database.write(
             "log not compacted",
-            lambda connection: _move(connection, router_id, gone, place, horizon_us, blobs),
+            lambda connection: _move(connection, router_id, gone, position, horizon_us, blobs),
         )
     return Compaction(row.name, row.tenant, up_to, *_sweep(database, router_id, up_to))
 
@@ -137,11 +137,11 @@ def _move(
     connection: Connection,
     router_id: int,
     gone: Position,
-    place: Position,
+    position: Position,
     horizon_us: int,
     blobs: Mapping[StateKey, bytes],
 ) -> None:
-    """Record that no worker reads the log from before ``place``, from this commit on."""
+    """Record that no worker reads the log from before ``position``, from this commit on."""
     router, snapshot = tables.router.c, tables.snapshot.c
     moved = connection.execute(
         update(tables.router)
@@ -151,8 +151,8 @@ def _move(
             router.compacted_decided == gone.n_decisions,
         )
         .values(
-            compacted_learned=place.n_feedback,
-            compacted_decided=place.n_decisions,
+            compacted_learned=position.n_feedback,
+            compacted_decided=position.n_decisions,
             horizon_us=horizon_us,
             revision=router.revision + 1,
         )
@@ -160,8 +160,8 @@ def _move(
     # It may have been dropped meanwhile, by an erasure, which also changed what the log says.
     still = select(func.count()).where(
         snapshot.router_id == router_id,
-        snapshot.learned == place.n_feedback,
-        snapshot.decided == place.n_decisions,
+        snapshot.learned == position.n_feedback,
+        snapshot.decided == position.n_decisions,
     )
     if not (moved.rowcount and connection.scalar(still)):
         raise StoreError("another process changed the log meanwhile; nothing was deleted, try again")

@@ -24,7 +24,7 @@ Called from one thread. Raises:
 _WEAKEST_FIRST: tuple[ReceiptStatus, ...] = ("pending", "buffered", "duplicate", "recorded")
 
 
-def combine(fates: Iterable[WriteResult]) -> WriteResult:
+def combine(results: Iterable[WriteResult]) -> WriteResult:
     """How several records fared that stand or fall together: the first error, else the weakest status.
 
     >>> combine(["recorded", "pending", "duplicate"])
@@ -33,10 +33,10 @@ def combine(fates: Iterable[WriteResult]) -> WriteResult:
     'recorded'
     """
     weakest: ReceiptStatus = "recorded"
-    for fate in fates:
-        if isinstance(fate, Exception):
-            return fate
-        weakest = min(weakest, fate, key=_WEAKEST_FIRST.index)
+    for result in results:
+        if isinstance(result, Exception):
+            return result
+        weakest = min(weakest, result, key=_WEAKEST_FIRST.index)
     return weakest
 
 

@@ -44,7 +44,7 @@ class SpoolingCommit:
     """Commits to ``inner``; while that cannot, to a spool on local disk, which is replayed as soon as it can.
 
     * *healthy*: groups go to ``inner``. The first one that finds it unavailable goes to the spool instead.
-    * *spooling*: groups go to the spool, behind those that wait, so that order is kept; their fate is
+    * *spooling*: groups go to the spool, behind those that wait, so that order is kept; their result is
       ``"buffered"``. :meth:`tick` tries the oldest ones on ``inner``, after a pause that grows.
     * *replaying*: one was taken; groups still queue up behind the rest, until none waits.
 
@@ -108,7 +108,7 @@ class SpoolingCommit:
     def __call__(self, records: Sequence[LogRecord]) -> WriteResults:
         """Make records durable, in the database or in the spool.
 
-        What neither of them has room for gets an error for its fate; decisions give way to everything else.
+        What neither of them has room for gets an error for its result; decisions give way to everything else.
 
         Raises:
             StoreError: for a record that cannot be stored or, if ``inner`` was asked, contradicts the log; then
@@ -118,12 +118,12 @@ class SpoolingCommit:
             if self.state == "healthy":
                 started = self._clock()
                 try:
-                    fates = self._inner(records)
+                    results = self._inner(records)
                 except _NOT_NOW as error:
                     self._fail(error, started)
                 else:
                     self._failures = 0
-                    return fates
+                    return results
             return self._keep(records)
 
     def tick(self) -> None:
@@ -182,20 +182,20 @@ class SpoolingCommit:
 
     def _keep(self, records: Sequence[LogRecord]) -> WriteResults:
         payloads = {
-            place: encoded(record)
-            for place, record in enumerate(records)
+            index: encoded(record)
+            for index, record in enumerate(records)
             if not isinstance(record, SnapshotRecord)
         }
-        fates: dict[int, WriteResult] = dict.fromkeys(range(len(records)), "buffered")
+        results: dict[int, WriteResult] = dict.fromkeys(range(len(records)), "buffered")
         refusal = self._spool(payloads.values())
         if refusal is not None:
-            decisions = {place for place in payloads if isinstance(records[place], DecisionRecord)}
-            rest = [payload for place, payload in payloads.items() if place not in decisions]
+            decisions = {index for index in payloads if isinstance(records[index], DecisionRecord)}
+            rest = [payload for index, payload in payloads.items() if index not in decisions]
             lost = payloads.keys() if self._spool(rest) else decisions
-            fates.update(dict.fromkeys(lost, refusal))
+            results.update(dict.fromkeys(lost, refusal))
             self.dropped += len(lost)
             self.last_error = _sentence(refusal)
-        return fates
+        return results
 
     def _spool(self, payloads: Collection[bytes]) -> StoreUnavailableError | None:
         """Append to the spool of this process; why not, if not."""
@@ -237,7 +237,7 @@ class SpoolingCommit:
     def _hand_on(self, spool: Spool, payloads: Sequence[bytes]) -> None:
         """Give the first payloads of a spool to ``inner``; halve the group until only the culprit is refused."""
         try:
-            fates = self._inner([decoded(payload) for payload in payloads])
+            results = self._inner([decoded(payload) for payload in payloads])
         except _NOT_NOW:
             raise
         except Exception as error:  # noqa: BLE001  (whatever it is, the records behind it must not wait without end)
@@ -246,11 +246,11 @@ class SpoolingCommit:
                 self._hand_on(spool, payloads[:half])
                 self._hand_on(spool, payloads[half:])
                 return
-            fates = {0: error}
+            results = {0: error}
         self._failures = 0
-        for place, fate in fates.items():
-            if isinstance(fate, Exception):
-                self._put_aside(payloads[place], fate)
+        for index, result in results.items():
+            if isinstance(result, Exception):
+                self._put_aside(payloads[index], result)
         spool.drop(payloads)
 
     def _put_aside(self, payload: bytes, error: Exception) -> None:

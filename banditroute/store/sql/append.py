@@ -26,7 +26,7 @@ from banditroute.errors import (
     StoreError,
     StoreUnavailableError,
 )
-from banditroute.store.base import Revise
+from banditroute.store.base import Resolve
 from banditroute.store.databases.base import Database, WriteConflict
 from banditroute.store.schema import tables
 from banditroute.store.semantics.limits import Limits
@@ -104,11 +104,11 @@ class _Stored:
 class Appender:
     """Appends the records of one worker, without numbers, to the log of one router."""
 
-    def __init__(self, database: Database, router_id: int, worker: str, revise: Revise) -> None:
+    def __init__(self, database: Database, router_id: int, worker: str, resolve: Resolve) -> None:
         self._database = database
         self._router_id = router_id
         self._worker = worker
-        self._revise = revise
+        self._resolve = resolve
         self._query = _look_up(database)
         self._arms = ArmIds({})
         self._limits: Limits | None = None
@@ -130,12 +130,12 @@ class Appender:
             if not isinstance(record, DecisionRecord | FeedbackRecord | ReportRecord):
                 write_settings(connection, self._router_id, record)
                 self.forget()
-        fates: dict[int, WriteResult] = {}
+        results: dict[int, WriteResult] = {}
         self._know(connection, records)
         asked = {record.decision_key for record in records if isinstance(record, FeedbackRecord | ReportRecord)}
         stored = self._look_up(connection, asked)
         new: list[_Appended] = []
-        for place, record in enumerate(records):
+        for index, record in enumerate(records):
             if isinstance(record, DecisionRecord):
                 stored.decisions.add(record.decision_key)
                 new.append((record, self._worker))
@@ -143,20 +143,20 @@ class Appender:
                 try:
                     news = stored.merge(record)
                 except BanditRouteError as error:
-                    fates[place] = error
+                    results[index] = error
                     continue
                 # What was rebased is no longer what its worker counted: the worker reads it as others do.
                 worker = self._worker if news == (record,) else None
                 new += [(each, worker) for each in news]
                 if not news:
-                    fates[place] = "duplicate"
+                    results[index] = "duplicate"
                 elif record.decision_key not in stored.decisions:
-                    fates[place] = "pending"
+                    results[index] = "pending"
         self._insert(connection, new)
-        for place, record in enumerate(records):
+        for index, record in enumerate(records):
             if isinstance(record, ReportRecord):
-                fates[place] = self._report(connection, record, known=record.decision_key in stored.decisions)
-        return fates
+                results[index] = self._report(connection, record, known=record.decision_key in stored.decisions)
+        return results
 
     def resolve(self, connection: Connection) -> None:
         """Learn from the reports whose decisions came; a report that is refused is counted and let go.
@@ -166,16 +166,16 @@ class Appender:
         rows = connection.execute(_RESOLVABLE, {"router_id": self._router_id}).all()
         for row in rows:
             try:
-                fate: WriteResult = self._learn(connection, to_report(row))
+                result: WriteResult = self._learn(connection, to_report(row))
             except WriteConflict:
                 raise
             except StoreUnavailableError:
                 return
             except Exception as error:  # noqa: BLE001  (one bad report must not block the others)
-                fate = error
-            if isinstance(fate, Exception):
+                result = error
+            if isinstance(result, Exception):
                 self.refused_reports += 1
-                _log.error("a report was refused when its decision came: %s", type(fate).__name__)
+                _log.error("a report was refused when its decision came: %s", type(result).__name__)
         if rows:
             number = tables.report.c.report_id
             connection.execute(delete(tables.report).where(number.in_([row.report_id for row in rows])))
@@ -229,7 +229,7 @@ class Appender:
                 code="decision.unreadable",
             )
         try:
-            records = self._revise(*found, report)
+            records = self._resolve(*found, report)
             self._know(connection, records)
             stored = self._look_up(connection, {report.decision_key})
             merged = [stored.merge(record) for record in records]

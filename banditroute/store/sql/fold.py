@@ -291,8 +291,8 @@ class Folder:
         new: list[Row] = []
         old: list[Row] = []
         for key, blob in moved.items():
-            place = (self._router_id, numbers[key.arm], key.group, key.epoch)
-            row = (*place, blob, last, hashlib.sha256(blob).digest())
+            row_key = (self._router_id, numbers[key.arm], key.group, key.epoch)
+            row = (*row_key, blob, last, hashlib.sha256(blob).digest())
             if key in known:
                 old.append(dict(zip(_NEW_STATE, row, strict=True)))
             else:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from banditroute.core.log import LogRecord
-from banditroute.store.base import Fold, Revise
+from banditroute.store.base import Fold, Resolve
 from banditroute.store.databases.base import Database
 from banditroute.store.semantics.results import WriteResults
 from banditroute.store.sql.append import Appender
@@ -43,21 +43,21 @@ class RouterLog:
         router_id: int,
         worker: str,
         fold: Fold,
-        revise: Revise,
+        resolve: Resolve,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self.journal = _lock_key(store_id, router_id)
         self._lock = threading.Lock()
-        self.appender = Appender(database, router_id, worker, revise)
+        self.appender = Appender(database, router_id, worker, resolve)
         self.folder = Folder(database, router_id, fold)
         self._clock = clock
         self._drained_at = clock()
         self._expire_at = self._drained_at
 
     def __call__(self, records: Sequence[LogRecord]) -> WriteResults:
-        """Make the records durable, all or none, but those whose fate is an error.
+        """Make the records durable, all or none, but those whose result is an error.
 
         Raises:
             StoreError: for records that contradict the log.
@@ -65,10 +65,10 @@ class RouterLog:
         """
 
         def work(connection: Connection) -> WriteResults:
-            fates = self.appender.append(connection, records)
+            results = self.appender.append(connection, records)
             if self._database.one_writer:
                 self._fold_all(connection)
-            return fates
+            return results
 
         return self._write("records not stored", work)
 

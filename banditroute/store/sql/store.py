@@ -19,7 +19,7 @@ from banditroute.core.receipt import ReceiptStatus
 from banditroute.core.runtime import forks
 from banditroute.core.spec import RouterSpec, StoredRouter
 from banditroute.errors import StoreError, StoreUnavailableError
-from banditroute.store.base import START, Fold, Revise
+from banditroute.store.base import START, Fold, Resolve
 from banditroute.store.databases.url import database_at
 from banditroute.store.schema import tables
 from banditroute.store.schema.version import check_version, create, found_version, store_id
@@ -88,7 +88,7 @@ class SqlStore:
         *,
         secret: bytes,
         fold: Fold,
-        revise: Revise,
+        resolve: Resolve,
     ) -> StoredRouter:
         """Create the database and the router in it as needed, and start the writer."""
         if self.worker is not None:
@@ -111,7 +111,7 @@ class SqlStore:
 
         def begin() -> StoreWorker:
             enter = partial(database.write, "store not opened", find)
-            return StoreWorker(database, enter, kind, new_name(), fold, revise, spools)
+            return StoreWorker(database, enter, kind, new_name(), fold, resolve, spools)
 
         self._begin = begin
         opened = begin()

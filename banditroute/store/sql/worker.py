@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from banditroute.core.log import LogRecord
 from banditroute.core.runtime.periodic import GuardedCall, PeriodicThread, jittered
 from banditroute.errors import StoreError, StoreUnavailableError
-from banditroute.store.base import Fold, Revise
+from banditroute.store.base import Fold, Resolve
 from banditroute.store.databases.base import Database
 from banditroute.store.semantics.results import Commit, WriteResults
 from banditroute.store.spool.commit import SpoolingCommit
@@ -56,7 +56,7 @@ class StoreWorker:
         enter: Finds or creates the router there; raises StoreUnavailableError as long as it cannot.
         kind: The ledger's class.
         worker: This worker's name.
-        fold, revise: As in :meth:`~banditroute.store.Store.open`.
+        fold, resolve: As in :meth:`~banditroute.store.Store.open`.
         spools: Where records wait while the database is away; without it they are refused.
     """
 
@@ -67,14 +67,14 @@ class StoreWorker:
         kind: type[RouterLog],
         worker: str,
         fold: Fold,
-        revise: Revise,
+        resolve: Resolve,
         spools: Spools | None,
     ) -> None:
         self.database = database
         self._connect = enter
         self._kind = kind
         self._worker = worker
-        self._fold, self._revise = fold, revise
+        self._fold, self._resolve = fold, resolve
         self._connecting = threading.Lock()
         self._current: _Session | None = None
         self._spooling = None if spools is None else SpoolingCommit(self._commit, spools)
@@ -211,7 +211,7 @@ class StoreWorker:
             return self._current
 
     def _log_of(self, at: RouterLocation) -> RouterLog:
-        return self._kind(self.database, at.store_id, at.router_id, self._worker, self._fold, self._revise)
+        return self._kind(self.database, at.store_id, at.router_id, self._worker, self._fold, self._resolve)
 
 
 def _ask(connection: Connection) -> None:

@@ -66,7 +66,7 @@ class Writer:
     def append(self, records: Sequence[LogRecord]) -> "Future[ReceiptStatus]":
         """Queue records; the future is done when they are durable, or carries why they are not.
 
-        It says how they fared together: ``"recorded"``, or the weakest of their fates.
+        It says how they fared together: ``"recorded"``, or the weakest of their results.
         """
         stored: Future[ReceiptStatus] = Future()
         # From here on it cannot be cancelled: a task that gives up waiting must not affect the thread.
@@ -135,9 +135,9 @@ class Writer:
             return
         first = 0
         for batch in group:
-            places = range(first, first + len(batch.records))
-            _settle(batch.stored, _fate(outcome, places))
-            first = places.stop
+            indices = range(first, first + len(batch.records))
+            _settle(batch.stored, _combined(outcome, indices))
+            first = indices.stop
 
     def _attempt(self, records: Sequence[LogRecord]) -> WriteResults | Exception:
         try:
@@ -151,16 +151,16 @@ class Writer:
         return math.inf if self._tick is None else time.monotonic() + self._pause()
 
 
-def _fate(outcome: WriteResults | Exception, places: range) -> WriteResult:
-    if not outcome or not places:
+def _combined(outcome: WriteResults | Exception, indices: range) -> WriteResult:
+    if not outcome or not indices:
         return "recorded"
     if isinstance(outcome, Exception):
         return outcome
-    return combine(outcome.get(place, "recorded") for place in places)
+    return combine(outcome.get(index, "recorded") for index in indices)
 
 
-def _settle(stored: "Future[ReceiptStatus]", fate: WriteResult) -> None:
-    if isinstance(fate, Exception):
-        stored.set_exception(fate)
+def _settle(stored: "Future[ReceiptStatus]", result: WriteResult) -> None:
+    if isinstance(result, Exception):
+        stored.set_exception(result)
     else:
-        stored.set_result(fate)
+        stored.set_result(result)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, column, event, table, text, update
 
 from banditroute.core.log import DecisionRecord, LogRecord
 from banditroute.errors import StoreError, StoreUnavailableError
-from banditroute.store.base import Fold, Revise
+from banditroute.store.base import Fold, Resolve
 from banditroute.store.databases.base import Database
 from banditroute.store.databases.sqlite import Sqlite
 from banditroute.store.maintenance import upgrade as upgrading
@@ -65,10 +65,10 @@ class NextLedger(RouterLog):
     """Writes the column that the next release adds."""
 
     def __init__(
-        self, database: Database, store_id: str, router_id: int, worker: str, fold: Fold, revise: Revise
+        self, database: Database, store_id: str, router_id: int, worker: str, fold: Fold, resolve: Resolve
     ) -> None:
-        super().__init__(database, store_id, router_id, worker, fold, revise)
-        self.appender = _NextAppender(database, router_id, worker, revise)
+        super().__init__(database, store_id, router_id, worker, fold, resolve)
+        self.appender = _NextAppender(database, router_id, worker, resolve)
 
 
 def scripts(place: Path, revision: str) -> Path:

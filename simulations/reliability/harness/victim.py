@@ -23,7 +23,7 @@ from banditroute.core.receipt import ReceiptStatus
 from banditroute.core.spec import StoredRouter
 from banditroute.errors import StoreUnavailableError
 from banditroute.learning import folder
-from banditroute.store.base import Fold, Revise
+from banditroute.store.base import Fold, Resolve
 from banditroute.store.databases.base import Database
 from banditroute.store.databases.sqlite import Sqlite
 from banditroute.store.semantics.results import WriteResults
@@ -40,7 +40,7 @@ _WAITING = 600
 
 def opened(store: SqlStore) -> StoredRouter:
     """Open the store for the router of the victims, whose sums are real ones."""
-    return store.open(SPEC, ARMS, PREFERENCES, secret=SECRET, fold=FOLD, revise=reporting)
+    return store.open(SPEC, ARMS, PREFERENCES, secret=SECRET, fold=FOLD, resolve=reporting)
 
 
 class StateLater(RouterLog):
@@ -73,9 +73,9 @@ class Synchronous(RouterLog):
     level: ClassVar[str] = "FULL"
 
     def __init__(
-        self, database: Database, store_id: str, router_id: int, worker: str, fold: Fold, revise: Revise
+        self, database: Database, store_id: str, router_id: int, worker: str, fold: Fold, resolve: Resolve
     ) -> None:
-        super().__init__(database, store_id, router_id, worker, fold, revise)
+        super().__init__(database, store_id, router_id, worker, fold, resolve)
         assert isinstance(database, Sqlite)
         engine = database.writing
         # The tables reach the disk before anything is risked: what is lost without them is lost in one way only.

@@ -305,7 +305,7 @@ def test_sums_that_are_full_refuse_what_does_not_fit(tmp_path: Path) -> None:
         return summing(blobs, rows)
 
     store = SqlStore(f"sqlite:///{tmp_path}/routing.db")
-    store.open(SPEC, ARMS, PREFERENCES, secret=SECRET, fold=full, revise=reporting)
+    store.open(SPEC, ARMS, PREFERENCES, secret=SECRET, fold=full, resolve=reporting)
     decisions = [a_decision(number) for number in range(1, 20)]
     append(store, *decisions, *(feedback_of(each, each.number) for each in decisions))
     assert store.health().quarantined == 1

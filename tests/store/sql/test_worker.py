@@ -35,7 +35,7 @@ class Collecting:
 def in_the_middle_of_a_fold(url: str, fold: Collecting) -> tuple[threading.Thread, ...]:
     """Let a store go while it folds in a thread of its own; those that it had."""
     store = SqlStore(url)
-    store.open(SPEC, ARMS, PREFERENCES, secret=SECRET, fold=fold, revise=reporting)
+    store.open(SPEC, ARMS, PREFERENCES, secret=SECRET, fold=fold, resolve=reporting)
     store.append([a_decision(1), feedback_of(a_decision(1), 1)])
     assert fold.folds.wait(PATIENCE)
     store.append([a_decision(2), feedback_of(a_decision(2), 2)])

@@ -65,8 +65,8 @@ class LowRankBackend:
             return float(inverse.triangle.dot(square))
 
         def work_out(arms: Sequence[int] | None) -> FloatArray:
-            places = range(len(self._inverses)) if arms is None else arms
-            return np.array([of_one(self._inverses[arm]) for arm in places])
+            indices = range(len(self._inverses)) if arms is None else arms
+            return np.array([of_one(self._inverses[arm]) for arm in indices])
 
         return work_out
 
