@@ -82,6 +82,14 @@ def test_a_machine_path_would_be_found(path: str) -> None:
     assert MACHINE_PATH.search(path)
 
 
+def test_only_tests_of_the_studies_import_them() -> None:
+    """Tests can then be run, moved and read without the studies."""
+    imports = re.compile(r"^\s*(?:from|import) simulations\b", re.MULTILINE)
+    found = [path for path in (ROOT / "tests").rglob("*.py") if imports.search(path.read_text("utf-8"))]
+    assert found
+    assert [path for path in found if path.parent.name != "reliability" and not path.stem.endswith("_study")] == []
+
+
 def test_the_version_is_stated_once() -> None:
     stated = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     assert importlib.metadata.version("banditroute") == stated
