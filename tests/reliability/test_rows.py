@@ -67,7 +67,7 @@ SMALL: tuple[Row, ...] = (
     Tenants(tries=300, most_ratio=ENDLESS),
     Poison(steps=300, every=15, worlds=2),
     Schemas(steps=20),
-    Forks(forks=2, requests=5, threads=8, each=10, tasks=40, control_forks=1),
+    Forks(forks=2, requests=5, threads=8, each=10, tasks=40, control_forks=3),
     Waiting(requests=20, longest_ms=ENDLESS, least_blocked_ms=0.0),
     Clocks(steps=150),
     Reopening(decisions=1_500, routers=1, arms=3, longest_s=ENDLESS, least_rate=0.0, must_be_slow=False),

@@ -40,7 +40,7 @@ _BACKEND = text("SELECT pg_backend_pid()")
 
 
 @dataclass(frozen=True, slots=True)
-class SkippedRows:
+class Tally:
     """What was done with a router: ids of all decisions whose feedback is durable, and how many others failed."""
 
     ids: tuple[str, ...]
@@ -67,7 +67,7 @@ def _served(router: Router, requests: int) -> list[str]:
     return [receipt.wait(PATIENCE).decision_id for receipt in waiting]
 
 
-def _missing(url: str, told: SkippedRows) -> int:
+def _missing(url: str, told: Tally) -> int:
     """How many acknowledged feedbacks are not in the journal exactly once."""
     with _router(url) as router:
         feedback = [record for record in log_of(router).store.events() if isinstance(record, FeedbackRecord)]
@@ -156,7 +156,7 @@ def _note(place: Path, ids: Sequence[str], backends: Sequence[int]) -> None:
     place.with_suffix(f".{os.getpid()}").write_text(json.dumps({"ids": ids, "backends": backends}))
 
 
-def forked(place: Path, url: str, forks: int, requests: int, *, careless: bool = False) -> tuple[SkippedRows, int]:
+def forked(place: Path, url: str, forks: int, requests: int, *, careless: bool = False) -> tuple[Tally, int]:
     """Fork repeatedly, with so many requests each; return the reports, and the number of shared connections."""
     place.mkdir(parents=True)
     child = Child.start(fork_often, url, place, forks, requests, careless)
@@ -169,21 +169,21 @@ def forked(place: Path, url: str, forks: int, requests: int, *, careless: bool =
     served = [note["ids"] for name, note in notes.items() if not name.startswith("thread")]
     errors = (forks + 1) * requests - sum(map(len, served))
     ids = tuple(identity for note in notes.values() for identity in note["ids"])
-    return SkippedRows(ids, errors), sum(count - 1 for count in backends.values())
+    return Tally(ids, errors), sum(count - 1 for count in backends.values())
 
 
 # ----------------------------------------------------------------------------------------------- threads and tasks
 
 
-def in_threads(router: Router, threads: int, requests: int) -> SkippedRows:
+def in_threads(router: Router, threads: int, requests: int) -> Tally:
     """So many threads at once, so many requests each."""
     with ThreadPoolExecutor(threads) as pool:
         served = [pool.submit(_served, router, requests) for _ in range(threads)]
         ids = [identity for each in served if each.exception() is None for identity in each.result()]
-    return SkippedRows(tuple(ids), threads * requests - len(ids))
+    return Tally(tuple(ids), threads * requests - len(ids))
 
 
-def in_loops(router: Router, loops: int, requests: int) -> SkippedRows:
+def in_loops(router: Router, loops: int, requests: int) -> Tally:
     """So many event loops at once, each of which gathers so many requests."""
 
     async def one(number: int) -> str:
@@ -195,7 +195,7 @@ def in_loops(router: Router, loops: int, requests: int) -> SkippedRows:
     with ThreadPoolExecutor(loops) as pool:
         done = [each for ids in pool.map(lambda _: asyncio.run(gathered()), range(loops)) for each in ids]
     ids = tuple(each for each in done if isinstance(each, str))
-    return SkippedRows(ids, len(done) - len(ids))
+    return Tally(ids, len(done) - len(ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,7 @@ class Forks:
             parts = [in_threads(router, self.threads, self.each)]
             parts += [in_loops(router, loops, self.tasks // loops) for loops in (1, 2)]
         ids = tuple(identity for part in parts for identity in part.ids)
-        told = SkippedRows(ids, sum(part.errors for part in parts))
+        told = Tally(ids, sum(part.errors for part in parts))
         total += self._count(wrong, urls["together"], told)
         tick(done + 1, 4)
         url = server.new_database()
@@ -243,6 +243,6 @@ class Forks:
         }
         return Finding(measured, not wrong.total(), control, sum(control.values()) > 0)
 
-    def _count(self, wrong: "Counter[str]", url: str, told: SkippedRows) -> int:
+    def _count(self, wrong: "Counter[str]", url: str, told: Tally) -> int:
         wrong.update({"errors": told.errors, "equal ids": told.twice, "not stored once": _missing(url, told)})
         return len(told.ids)
