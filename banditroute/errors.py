@@ -97,7 +97,7 @@ class RouterMismatchError(BanditRouteError, ValueError):
 
 
 class StoreError(BanditRouteError):
-    """Something about the store."""
+    """The store cannot do what was asked."""
 
     code = "store"
 

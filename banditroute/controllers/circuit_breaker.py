@@ -95,7 +95,7 @@ class CircuitBreaker:
 
     @property
     def open(self) -> tuple[str, ...]:
-        """Arms that are believed to be down."""
+        """Return the arms whose circuits are open."""
         return tuple(sorted(arm for arm, circuit in self._circuits.items() if circuit.open_since_us is not None))
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:

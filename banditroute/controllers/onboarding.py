@@ -141,7 +141,7 @@ class Onboarding:
         return ()
 
     def learned(self, record: FeedbackRecord) -> None:
-        """Nothing: :meth:`observe` saw it."""
+        """Do nothing: :meth:`observe` has the outcome."""
 
     def report(self) -> Mapping[str, Any]:
         """Return pulls, comparisons, mean gain in standard deviations and rule-out of each new arm."""

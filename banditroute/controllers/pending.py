@@ -28,7 +28,7 @@ class PendingOutcomes(Generic[Pending]):
             del self._notes[next(iter(self._notes))]
 
     def get(self, body: bytes) -> Pending | None:
-        """The note, if there still is one."""
+        """Return the pending decision, if it is still kept."""
         return self._notes.get(body)
 
     def state(self) -> list[list[Any]]:

@@ -167,7 +167,7 @@ class Session:
         return self._shown
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
-        """Remember who serves the session."""
+        """Remember the arm of the session."""
         if record.session is None or not self.remembered:
             return
         before = self._sessions.pop(record.session, None)

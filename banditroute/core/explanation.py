@@ -25,7 +25,7 @@ class Explanation:
     objectives: Objectives = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values only, fit for JSON."""
+        """Return plain values, fit for JSON."""
         decision = self.decision
         expected = expectations(decision, self.objectives)
         utility = expected_utility(decision, self.objectives)

@@ -51,7 +51,7 @@ class StoreHealth:
     set_aside: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values only, fit for JSON."""
+        """Return plain values, fit for JSON."""
         return asdict(self)
 
 

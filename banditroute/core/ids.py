@@ -34,7 +34,7 @@ def key_created_us(body: bytes) -> int:
 
 
 def new_secret() -> bytes:
-    """32 random bytes."""
+    """Return 32 random bytes."""
     return os.urandom(32)
 
 

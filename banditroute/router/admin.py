@@ -141,7 +141,7 @@ class RouterAdmin:
     # ---------------------------------------------------------------------------------------------------- health
 
     def health(self) -> Health:
-        """How the router and its store do."""
+        """Return the health of the router and its store."""
         state, faults, outbox = self._engine.state, self._engine.faults, self._log.outbox
         store = self._log.store.health().to_dict()
         store["last_error"] = store["last_error"] or outbox.last_error
@@ -158,6 +158,6 @@ class RouterAdmin:
         )
 
     def digest(self) -> str:
-        """A hash of everything learned."""
+        """Return a hash of everything learned."""
         with self._engine.lock:
             return self._engine.state.digest()

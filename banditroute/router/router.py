@@ -153,7 +153,7 @@ class Router:
 
     @property
     def policy(self) -> Policy:
-        """How it chooses."""
+        """The policy."""
         return self._engine.policy
 
     # ------------------------------------------------------------------------------------------------- deciding

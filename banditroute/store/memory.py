@@ -107,10 +107,10 @@ class MemoryStore:
         return self._done[result]
 
     def flush(self) -> None:
-        """Nothing is ever on its way."""
+        """Do nothing: no record waits in memory."""
 
     def end(self) -> Position:
-        """How much there is."""
+        """Return the end of the log."""
         with self._lock:
             return Position(len(self._feedback), len(self._decisions))
 
@@ -168,7 +168,7 @@ class MemoryStore:
             self._router = replace(self._router, snapshot=None)
 
     def health(self) -> StoreHealth:
-        """How much waits for its decision."""
+        """Return the number of records that wait for their decision."""
         waiting = sum(map(len, self._waiting.values()))
         return StoreHealth(
             database="memory",
@@ -183,7 +183,7 @@ class MemoryStore:
         self._open = False
 
     def _outside(self, records: Sequence[LogRecord]) -> StoreError | None:
-        """Why none of them is taken."""
+        """Return why no record is accepted."""
         try:
             for record in records:
                 self._limits.check(record)

@@ -235,17 +235,17 @@ class Mixing:
         return {"highest": (len(situation.arms) - 1) / 7.0}
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def learned(self, record: FeedbackRecord) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def state(self) -> dict[str, Any]:
-        """Nothing."""
+        """Do nothing."""
         return {}
 
     def restore(self, state: object) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 def check_probabilities(found: FloatArray, given: Situation) -> None:

@@ -20,7 +20,7 @@ def log_of(router: Router) -> WorkerLog:
 
 
 def chooser_of(router: Router) -> Chooser:
-    """What makes the choices."""
+    """The object that makes the choices."""
     return router._chooser
 
 

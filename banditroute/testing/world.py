@@ -37,7 +37,7 @@ class Clock:
     now: float = START
 
     def __call__(self) -> float:
-        """What it shows."""
+        """Return the time."""
         return self.now
 
 
@@ -63,7 +63,7 @@ def a_router(store: str | Store | None = None, *, name: str = "world", **changes
 
 
 def url(path: Path) -> str:
-    """Of a SQLite file."""
+    """Return the URL of a SQLite file."""
     return f"sqlite:///{path}"
 
 

@@ -90,7 +90,7 @@ class Forecast:
         return None if level is None else level.usual
 
     def learn(self, arm: str, row: RowArray, consumed: float) -> None:
-        """See what one request consumed."""
+        """Add the cost of one request."""
         x = from_feature_row(row)
         shape = float(self.shape(x[np.newaxis])[0])
         amount = max(consumed, 0.0)

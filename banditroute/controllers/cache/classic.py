@@ -13,7 +13,7 @@ class StaticCache(PricedCache):
     """The same residents permanently (``initial``): chosen by hand, by prior quality, or by lot."""
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:  # of the protocol
-        """Nothing changes."""
+        """Do nothing: the residents never change."""
 
 
 class LRUCache(PricedCache):
@@ -36,7 +36,7 @@ class LFUCache(PricedCache):
     """Each arm that serves becomes resident; who has served least often makes room, the older first."""
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
-        """Count the arm and let it in."""
+        """Count the use of the arm, and load it."""
         if not self._may_hold(record.arm):
             return
         self._served[record.arm] = self._served.get(record.arm, 0) + 1

@@ -11,7 +11,7 @@ class Epochs(Protocol):
     """Lengths of epochs, from epoch 0 on."""
 
     def length(self, epoch: int) -> int:
-        """Number of requests in it."""
+        """Return the number of requests in an epoch."""
         ...
 
     def forced_share(self, epoch: int, arms: int) -> float:
@@ -33,11 +33,11 @@ class FixedEpochs:
         require_integer("requests", self.requests, least=1)
 
     def length(self, epoch: int) -> int:
-        """The length."""
+        """Return the length."""
         return self.requests
 
     def forced_share(self, epoch: int, arms: int) -> float:
-        """Nothing."""
+        """Return 0: no request is forced."""
         return 0.0
 
 
@@ -72,9 +72,9 @@ class DoublingEpochs:
         require_number("forced", self.forced, least=0)
 
     def length(self, epoch: int) -> int:
-        """First · 2^⌊epoch / repeats⌋."""
+        """Return first · 2^⌊epoch / repeats⌋."""
         return self.first << (epoch // self.repeats)
 
     def forced_share(self, epoch: int, arms: int) -> float:
-        """The share is c √(N/L)."""
+        """Return the share c √(N/L)."""
         return min(1.0, self.forced * sqrt(arms / self.length(epoch)))

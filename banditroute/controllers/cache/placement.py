@@ -54,7 +54,7 @@ def best_set(
 
 
 def worth(chosen: BoolArray, values: FloatArray, floor: FloatArray, load: FloatArray) -> float:
-    """F of a set."""
+    """Return F of a set."""
     served = np.maximum(floor, values[chosen].max(axis=0, initial=-np.inf))
     return float(served.sum() - load[chosen].sum())
 

@@ -72,7 +72,7 @@ class PricedCache(ABC):
 
     @property
     def resident(self) -> tuple[str, ...]:
-        """Arms that are to lie on the GPU."""
+        """Arms that should be on the GPU."""
         return tuple(self._resident)
 
     def level(self, arm: str) -> Level:

@@ -16,7 +16,7 @@ class Detection(Protocol):
         ...
 
     def update(self, x: float) -> Any:
-        """See the next value."""
+        """Add the next value."""
         ...
 
 
@@ -44,7 +44,7 @@ class ADWIN:
         require_integer("clock", self.clock, least=1)
 
     def __call__(self) -> Detection:
-        """A fresh one."""
+        """Return a new detector."""
         from river import drift
 
         make: Any = drift.ADWIN
@@ -75,7 +75,7 @@ class PageHinkley:
         require_number("threshold", self.threshold, above=0)
 
     def __call__(self) -> Detection:
-        """A fresh one."""
+        """Return a new detector."""
         from river import drift
 
         make: Any = drift.PageHinkley

@@ -103,7 +103,7 @@ class Drift:
         return {"watched": self._watched_now(situation), "alarms": self._count}
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
-        """Count down what is watched."""
+        """Count down the arms that are watched."""
         if self._watched:
             self._watched = {arm: left - 1 for arm, left in self._watched.items() if left > 1}
 
@@ -132,7 +132,7 @@ class Drift:
         return [DiscountRequest(record.arm, record.group, self.halvings)]
 
     def learned(self, record: FeedbackRecord) -> None:
-        """Nothing: :meth:`observe` saw it."""
+        """Do nothing: :meth:`observe` has the outcome."""
 
     def report(self) -> Mapping[str, Any]:
         """Number of alarms, watched arms and the last alarms: arm, objective, mean standardised_residual, when."""
@@ -218,7 +218,7 @@ class _Stream:
         return self._seen, self._squares, self._doubt, values
 
     def restore(self, seen: int, squares: float, doubt: int, values: str) -> None:
-        """Continue from there."""
+        """Continue from a state."""
         self._seen, self._squares, self._doubt = seen, squares, doubt
         self._begin(np.frombuffer(base64.b64decode(values), "<i2").tolist())
 

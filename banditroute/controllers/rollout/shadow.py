@@ -43,7 +43,7 @@ class Shadow:
         return {"agreement": self.agreement, "requests": self.requests}
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
-        """The incumbent's choice."""
+        """Return the incumbent's choice."""
         would, acts = choice(situation), incumbent_choice(self.incumbent, situation)
         self._last = None if acts is None else (situation.mean, would)
         return would if acts is None else acts
@@ -63,7 +63,7 @@ class Shadow:
             self.agreed += would[record.arm]
 
     def learned(self, record: FeedbackRecord) -> None:
-        """Outcomes do not matter here."""
+        """Do nothing: outcomes do not matter here."""
 
     def state(self) -> Mapping[str, Any]:
         """How often both were compared, and how often they agreed."""

@@ -77,7 +77,7 @@ class ABTest(ABC):
         return {"lift": found}
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
-        """Both choices, mixed."""
+        """Return both choices, mixed."""
         policy, acts = choice(situation), incumbent_choice(self.incumbent, situation)
         if acts is None:
             self._last = None

@@ -117,13 +117,13 @@ class QualityFloor:
             sums.forgone = sums.served_by_others * self._baseline_at_most(record, predict)
 
     def learned(self, record: FeedbackRecord) -> None:
-        """Count what was reported."""
+        """Count a reported outcome."""
         if self.objective in record.outcomes or record.values is None:
             value = record.outcomes.get(self.objective)
             self.savings.report(record.decision_key, record.arm, record.group, value)
 
     def state(self) -> Mapping[str, Any]:
-        """The savings."""
+        """Return the quality budget."""
         return self.savings.state()
 
     def restore(self, state: Mapping[str, Any]) -> None:

@@ -33,7 +33,7 @@ class Totals:
     awaited: float = 0.0
 
     def count(self, sign: int, outcome: float | None, low: float, guess: float) -> None:
-        """Take a request in, or out."""
+        """Add a request, or subtract it."""
         if outcome is None:
             self.waiting += sign
             self.awaited += sign * low

@@ -79,7 +79,7 @@ class Shares:
             queue.take((arm == record.arm) - self.max[arm])
 
     def learned(self, record: FeedbackRecord) -> None:
-        """Outcomes do not matter."""
+        """Do nothing: outcomes do not matter."""
 
     def state(self) -> Mapping[str, Any]:
         """The debt of every bound."""

@@ -57,5 +57,5 @@ class VirtualQueue:
         self.debt = max(self.debt + excess, 0.0)
 
     def facts(self) -> Mapping[str, float]:
-        """For ``why``."""
+        """Return price and debt, for ``why``."""
         return {"price": self.price, "debt": self.debt}

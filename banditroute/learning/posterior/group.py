@@ -118,7 +118,7 @@ class GroupPosterior:
         self.noise = self._noise()
 
     def counts(self) -> FloatArray:
-        """Rows of each arm; shape (arms,)."""
+        """Return the number of rows of each arm; shape (arms,)."""
         return np.array(self._rows, dtype=np.float64)
 
     def _next_due(self) -> int:

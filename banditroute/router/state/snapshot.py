@@ -17,7 +17,7 @@ _DIGEST_BYTES = 32
 
 
 def encode(facts: Mapping[str, Any], sums: bytes) -> bytes:
-    """One blob of both."""
+    """Encode facts and sums as one blob."""
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
     body = _HEAD.pack(_MAGIC, len(text)) + text + sums
     return body + hashlib.sha256(body).digest()

@@ -143,14 +143,14 @@ class Postgres:
             yield connection
 
     def hold_still(self, connection: Connection) -> None:
-        """By the isolation of the transaction."""
+        """Fix one moment by the isolation of the transaction."""
         connection.execute(_ONE_MOMENT)
 
     def must_exist(self) -> None:
-        """Connecting tells."""
+        """Do nothing: connecting fails if there is no database."""
 
     def lock_schema(self, connection: Connection) -> None:
-        """One lock for the whole database."""
+        """Take one lock for the whole database."""
         connection.execute(_LOCK, {"key": _SCHEMA_KEY})
 
     def lock_journal(self, connection: Connection, key: int, *, wait: bool) -> bool:
@@ -174,20 +174,20 @@ class Postgres:
         return connection.exec_driver_sql(statement, columns).rowcount
 
     def number(self, connection: Connection, table: Table, rows: Mapping[int, tuple[int, ...]]) -> None:
-        """All rows in one statement."""
+        """Insert all rows in one statement."""
         statement, columns = array_numbering(table, rows)
         connection.exec_driver_sql(statement, columns)
 
     def among(self, column: Column[bytes], name: str) -> ColumnElement[bool]:
-        """By one array."""
+        """Compare with one array."""
         return column == any_(bindparam(name, type_=ARRAY(LargeBinary)))
 
     def back_up(self) -> str | None:
-        """A server has backups of its own."""
+        """Do nothing: a server has backups of its own."""
         return None
 
     def size(self, connection: Connection) -> int:
-        """As the server counts."""
+        """Return the size that the server reports [bytes]."""
         return int(connection.execute(_SIZE).scalar_one())
 
     def before_fork(self) -> None:

@@ -60,7 +60,7 @@ class Sqlite:
             yield connection
 
     def hold_still(self, connection: Connection) -> None:
-        """A reader sees one moment anyway."""
+        """Do nothing: a reader sees one moment anyway."""
 
     def must_exist(self) -> None:
         """Refuse a path without a file."""
@@ -75,26 +75,26 @@ class Sqlite:
         return True
 
     def arrivals(self, connection: Connection, count: int) -> Sequence[int]:
-        """Counted in a row of ``br_meta``."""
+        """Count in a row of ``br_meta``."""
         last = int(connection.execute(_DRAW, {"count": count}).scalar_one())
         return range(last - count + 1, last + 1)
 
     def insert(self, connection: Connection, table: Table, rows: Sequence[Row]) -> int:
-        """At the speed of the driver."""
+        """Insert many rows at the speed of the driver."""
         statement, values = insertion(connection.dialect, table, rows)
         return connection.exec_driver_sql(statement, values).rowcount
 
     def number(self, connection: Connection, table: Table, rows: Mapping[int, tuple[int, ...]]) -> None:
-        """At the speed of the driver."""
+        """Number many rows at the speed of the driver."""
         statement = numbering(table, len(next(iter(rows.values()))))
         connection.exec_driver_sql(statement, [(*numbers, row) for row, numbers in rows.items()])
 
     def among(self, column: Column[bytes], name: str) -> ColumnElement[bool]:
-        """By a list in the statement."""
+        """Compare with a list in the statement."""
         return column.in_(bindparam(name, expanding=True))
 
     def back_up(self) -> str | None:
-        """Into ``NAME.before-TIME``."""
+        """Copy the file to ``NAME.before-TIME``."""
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         copy = self.path.with_name(f"{self.path.name}.before-{moment}")
         with translated("database not backed up"), self._gate.passage():
@@ -102,7 +102,7 @@ class Sqlite:
         return str(copy)
 
     def size(self, connection: Connection) -> int:  # noqa: ARG002  (the file knows)
-        """The size of the file."""
+        """Return the size of the file [bytes]."""
         return self.path.stat().st_size
 
     def before_fork(self) -> None:

@@ -43,14 +43,14 @@ class ArmIds:
         self._unpacked: dict[bytes, tuple[str, ...]] = {}
 
     def pack(self, names: tuple[str, ...]) -> bytes:
-        """Names as a blob of int64."""
+        """Encode names as a blob of int64."""
         blob = self._packed.get(names)
         if blob is None:
             blob = self._packed[names] = struct.pack(f"<{len(names)}q", *(self.ids[name] for name in names))
         return blob
 
     def unpack(self, blob: bytes) -> tuple[str, ...]:
-        """The names behind a blob."""
+        """Decode the names of a blob."""
         names = self._unpacked.get(blob)
         if names is None:
             numbers = struct.unpack(f"<{len(blob) // 8}q", blob)
@@ -71,7 +71,7 @@ def spec_json(spec: RouterSpec) -> str:
 
 
 def to_spec(tenant: str, name: str, dimension: int | None, text: str) -> RouterSpec:
-    """The spec of a router's row."""
+    """Return the spec of a router's row."""
     fields = json.loads(text)
     return RouterSpec(
         name=name,
@@ -264,7 +264,7 @@ def report_row(record: ReportRecord, router_id: int) -> Row:
 
 
 def to_report(row: Any) -> ReportRecord:
-    """The report of such a row."""
+    """Return the report of a row."""
     return ReportRecord(row.body, json.loads(row.outcomes), row.served_arm, row.source, row.amend, row.received_us)
 
 

@@ -105,7 +105,7 @@ class LogReader:
         self.skipped = SkippedRows(_log.error)
 
     def end(self) -> Position:
-        """Where the journal ends now."""
+        """Return the current end of the log."""
         with self._database.read("reading the log") as connection:
             return log_end(connection, self._router_id)
 
@@ -259,7 +259,7 @@ def known(connection: Connection, router_id: int) -> tuple[ArmIds, Limits]:
 
 
 def read_router(connection: Connection, router_id: int, *, with_snapshot: bool) -> StoredRouter:
-    """The router as it stands."""
+    """Return the current settings of the router."""
     row = connection.execute(select(tables.router).where(tables.router.c.router_id == router_id)).one()
     return StoredRouter(
         to_spec(row.tenant, row.name, row.dimension, row.spec),

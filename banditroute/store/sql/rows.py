@@ -122,11 +122,11 @@ class SkippedRows:
 
     @property
     def count(self) -> int:
-        """How many there were."""
+        """The number of rows that were skipped."""
         return len(self._rows)
 
     def __call__(self, record: DecisionRecord | FeedbackRecord, reason: str) -> None:
-        """Hear of one."""
+        """Count a row that is skipped."""
         with self._lock:
             row = isinstance(record, DecisionRecord), record.number, record.decision_key
             if row in self._rows or len(self._rows) >= self.MOST:

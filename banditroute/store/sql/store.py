@@ -153,7 +153,7 @@ class SqlStore:
         self._now_open().flush()
 
     def end(self) -> Position:
-        """Where the journal ends now."""
+        """Return the current end of the log."""
         return self._now_open().reader.end()
 
     def events(

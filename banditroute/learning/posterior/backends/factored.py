@@ -126,7 +126,7 @@ class LowRankBackend:
 
 
 class _Cold:
-    """P = I / ridge - Cᵀ C."""
+    """Compute P = I / ridge - Cᵀ C."""
 
     __slots__ = ("_ridge", "_rows", "count", "factor")
 
@@ -143,7 +143,7 @@ class _Cold:
         return products
 
     def lose(self, u: FloatArray) -> None:
-        """P -= u uᵀ."""
+        """Update P -= u uᵀ."""
         if self.count == len(self._rows):
             grown = np.empty((min(max(_FIRST_ROWS, 2 * self.count), len(u)), len(u)))
             grown[: self.count] = self.factor
@@ -160,7 +160,7 @@ class _Cold:
 
 
 class _Dense:
-    """P as a packed triangle."""
+    """Return P as a packed triangle."""
 
     __slots__ = ("_d", "_dspmv", "_dspr", "triangle")
 
@@ -174,5 +174,5 @@ class _Dense:
         return products
 
     def lose(self, u: FloatArray) -> None:
-        """P -= u uᵀ."""
+        """Update P -= u uᵀ."""
         self._dspr(self._d, -1.0, u, self.triangle, 1, 0, 0, 1)
