@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from banditroute import Arm, Exploration, LinUCB, Objective, OutcomeWindow, Price, Router
 from banditroute.cli import main
 from banditroute.controllers import Budget
-from banditroute.errors import InvalidArgumentError
+from banditroute.errors import InvalidArgumentError, MissingDependencyError
 from banditroute.integrations.settings import RouterSettings
 from banditroute.integrations.settings.source import from_environment
 from banditroute.testing.world import bodies
@@ -150,6 +151,8 @@ def test_what_is_wrong_is_refused_by_its_path(change: dict[str, Any], sentence: 
         ("a.yaml", "[" * 5_000, "is not valid YAML"),
         ("a.json", "{}", "must end in .toml, .yaml or .yml, not in '.json'"),
         ("a.toml", "\udcff", "cannot be read"),
+        ("a.toml", "a = " + "[" * 5_000, "is not valid TOML"),
+        ("a.yaml", "name: r\nsince: 2026-13-01", "is not valid YAML"),
     ],
 )
 def test_files_that_are_refused(tmp_path: Path, name: str, text: str, sentence: str) -> None:
@@ -189,6 +192,45 @@ def test_passwords_are_shown_nowhere() -> None:
     for text in (repr(settings), str(settings), settings.model_dump_json(), *messages):
         assert "hunter2" not in text
         assert SECRET not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("a.yaml", 'store: "postgresql://me:hunter2@host/db', "not valid YAML at line 1, column"),
+        ("a.yaml", "store: postgresql://me:hunter2@host/db: x", "not valid YAML at line 1, column"),
+        ("a.yaml", "secret: *hunter2", "not valid YAML at line 1, column"),
+        ("a.yaml", "secret: !hunter2 x", "not valid YAML at line 1, column"),
+        ("a.toml", 'store = "postgresql://me:hunter2@host/db', "not valid TOML"),
+    ],
+)
+def test_a_damaged_file_shows_no_password(tmp_path: Path, name: str, text: str, sentence: str) -> None:
+    file = tmp_path / name
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidArgumentError, match=sentence) as caught:
+        RouterSettings.read(file, environment={})
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_a_secret_may_begin_like_json() -> None:
+    secret = "{" + SECRET
+    settings = RouterSettings.read(EXAMPLE, environment={"BANDITROUTE_SECRET": secret})
+    assert settings.arguments()["secret"] == secret.encode()
+
+
+def test_the_spool_variable_stays_with_the_store() -> None:
+    # It is a default for PostgreSQL; as a setting it would put the spools of all SQLite files into one directory.
+    assert RouterSettings.read(EXAMPLE, environment={"BANDITROUTE_SPOOL": "elsewhere"}).spool is None
+
+
+def test_yaml_without_its_package_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("name: r", encoding="utf-8")
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(MissingDependencyError, match=r"needs PyYAML: pip install 'banditroute\[yaml\]'"):
+        RouterSettings.read(file, environment={})
 
 
 @given(st.dictionaries(st.text("ABC_", min_size=1, max_size=8), st.text(max_size=8), max_size=5))
