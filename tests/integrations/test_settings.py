@@ -129,6 +129,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"policy": {"kind": "linucb", "alpha": -1}}, "policy: alpha = -1.0 must be a finite number, at least 0"),
     ({"arms": [{"name": ""}]}, "arms.0: arm name '' must be 1 to 200"),
     ({"objectives": [{"name": "a b"}]}, "objectives.0: objective name 'a b' must be an identifier"),
+    ({"features": "x"}, "features: input should be a valid integer"),
+    ({"features": [["x"]]}, "features: input should be a valid integer"),
+    ({"policy": {"kind": "linucb", "alpha": True}}, "policy.alpha: true and false are no numbers"),
+    ({"seed": True}, "seed: true and false are no numbers"),
+    ({"arms": [{"name": "a", "prior": {"quality": False}}]}, "arms.0.prior.quality: true and false are no"),
+    ({"preferences": {"intercept": True}}, "preferences.intercept: true and false are no numbers"),
+    ({"policy": {"kind": "fixed"}}, "key 'policy.arm' is missing"),
     ({"controllers": [{"kind": "budget"}]}, "controllers.0: a budget needs one of"),
 ]
 
@@ -139,6 +146,10 @@ def test_what_is_wrong_is_refused_by_its_path(change: dict[str, Any], sentence: 
         RouterSettings.of(LEAST | change, origin="config 'router.toml'")
     assert str(caught.value).startswith(f"config 'router.toml': {sentence}")
     assert "\n" not in str(caught.value)
+
+
+def test_control_the_one_boolean_is_accepted() -> None:
+    assert RouterSettings.of(LEAST | {"intercept": False}).intercept is False
 
 
 @pytest.mark.parametrize(
@@ -172,7 +183,12 @@ def test_a_file_that_is_missing_is_refused(tmp_path: Path) -> None:
     [
         ({"BANDITROUTE_ARMS": '[{"name"'}, "BANDITROUTE_ARMS is not valid JSON"),
         ({"BANDITROUTE_POLICY": "x", "BANDITROUTE_POLICY__KIND": "y"}, "BANDITROUTE_POLICY__KIND sets a key of"),
-        ({"BANDITROUTE_SEEED": "1"}, "config '.*' and BANDITROUTE_\\* variables: unknown key 'seeed'"),
+        ({"BANDITROUTE_SEEED": "1"}, "^BANDITROUTE_SEEED: unknown key 'seeed'"),
+        ({"BANDITROUTE_POLICY__ALHPA": "1"}, "^BANDITROUTE_POLICY__ALHPA: unknown key 'policy.alhpa'"),
+        ({"BANDITROUTE_ARMS": '[{"naem": "a"}]'}, "^BANDITROUTE_ARMS: unknown key 'arms.0.naem'"),
+        ({"BANDITROUTE_": "1"}, "^BANDITROUTE_: unknown key ''"),
+        ({"BANDITROUTE_SEED": "x"}, "^BANDITROUTE_SEED: seed: input should be a valid integer"),
+        ({"BANDITROUTE_POLICY__ALPHA": "-1"}, "^config '.*' and BANDITROUTE_\\* variables: policy: alpha = -1.0"),
     ],
 )
 def test_variables_that_are_refused(environment: dict[str, str], sentence: str) -> None:

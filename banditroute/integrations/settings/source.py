@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,16 @@ def _value(variable: str, text: str) -> Any:
     except (ValueError, RecursionError) as error:
         # The text may hold a password.
         raise InvalidArgumentError(f"{variable} is not valid JSON: {_line(error)}") from None
+
+
+def variable_of(path: Sequence[str], environment: Mapping[str, str]) -> str | None:
+    """Return the variable that sets the key at ``path``, or None if no variable does."""
+    for variable in environment:
+        if variable.startswith(PREFIX) and variable not in NOT_SETTINGS:
+            parts = variable.removeprefix(PREFIX).lower().split("__")
+            if list(path[: len(parts)]) == parts:
+                return variable
+    return None
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
