@@ -1,10 +1,11 @@
 """A router from a file and the environment: what is read, what is refused, and the router that it gives."""
 
+import inspect
 import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -12,9 +13,21 @@ from hypothesis import strategies as st
 
 from banditroute import Arm, Exploration, LinUCB, Objective, OutcomeWindow, Price, Router
 from banditroute.cli import main
-from banditroute.controllers import Budget
+from banditroute.controllers import (
+    Adapter,
+    Budget,
+    DoublingEpochs,
+    Drift,
+    EpochCache,
+    LFUCache,
+    LRUCache,
+    PerCohort,
+    Shadow,
+)
 from banditroute.errors import InvalidArgumentError, MissingDependencyError
 from banditroute.integrations.settings import RouterSettings
+from banditroute.integrations.settings.base import Settings
+from banditroute.integrations.settings.controllers import ControllerSettings
 from banditroute.integrations.settings.source import from_environment
 from banditroute.testing.world import bodies
 
@@ -53,6 +66,10 @@ def by_hand(**more: Any) -> Router:
         secret=SECRET.encode(),
         **more,
     )
+
+
+def descendants(model: type[Settings]) -> list[type[Settings]]:
+    return [each for child in model.__subclasses__() for each in (child, *descendants(child))]
 
 
 def choices(router: Router) -> tuple[object, ...]:
@@ -112,6 +129,90 @@ def test_the_environment_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> Non
     assert RouterSettings.read() == RouterSettings.of(LEAST)
 
 
+ADAPTERS = {"a": {"load_s": 1.5}, "b": {"load_s": 2, "size": 2}}
+CACHE = {"adapters": ADAPTERS, "capacity": 2, "utility_per_second": 0.1}
+CONTROLLERS: list[dict[str, Any]] = [
+    {"kind": "budget", "usd_per_request": 0.1},
+    {"kind": "latency", "p": 0.9, "seconds": 2},
+    {"kind": "average", "objective": "quality", "at_least": 0.5},
+    {"kind": "within", "objective": "quality", "share": 0.9, "at_least": 0.5},
+    {"kind": "shares", "min": {"a": 0.2}},
+    {"kind": "quality_floor", "baseline": "a", "at_least": 0.9},
+    {"kind": "drift"},
+    {"kind": "drift", "detectors": [{"kind": "adwin", "delta": 0.01}, {"kind": "page_hinkley"}]},
+    {"kind": "circuit_breaker", "failures": 5},
+    {"kind": "onboarding", "pulls": 3},
+    {"kind": "per_cohort", "controller": {"kind": "average", "objective": "quality", "at_least": 0.5}},
+    {"kind": "session", "cost": {"kind": "prompt_cache", "saving": {"a": 2.25}}},
+    {"kind": "session", "cost": {"kind": "adapter_load", "seconds": {"a": 1}, "utility_per_second": 0.1}},
+    {"kind": "static_cache", "initial": ["a"], **CACHE},
+    {"kind": "lru_cache", **CACHE},
+    {"kind": "lfu_cache", **CACHE},
+    {"kind": "epoch_cache", "epochs": {"kind": "doubling", "first": 8}, **CACHE},
+    {"kind": "epoch_cache", "epochs": {"kind": "fixed", "requests": 8}, **CACHE},
+    {"kind": "shadow", "incumbent": "a"},
+    {"kind": "shadow", "incumbent": {"kind": "fixed", "arm": "a"}},
+    {"kind": "apprentice", "incumbent": "a", "measures": {"quality": [0, 1]}},
+    {"kind": "holdout", "share": 0.1, "incumbent": "a", "by": "request"},
+]
+
+
+def kinds(alias: Any) -> list[type[Settings]]:
+    return list(get_args(get_args(alias)[0]))
+
+
+@pytest.mark.parametrize("table", CONTROLLERS, ids=lambda table: table["kind"])
+def test_each_controller_opens_in_a_router(table: dict[str, Any]) -> None:
+    settings = RouterSettings.of(LEAST | {"controllers": [table]})
+    (controller,) = settings.build_controllers()
+    (model,) = (
+        each for each in kinds(ControllerSettings) if table["kind"] in get_args(each.__annotations__["kind"])
+    )
+    assert type(controller) is model.builds
+    with settings.router(ids=bodies()) as router:
+        decision = router.route([0.5, 1.0], incumbent="a")
+        router.feedback(decision.id, quality=0.5)
+
+
+def test_each_kind_of_controller_is_tested() -> None:
+    named = {kind for each in kinds(ControllerSettings) for kind in get_args(each.__annotations__["kind"])}
+    assert named == {table["kind"] for table in CONTROLLERS}
+
+
+def test_keys_reach_the_controllers_within() -> None:
+    cohort, cache, drift, shadow = RouterSettings.of(
+        LEAST | {"controllers": [CONTROLLERS[10], CONTROLLERS[16], CONTROLLERS[7], CONTROLLERS[19]]}
+    ).build_controllers()
+    assert isinstance(cohort, PerCohort)
+    assert cohort.of("one").name == "quality average"
+    assert isinstance(cache, EpochCache)
+    assert cache.adapters == {"a": Adapter(load_s=1.5), "b": Adapter(load_s=2, size=2)}
+    assert cache.epochs == DoublingEpochs(first=8)
+    assert isinstance(drift, Drift)
+    assert isinstance(shadow, Shadow)
+
+
+NOT_IN_FILES = {"residency", "gate", "make"}
+"""Parameters that take an object of the program."""
+
+
+@pytest.mark.parametrize(
+    "model",
+    [each for each in descendants(Settings) if hasattr(each, "builds")],
+    ids=lambda model: model.__name__,
+)
+def test_keys_and_defaults_are_those_of_the_constructor(model: type[Settings]) -> None:
+    # LFUCache passes its arguments on.
+    builds = LRUCache if model.builds is LFUCache else model.builds
+    parameters = inspect.signature(builds).parameters
+    assert parameters.keys() - NOT_IN_FILES == model.model_fields.keys() - {"kind", "controller"}
+    for name, field in model.model_fields.items():
+        if name not in ("kind", "controller"):
+            assert field.is_required() == (parameters[name].default is inspect.Parameter.empty), name
+            if isinstance(field.default, int | float | str | tuple):
+                assert field.default == parameters[name].default, name
+
+
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"polcy": {}}, "unknown key 'polcy'"),
     ({"arms": [{"name": "a", "pricee": 1}]}, "unknown key 'arms.0.pricee'"),
@@ -136,6 +237,18 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"arms": [{"name": "a", "prior": {"quality": False}}]}, "arms.0.prior.quality: true and false are no"),
     ({"preferences": {"intercept": True}}, "preferences.intercept: true and false are no numbers"),
     ({"policy": {"kind": "fixed"}}, "key 'policy.arm' is missing"),
+    (
+        {"controllers": [{"kind": "shadow", "incumbent": {"kind": "fixed", "amr": "a"}}]},
+        "unknown key 'controllers.0.incumbent.amr'",
+    ),
+    (
+        {"controllers": [{"kind": "session", "cost": {"kind": "adapter_load", "seconds": {}}}]},
+        "key 'controllers.0.cost.utility_per_second' is missing",
+    ),
+    (
+        {"controllers": [{"kind": "per_cohort", "controller": {"kind": "average", "objective": "q"}}]},
+        "controllers.0: ",
+    ),
     ({"controllers": [{"kind": "budget"}]}, "controllers.0: a budget needs one of"),
 ]
 
@@ -276,3 +389,30 @@ def test_the_command_line_checks_a_configuration(capsys: pytest.CaptureFixture[s
     wrong.write_text(EXAMPLE.read_text("utf-8").replace("alpha", "alhpa"), encoding="utf-8")
     assert main(["config", "check", str(wrong)]) != 0
     assert "unknown key 'policy.alhpa'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("preferences = { nope = 1 }", "preferences name an unknown objective 'nope'"),
+        ("default_arm = 'nope'", "unknown arm 'nope'"),
+        ("secret = 'hunter2'", "secret must be at least 32 bytes"),
+        ("store = 'mysql://me:hunter2@host/db'", "store URL names the database 'mysql'"),
+    ],
+)
+def test_the_command_line_finds_what_a_router_would_refuse(
+    line: str, sentence: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "wrong.toml"
+    file.write_text(f'name = "r"\n{line}\n[[arms]]\nname = "a"\n', encoding="utf-8")
+    assert main(["config", "check", str(file)]) == 2
+    shown = capsys.readouterr()
+    assert sentence in shown.err
+    assert "hunter2" not in shown.err + shown.out
+
+
+def test_the_check_leaves_the_store_alone(tmp_path: Path) -> None:
+    RouterSettings.of(
+        LEAST | {"store": f"sqlite:///{tmp_path / 'routing.db'}", "spool": str(tmp_path / "s")}
+    ).check()
+    assert list(tmp_path.iterdir()) == []

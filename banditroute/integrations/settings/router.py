@@ -16,6 +16,7 @@ from banditroute.integrations.settings.policies import LinUCBSettings, PolicySet
 from banditroute.integrations.settings.problems import misplaced_boolean, problem
 from banditroute.integrations.settings.source import from_environment, merged, read_file, variable_of
 from banditroute.router import Router
+from banditroute.store.databases.url import database_at
 
 
 class RouterSettings(BaseModel):
@@ -103,6 +104,17 @@ class RouterSettings(BaseModel):
             InvalidArgumentError, StoreError: as :class:`~banditroute.Router` does.
         """
         return Router(**(self.arguments() | overrides))
+
+    def check(self) -> None:
+        """Open the router in memory and close it: this finds settings that contradict one another.
+
+        Raises:
+            InvalidArgumentError, UnknownArmError: as :class:`~banditroute.Router` does.
+            MissingDependencyError: for a store whose driver is not installed.
+        """
+        if self.store is not None:
+            database_at(self.store.get_secret_value())
+        self.router(store=None, spool=None).close()
 
     def build_controllers(self) -> list[Controller]:
         """Return new controllers, the outermost first."""
