@@ -3,12 +3,16 @@
 import inspect
 import json
 import os
+import re
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import yaml
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from banditroute import Arm, Exploration, LinUCB, Objective, OutcomeWindow, Price, Router
@@ -362,6 +366,40 @@ def test_yaml_without_its_package_is_refused(tmp_path: Path, monkeypatch: pytest
         RouterSettings.read(file, environment={})
 
 
+NUMBERS = st.floats(0, 100, allow_nan=False)
+POLICIES = st.one_of(
+    st.builds(lambda alpha, ridge: {"kind": "linucb", "alpha": alpha, "ridge": ridge + 1}, NUMBERS, NUMBERS),
+    st.builds(lambda epsilon: {"kind": "epsilon_greedy", "epsilon": epsilon}, st.floats(0.01, 1)),
+    st.just({"kind": "uniform"}),
+)
+ARMS = st.lists(st.sampled_from("abcdef"), min_size=1, unique=True).map(
+    lambda names: [{"name": name, "price": {"input": 1, "output": len(names)}} for name in names]
+)
+TABLES = st.builds(
+    lambda arms, policy, seed, table: {
+        "name": "r", "arms": arms, "policy": policy, "seed": seed, "controllers": [table]
+    },
+    ARMS, POLICIES, st.integers(0, 2**63), st.sampled_from(CONTROLLERS),
+)  # fmt: skip
+
+
+@hypothesis_settings(deadline=None)  # the first drift controller imports river
+@given(TABLES)
+def test_settings_survive_yaml_the_environment_and_their_own_json(
+    tmp_path_factory: pytest.TempPathFactory, table: dict[str, Any]
+) -> None:
+    settings = RouterSettings.of(table)
+    file = tmp_path_factory.getbasetemp() / "round_trip.yaml"
+    file.write_text(yaml.safe_dump(table), encoding="utf-8")
+    assert RouterSettings.read(file, environment={}) == settings
+    variables = {
+        f"BANDITROUTE_{key.upper()}": value if isinstance(value, str) else json.dumps(value)
+        for key, value in table.items()
+    }
+    assert RouterSettings.read(environment=variables) == settings
+    assert RouterSettings.model_validate_json(settings.model_dump_json(exclude_unset=True)) == settings
+
+
 @given(st.dictionaries(st.text("ABC_", min_size=1, max_size=8), st.text(max_size=8), max_size=5))
 def test_any_environment_is_read_or_refused(variables: dict[str, str]) -> None:
     try:
@@ -409,6 +447,13 @@ def test_the_command_line_finds_what_a_router_would_refuse(
     shown = capsys.readouterr()
     assert sentence in shown.err
     assert "hunter2" not in shown.err + shown.out
+
+
+def test_the_configuration_in_the_readme_opens_a_router() -> None:
+    (table,) = re.findall(
+        r"```toml\n(.*?)```", EXAMPLE.parents[1].joinpath("README.md").read_text("utf-8"), re.DOTALL
+    )
+    RouterSettings.of(tomllib.loads(table)).check()
 
 
 def test_the_check_leaves_the_store_alone(tmp_path: Path) -> None:
