@@ -13,10 +13,11 @@ config = typer.Typer(help="Check a configuration file, or print its schema.", no
 def check(
     file: Annotated[Path | None, typer.Argument(help="TOML or YAML; without one, only BANDITROUTE_*.")] = None,
 ) -> None:
-    """Read a configuration as a router would, and print what it says; nothing is opened."""
+    """Read a configuration, open its router in memory, and print what it describes; the store is not opened."""
     from banditroute.integrations.settings import RouterSettings
 
     settings = RouterSettings.read(file)
+    settings.check()
     arms, objectives = ([each.name for each in part] for part in (settings.arms, settings.objectives))
     typer.echo(f"router {settings.name!r}: OK")
     typer.echo(f"arms: {', '.join(arms)}")

@@ -6,21 +6,22 @@ from typing import Annotated, Any
 
 import typer
 
+from banditroute.cli.configured import ConfigOption, UrlArgument, target
+
 db = typer.Typer(help="Create, upgrade, verify and compact a database of routers.", no_args_is_help=True)
 
-_Url = Annotated[str, typer.Argument(help="Database URL, such as sqlite:///routing.db.", show_default=False)]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 FINDINGS_EXIT = 1
 
 
 @db.command()
-def init(url: _Url) -> None:
+def init(url: UrlArgument = None, config: ConfigOption = None) -> None:
     """Create the tables. A router creates them too when it is first opened."""
     from banditroute.store.maintenance.setup import init
     from banditroute.store.schema.version import SCHEMA_VERSION
 
-    created = init(url)
+    created = init(target(url, config).url)
     if created:
         typer.echo(f"created the tables at schema version {SCHEMA_VERSION}")
     else:
@@ -28,12 +29,12 @@ def init(url: _Url) -> None:
 
 
 @db.command()
-def current(url: _Url, as_json: _Json = False) -> None:
+def current(url: UrlArgument = None, config: ConfigOption = None, as_json: _Json = False) -> None:
     """Show the schema version of the database, and the version that this library needs. Reads only."""
     from banditroute.store.maintenance.setup import current
     from banditroute.store.schema.version import SCHEMA_VERSION
 
-    found = current(url)
+    found = current(target(url, config).url)
     if as_json:
         typer.echo(json.dumps({"schema": found, "wanted": SCHEMA_VERSION}, indent=2))
     else:
@@ -41,11 +42,11 @@ def current(url: _Url, as_json: _Json = False) -> None:
 
 
 @db.command()
-def upgrade(url: _Url) -> None:
+def upgrade(url: UrlArgument = None, config: ConfigOption = None) -> None:
     """Upgrade the schema to this library's version in one transaction; a SQLite file is copied first."""
     from banditroute.store.maintenance import upgrade as upgrading
 
-    done = upgrading.upgrade(url)
+    done = upgrading.upgrade(target(url, config).url)
     if done.before == done.after:
         typer.echo(f"nothing to do: the schema is already at version {done.after}")
         return
@@ -55,8 +56,11 @@ def upgrade(url: _Url) -> None:
 
 @db.command()
 def verify(
-    url: _Url,
-    router: Annotated[str | None, typer.Option(help="Verify only the router of this name.")] = None,
+    url: UrlArgument = None,
+    config: ConfigOption = None,
+    router: Annotated[
+        str | None, typer.Option(help="Verify only the router of this name; by default that of --config, or all.")
+    ] = None,
     tenant: Annotated[str, typer.Option(help="Tenant of that router.")] = "",
     as_json: _Json = False,
 ) -> None:
@@ -67,7 +71,8 @@ def verify(
     from banditroute.router.log_check import fold_of
     from banditroute.store.maintenance.verify import verify
 
-    verdicts = verify(url, fold_of, router=router, tenant=tenant)
+    wanted = target(url, config)
+    verdicts = verify(wanted.url, fold_of, router=router or wanted.router, tenant=tenant or wanted.tenant)
     if as_json:
         facts = [
             {
@@ -92,12 +97,13 @@ def verify(
 
 @db.command()
 def compact(
-    url: _Url,
+    url: UrlArgument = None,
+    config: ConfigOption = None,
     older_than: Annotated[float, typer.Option(help="Keep everything that is younger [days].", min=1)] = 90,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show how much would be deleted.")] = False,
     as_json: _Json = False,
 ) -> None:
-    """Delete decisions and feedback up to the newest snapshot older than the given number of days.
+    """Delete decisions and feedback of all routers up to the newest snapshot older than the given number of days.
 
     What was learned from them is kept exactly. Later feedback for them is refused, and the router must be
     opened with the same controllers as before.
@@ -106,6 +112,7 @@ def compact(
     from banditroute.store.maintenance.compact import compact
 
     now_us = time.time_ns() // 1_000
+    url = target(url, config).url
     done = compact(url, fold_of, agrees, older_than_days=older_than, now_us=now_us, dry_run=dry_run)
     if as_json:
         facts = [

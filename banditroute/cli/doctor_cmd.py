@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
+from banditroute.cli.configured import ConfigOption, UrlArgument, target
+
 ERROR_EXIT = 1
 
 
 def doctor(
-    url: Annotated[str, typer.Argument(help="Database URL, such as sqlite:///routing.db.", show_default=False)],
+    url: UrlArgument = None,
+    config: ConfigOption = None,
     spool: Annotated[Path | None, typer.Option(help="Spool directory, if the routers have spool= set.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
@@ -23,7 +26,8 @@ def doctor(
     """
     from banditroute.store.maintenance.doctor import diagnose
 
-    findings = diagnose(url, spool=spool)
+    wanted = target(url, config)
+    findings = diagnose(wanted.url, spool=spool or wanted.spool)
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in findings], indent=2))
     for each in () if as_json else findings:

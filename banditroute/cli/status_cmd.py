@@ -6,22 +6,33 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from banditroute.cli.configured import ConfigOption, UrlArgument, target
+
 if TYPE_CHECKING:
     from banditroute.store.maintenance.views import RouterSummary
 
 
 def status(
-    url: Annotated[str, typer.Argument(help="Database URL, such as sqlite:///routing.db.", show_default=False)],
+    url: UrlArgument = None,
+    config: ConfigOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """Show the routers of a database: traffic, feedback, arms and preferences. Reads only."""
+    """Show the routers of a database: traffic, feedback, arms and preferences. Reads only.
+
+    With --config only the router of that configuration.
+    """
     from banditroute.store.maintenance.views import routers
 
-    found = [_facts(router) for router in routers(url)]
+    wanted = target(url, config)
+    found = [_facts(router) for router in routers(wanted.url) if wanted.is_about(router.name, router.tenant)]
     if as_json:
         typer.echo(json.dumps(found, indent=2, allow_nan=False))
     else:
-        typer.echo("\n\n".join(map(_text, found)) or "no routers in this database")
+        typer.echo("\n\n".join(map(_text, found)) or f"no {_routers(wanted.router)} in this database")
+
+
+def _routers(name: str | None) -> str:
+    return "routers" if name is None else f"router {name!r}"
 
 
 def _facts(router: "RouterSummary") -> dict[str, Any]:

@@ -5,37 +5,52 @@ from typing import Annotated
 
 import typer
 
+from banditroute.cli.configured import ConfigOption, Target, UrlArgument, target
 from banditroute.core.explanation import Explanation
 from banditroute.core.ids import DecisionIds
 from banditroute.core.objectives import Objectives
-from banditroute.errors import DecisionExpiredError, InvalidDecisionIdError
+from banditroute.errors import DecisionExpiredError, InvalidArgumentError, InvalidDecisionIdError
 
 
 def why(
-    url: Annotated[str, typer.Argument(help="Database URL, such as sqlite:///routing.db.", show_default=False)],
-    decision_id: Annotated[str, typer.Argument(help="Decision id, as route() returned it.", show_default=False)],
+    url: UrlArgument = None,
+    decision_id: Annotated[
+        str | None, typer.Argument(help="Decision id, as route() returned it.", show_default=False)
+    ] = None,
+    config: ConfigOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """Explain a decision: expected outcomes and probability of each arm, and the feedback. Reads only."""
-    found = _explanation(url, decision_id)
+    """Explain a decision: expected outcomes and probability of each arm, and the feedback. Reads only.
+
+    With --config no URL is given, only the decision id.
+    """
+    if config is not None and decision_id is None:
+        url, decision_id = None, url
+    wanted = target(url, config)
+    if decision_id is None:
+        raise InvalidArgumentError("no decision is named; give the id that route() returned")
+    found = _explanation(wanted, decision_id)
     typer.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False) if as_json else str(found))
 
 
-def _explanation(url: str, decision_id: str) -> Explanation:
+def _explanation(wanted: Target, decision_id: str) -> Explanation:
     """Find the router that issued the id by the id's tag, then load the decision.
 
-    A router with ``secret=`` in its configuration tags its ids with that secret, which is not in the database, so
-    its ids cannot be matched here.
+    A router with ``secret=`` tags its ids with that secret, which is not in the database, so its ids are matched
+    only with a configuration that holds the secret.
     """
     from banditroute.store.maintenance.views import find_decision, routers, secret_of
 
-    for router in routers(url):
-        ids = DecisionIds([secret_of(url, router.name, tenant=router.tenant)], router.tenant, router.name)
+    for router in routers(wanted.url):
+        if not wanted.is_about(router.name, router.tenant):
+            continue
+        stored = secret_of(wanted.url, router.name, tenant=router.tenant)
+        ids = DecisionIds([stored, wanted.secret] if wanted.secret else [stored], router.tenant, router.name)
         try:
             body = ids.key(decision_id)
         except InvalidDecisionIdError:
             continue
-        found = find_decision(url, router.name, body, tenant=router.tenant)
+        found = find_decision(wanted.url, router.name, body, tenant=router.tenant)
         if found is None:
             raise DecisionExpiredError(f"router {router.name!r} no longer holds the decision {decision_id!r:.60}")
         return Explanation(decision_id, *found, Objectives(router.objectives))

@@ -29,6 +29,11 @@ class Settings(BaseModel):
 
 
 def _built(value: Any) -> Any:
-    if isinstance(value, Settings):
-        return value.build()
-    return [_built(item) for item in value] if isinstance(value, list) else value
+    match value:
+        case Settings():
+            return value.build()
+        case list():
+            return [_built(item) for item in value]
+        case dict():
+            return {key: _built(item) for key, item in value.items()}
+    return value

@@ -1,7 +1,7 @@
-"""Settings of the controllers that need no object of the program; the others are added in Python."""
+"""Settings of all controllers that need no object of the program; the others are added in Python."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -9,14 +9,23 @@ from banditroute.controllers import (
     Average,
     Budget,
     CircuitBreaker,
-    Drift,
     Latency,
     Onboarding,
+    PerCohort,
     QualityFloor,
     Shares,
     Within,
 )
 from banditroute.integrations.settings.base import Settings
+from banditroute.integrations.settings.caches import (
+    EpochCacheSettings,
+    LFUCacheSettings,
+    LRUCacheSettings,
+    SessionSettings,
+    StaticCacheSettings,
+)
+from banditroute.integrations.settings.drift import DriftSettings
+from banditroute.integrations.settings.rollout import ApprenticeSettings, HoldoutSettings, ShadowSettings
 
 
 class BudgetSettings(Settings):
@@ -105,18 +114,6 @@ class QualityFloorSettings(Settings):
     name: str = "quality floor"
 
 
-class DriftSettings(Settings):
-    """As :class:`~banditroute.controllers.Drift`, with its standard detectors."""
-
-    builds: ClassVar[type] = Drift
-    kind: Literal["drift"]
-    halvings: int = 3
-    grace: int = 30
-    window: int = 1024
-    watch_share: float = 0.02
-    watch_requests: int = 5_000
-
-
 class CircuitBreakerSettings(Settings):
     """As :class:`~banditroute.controllers.CircuitBreaker`."""
 
@@ -130,13 +127,25 @@ class CircuitBreakerSettings(Settings):
 
 
 class OnboardingSettings(Settings):
-    """As :class:`~banditroute.controllers.Onboarding`."""
+    """As :class:`~banditroute.controllers.Onboarding`, without a gate."""
 
     builds: ClassVar[type] = Onboarding
     kind: Literal["onboarding"]
     pulls: int = 20
     over: int = 200
     confidence: float = 0.95
+
+
+class PerCohortSettings(Settings):
+    """As :class:`~banditroute.controllers.PerCohort`: one ``controller`` for each cohort."""
+
+    builds: ClassVar[type] = PerCohort
+    kind: Literal["per_cohort"]
+    controller: "ControllerSettings"
+
+    def build(self) -> Any:
+        """Return the object."""
+        return PerCohort(self.controller.build)
 
 
 ControllerSettings: TypeAlias = Annotated[
@@ -148,6 +157,16 @@ ControllerSettings: TypeAlias = Annotated[
     | QualityFloorSettings
     | DriftSettings
     | CircuitBreakerSettings
-    | OnboardingSettings,
+    | OnboardingSettings
+    | PerCohortSettings
+    | SessionSettings
+    | StaticCacheSettings
+    | LRUCacheSettings
+    | LFUCacheSettings
+    | EpochCacheSettings
+    | ShadowSettings
+    | ApprenticeSettings
+    | HoldoutSettings,
     Field(discriminator="kind"),
 ]
+PerCohortSettings.model_rebuild()

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_core import ErrorDetails
 
 from banditroute.controllers import Controller
 from banditroute.errors import BanditRouteError, InvalidArgumentError
@@ -14,8 +13,10 @@ from banditroute.integrations.settings.arms import ArmSettings, ObjectiveSetting
 from banditroute.integrations.settings.base import Settings
 from banditroute.integrations.settings.controllers import ControllerSettings
 from banditroute.integrations.settings.policies import LinUCBSettings, PolicySettings
-from banditroute.integrations.settings.source import from_environment, merged, read_file
+from banditroute.integrations.settings.problems import misplaced_boolean, problem
+from banditroute.integrations.settings.source import from_environment, merged, read_file, variable_of
 from banditroute.router import Router
+from banditroute.store.databases.url import database_at
 
 
 class RouterSettings(BaseModel):
@@ -60,11 +61,13 @@ class RouterSettings(BaseModel):
 
         Raises:
             InvalidArgumentError: for a file that cannot be read, an unknown key, or a value that breaks its rule.
+            MissingDependencyError: for a YAML file, without the extra ``yaml``.
         """
         below = {} if path is None else read_file(Path(path))
-        above = from_environment(os.environ if environment is None else environment)
+        variables = os.environ if environment is None else environment
+        above = from_environment(variables)
         sources = [f"config {str(path)!r}"] * (path is not None) + ["BANDITROUTE_* variables"] * bool(above)
-        return cls.of(merged(below, above), origin=" and ".join(sources) or "settings")
+        return cls._checked(merged(below, above), " and ".join(sources) or "settings", variables)
 
     @classmethod
     def of(cls, given: Mapping[str, Any], *, origin: str = "settings") -> Self:
@@ -73,15 +76,22 @@ class RouterSettings(BaseModel):
         Raises:
             InvalidArgumentError: for an unknown key, or a value that breaks its rule.
         """
+        return cls._checked(given, origin, {})
+
+    @classmethod
+    def _checked(cls, given: Mapping[str, Any], origin: str, variables: Mapping[str, str]) -> Self:
         try:
             settings = cls.model_validate(dict(given))
         except ValidationError as error:
-            raise InvalidArgumentError(f"{origin}: {_sentence(error.errors())}") from None
-        for path, part in settings._parts():
+            path, sentence = problem(given, error.errors())
+            raise InvalidArgumentError(f"{variable_of(path, variables) or origin}: {sentence}") from None
+        if boolean := misplaced_boolean(given):
+            raise InvalidArgumentError(f"{origin}: {'.'.join(boolean)}: true and false are no numbers or texts")
+        for name, part in settings._parts():
             try:
                 part.build()
             except BanditRouteError as error:
-                raise InvalidArgumentError(f"{origin}: {path}: {error}") from None
+                raise InvalidArgumentError(f"{origin}: {name}: {error}") from None
         return settings
 
     def router(self, **overrides: Any) -> Router:
@@ -94,6 +104,17 @@ class RouterSettings(BaseModel):
             InvalidArgumentError, StoreError: as :class:`~banditroute.Router` does.
         """
         return Router(**(self.arguments() | overrides))
+
+    def check(self) -> None:
+        """Open the router in memory and close it: this finds settings that contradict one another.
+
+        Raises:
+            InvalidArgumentError, UnknownArmError: as :class:`~banditroute.Router` does.
+            MissingDependencyError: for a store whose driver is not installed.
+        """
+        if self.store is not None:
+            database_at(self.store.get_secret_value())
+        self.router(store=None, spool=None).close()
 
     def build_controllers(self) -> list[Controller]:
         """Return new controllers, the outermost first."""
@@ -116,12 +137,6 @@ class RouterSettings(BaseModel):
         ]
 
 
-def _without_kind(path: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """The path as it stands in the file: pydantic puts the kind of a policy or controller into it."""
-    depth = {"policy": 1, "controllers": 2}.get(str(path[0]), len(path)) if path else 0
-    return path[:depth] + path[depth + 1 :]
-
-
 def _plain(value: Any) -> Any:
     match value:
         case Settings():
@@ -131,14 +146,3 @@ def _plain(value: Any) -> Any:
         case list():
             return [_plain(item) for item in value]
     return value
-
-
-def _sentence(errors: list[ErrorDetails]) -> str:
-    """The first thing that is wrong, without the value, which may be a password; unknown keys explain the most."""
-    error = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
-    path = ".".join(map(str, _without_kind(error["loc"])))
-    if error["type"] == "extra_forbidden":
-        return f"unknown key {path!r}"
-    if error["type"] == "missing":
-        return f"key {path!r} is missing"
-    return f"{path}: {error['msg'][:1].lower()}{error['msg'][1:]}"

@@ -2,15 +2,17 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from banditroute.errors import InvalidArgumentError
+from banditroute.errors import InvalidArgumentError, MissingDependencyError
 
 PREFIX = "BANDITROUTE_"
-NOT_SETTINGS = frozenset({"BANDITROUTE_POSTGRES", "BANDITROUTE_SHARED"})
-"""These variables belong to the test suite."""
+NOT_SETTINGS = frozenset({"BANDITROUTE_POSTGRES", "BANDITROUTE_SHARED", "BANDITROUTE_SPOOL"})
+"""The first two variables belong to the test suite; the store reads the last one, for PostgreSQL only."""
+TEXTS = frozenset({"default_arm", "name", "secret", "store", "tenant"})
+"""These settings are texts, also if they begin like JSON."""
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -18,6 +20,7 @@ def read_file(path: Path) -> dict[str, Any]:
 
     Raises:
         InvalidArgumentError: if it cannot be read, or is no table of settings.
+        MissingDependencyError: for YAML, without the extra ``yaml``.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -38,7 +41,7 @@ def read_file(path: Path) -> dict[str, Any]:
 def _toml(path: Path, text: str) -> Any:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidArgumentError(f"config {str(path)!r} is not valid TOML: {_line(error)}") from None
 
 
@@ -46,20 +49,24 @@ def _yaml(path: Path, text: str) -> Any:
     try:
         import yaml
     except ImportError:
-        raise InvalidArgumentError(
+        raise MissingDependencyError(
             f"config {str(path)!r} needs PyYAML: pip install 'banditroute[yaml]', or use TOML"
         ) from None
     try:
         return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise InvalidArgumentError(f"config {str(path)!r} is not valid YAML: {_line(error)}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # Only the position: the text of the error quotes the line, which may hold a password.
+        mark = getattr(error, "problem_mark", None)
+        where = "" if mark is None else f" at line {mark.line + 1}, column {mark.column + 1}"
+        raise InvalidArgumentError(f"config {str(path)!r} is not valid YAML{where}; check its syntax") from None
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     """Read ``BANDITROUTE_STORE``, ``BANDITROUTE_POLICY__ALPHA`` and the like: ``__`` leads into a table.
 
-    A value that begins with ``[`` or ``{`` is JSON. Names are not case-sensitive in the tables of settings; keys
-    that the user chose, such as objectives in ``BANDITROUTE_PREFERENCES__QUALITY``, are read in lower case.
+    A value that begins with ``[`` or ``{`` is JSON, but for settings that are texts, such as ``secret``. Names are
+    not case-sensitive in the tables of settings; keys that the user chose, such as objectives in
+    ``BANDITROUTE_PREFERENCES__QUALITY``, are read in lower case.
 
     Raises:
         InvalidArgumentError: for JSON that is damaged, or names that contradict one another.
@@ -74,7 +81,8 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
             table = table.setdefault(name, {})
             if not isinstance(table, dict):
                 raise InvalidArgumentError(f"{variable} sets a key of a value that another variable sets whole")
-        table[key] = _value(variable, environment[variable])
+        text = environment[variable]
+        table[key] = text if not tables and key in TEXTS else _value(variable, text)
     return found
 
 
@@ -86,6 +94,16 @@ def _value(variable: str, text: str) -> Any:
     except (ValueError, RecursionError) as error:
         # The text may hold a password.
         raise InvalidArgumentError(f"{variable} is not valid JSON: {_line(error)}") from None
+
+
+def variable_of(path: Sequence[str], environment: Mapping[str, str]) -> str | None:
+    """Return the variable that sets the key at ``path``, or None if no variable does."""
+    for variable in environment:
+        if variable.startswith(PREFIX) and variable not in NOT_SETTINGS:
+            parts = variable.removeprefix(PREFIX).lower().split("__")
+            if list(path[: len(parts)]) == parts:
+                return variable
+    return None
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
