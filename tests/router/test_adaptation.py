@@ -64,8 +64,8 @@ MADE: Mapping[str, Callable[[], Controller]] = {
 def facts(router: Router) -> tuple[str, str, str]:
     """What is believed, how it is weighed, and the states of the controllers."""
     states = {each.name: each.state() for each in engine_of(router).state.controllers}
-    fading = ridge_model_of(router).fading.state()
-    return router.digest(), json.dumps(fading, sort_keys=True), json.dumps(states, sort_keys=True)
+    weights = ridge_model_of(router).weights.state()
+    return router.digest(), json.dumps(weights, sort_keys=True), json.dumps(states, sort_keys=True)
 
 
 @cache
