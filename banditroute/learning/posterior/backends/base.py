@@ -38,7 +38,7 @@ class InverseBackend(Protocol):
         ...
 
     def observe(self, arm: int, x: FloatArray, y: FloatArray) -> FloatArray:
-        """Learn a row; return its prior errors (Theta x - y) / √(1 + xᵀ P x), which are valid until the next row."""
+        """Learn a row; return its prior errors (Theta x - y) / √(1 + xᵀ P x), valid until the next row."""
         ...
 
     def refactorise(self, arm: int, gram: FloatArray, n: int, /) -> None:
