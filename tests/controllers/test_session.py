@@ -28,8 +28,8 @@ def given(quality: list[float], **request: Any) -> Situation:
     weights = np.array([1.0, -0.4])
     made = situation(0, 3, 2, eligible=np.ones(3, dtype=bool))
     asked = replace(made.request, now_us=NOW_US, **request)
-    believed = believing(made, mean=mean)
-    return replace(believed, arms=ARMS, weights=weights, objectives=OBJECTIVES, request=asked)
+    predicted = believing(made, mean=mean)
+    return replace(predicted, arms=ARMS, weights=weights, objectives=OBJECTIVES, request=asked)
 
 
 def soft(asked: Situation) -> FloatArray:

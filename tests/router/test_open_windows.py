@@ -1,4 +1,4 @@
-"""When outcomes are late: what is learned in their stead, and when."""
+"""Late outcomes: what is learned instead of them, and when."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -39,7 +39,7 @@ def waiting(
 
 
 def plain(qualities: dict[int, float], requests: int = 4) -> str:
-    """Digest of a router that was told these qualities at once."""
+    """Return the digest of a router that learned these qualities at once."""
     router, _ = waiting()
     ids = [router.route(a_vector(number)).id for number in range(requests)]
     for number, quality in qualities.items():

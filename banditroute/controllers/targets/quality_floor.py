@@ -12,7 +12,7 @@ from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.situation import Situation
 from banditroute.core.validation import require_name, require_number
 
-REESTIMATE_EVERY = 8
+LOOK_AGAIN = 8
 
 
 class QualityFloor:
@@ -113,7 +113,7 @@ class QualityFloor:
         savings.take(record.decision_key, record.arm, record.row, is_baseline=is_baseline, low=low, guess=guess)
         if not is_baseline:
             sums.forgone += facts["believed"][self.baseline][2]
-        if sums.served_by_others and sums.requests % REESTIMATE_EVERY == 0:
+        if sums.served_by_others and sums.requests % LOOK_AGAIN == 0:
             sums.forgone = sums.served_by_others * self._baseline_at_most(record, predict)
 
     def learned(self, record: FeedbackRecord) -> None:

@@ -51,7 +51,7 @@ class Totals:
         deviation = stitched_boundary(self.variance, scale=highest - lowest, error=error)
         return max(self.reports * lowest, self.total - deviation) + self.awaited
 
-    def realised_at_least(self, bounds: Sequence[float], error: float) -> float:
+    def happens_at_least(self, bounds: Sequence[float], error: float) -> float:
         """Return a lower bound of the sum of realised outcomes; only those without a report are uncertain."""
         lowest, highest = bounds
         span = highest - lowest
@@ -59,7 +59,7 @@ class Totals:
         return self.total + max(self.waiting * lowest, self.awaited - deviation)
 
 
-def realised_at_most(requests: int, mean: float, bounds: Sequence[float], error: float) -> float:
+def happens_at_most(requests: int, mean: float, bounds: Sequence[float], error: float) -> float:
     """Return an upper bound of the total outcome of requests with a mean, except with chance ``error``.
 
     It holds at all times. The variance of a request is at most (highest − mean) · (mean − lowest).
@@ -124,10 +124,10 @@ class QualityBudget:
     def realised(self) -> float:
         """The bound as realised, in the objective's unit times requests."""
         sums, error = self.sums, self.error / 4
-        own = sums.baseline.realised_at_least(sums.bounds, error)
-        others = sums.others.realised_at_least(sums.bounds, error)
+        own = sums.baseline.happens_at_least(sums.bounds, error)
+        others = sums.others.happens_at_least(sums.bounds, error)
         n, forgone = self._compared()
-        most = realised_at_most(n, forgone / n, sums.bounds, error) if n else 0.0
+        most = happens_at_most(n, forgone / n, sums.bounds, error) if n else 0.0
         return (1.0 - self.at_least) * own + others - self.at_least * most
 
     def _compared(self) -> tuple[int, float]:

@@ -22,7 +22,7 @@ def a_row(number: int, dimension: int = 3) -> tuple[np.ndarray, tuple[int, ...]]
     return row, (int(rng.integers(0, 2**OUTCOME_BITS)),)
 
 
-def lived(arms: str = "ab", epochs: int = 6, rows: int = 9) -> SumsTable:
+def with_history(arms: str = "ab", epochs: int = 6, rows: int = 9) -> SumsTable:
     table = SumsTable(3, {GROUP: 1})
     for number in range(len(arms) * epochs * rows):
         key = StateKey(arms[number % len(arms)], GROUP, number // (len(arms) * rows))
@@ -40,7 +40,7 @@ def test_halving_is_a_rounded_shift() -> None:
 
 
 def test_each_epoch_has_the_weight_of_all_steps_behind_it() -> None:
-    table, weights = lived(), EvidenceWeights()
+    table, weights = with_history(), EvidenceWeights()
     weights.discount("a", GROUP, last=1, times=3)
     weights.discount("a", GROUP, last=3, times=1)
     epochs = table.by_epoch("a", GROUP)
@@ -53,7 +53,7 @@ def test_each_epoch_has_the_weight_of_all_steps_behind_it() -> None:
 
 
 def test_epochs_merge_with_their_like_and_lose_nothing() -> None:
-    table, weights = lived(), EvidenceWeights()
+    table, weights = with_history(), EvidenceWeights()
     weights.discount("a", GROUP, last=2, times=2)
     before = weights.total(table, "a", GROUP)
     table.merge_epochs(before=6, into=weights.first_epoch_with_same_weight)
@@ -65,7 +65,7 @@ def test_epochs_merge_with_their_like_and_lose_nothing() -> None:
 
 
 def test_control_merging_all_into_one_loses_the_new_ones() -> None:
-    table, weights = lived(), EvidenceWeights()
+    table, weights = with_history(), EvidenceWeights()
     weights.discount("a", GROUP, last=2, times=2)
     before = weights.total(table, "a", GROUP)
     table.merge_epochs(before=6)
@@ -73,7 +73,7 @@ def test_control_merging_all_into_one_loses_the_new_ones() -> None:
 
 
 def test_taking_out_a_faded_row_leaves_what_the_others_would_have_left() -> None:
-    table, other, weights = lived(), lived(), EvidenceWeights()
+    table, other, weights = with_history(), with_history(), EvidenceWeights()
     weights.discount("a", GROUP, last=2, times=3)
     extra = a_row(999)
     table.add(StateKey("a", GROUP, 1), *extra)
@@ -83,7 +83,7 @@ def test_taking_out_a_faded_row_leaves_what_the_others_would_have_left() -> None
 
 
 def test_an_heir_reads_the_rows_of_the_giver_at_its_weight() -> None:
-    table, weights = lived(), EvidenceWeights()
+    table, weights = with_history(), EvidenceWeights()
     weights.inherit("b", "a", GROUP, halvings=2)
     inherited = table.totals("a", GROUP).halved(2)
     assert weights.total(table, "b", GROUP) == table.totals("b", GROUP).plus(inherited)
