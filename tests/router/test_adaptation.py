@@ -108,9 +108,7 @@ def test_each_of_them_did_something() -> None:
     assert set(onboarding["newcomers"]) == {"new", "newest"}
 
 
-def test_control_a_router_that_forgets_the_weights_is_found_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_control_a_snapshot_without_weights_is_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, _ = whole_life("drift")
     router = a_router(url(tmp_path / "life.db"), controllers=[MADE["drift"]()])
     world = with_history(router, 211)
@@ -191,7 +189,7 @@ def test_a_circuit_opens_by_failed_calls() -> None:
     assert {router.route([0.1]).arm for _ in range(200)} == {"a", "b"}
 
 
-def test_a_successor_inherits_and_a_restart_knows(tmp_path: Path) -> None:
+def test_a_successor_inherits_also_after_a_restart(tmp_path: Path) -> None:
     def a_life(store: str, stop: int | None) -> tuple[Any, ...]:
         world, router = World(), a_router(store)
         engine_of(router).clock = world.clock

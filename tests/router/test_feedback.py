@@ -64,7 +64,7 @@ def test_a_conflict_needs_amend_and_changes_nothing() -> None:
     assert router.digest() == before
 
 
-def test_an_amendment_is_as_if_the_first_had_never_been_said() -> None:
+def test_an_amendment_leaves_no_trace_of_the_first_report() -> None:
     amended, ids = decided()
     straight, _ = decided()
     amended.feedback(ids[0], **RESPONSE, quality=0.25)

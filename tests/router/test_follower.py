@@ -83,7 +83,7 @@ def test_feedback_may_come_to_any_of_them(tmp_path: Path) -> None:
     closed(both)
 
 
-def test_the_same_told_to_two_counts_once(tmp_path: Path) -> None:
+def test_the_same_report_to_two_workers_counts_once(tmp_path: Path) -> None:
     both = workers(tmp_path)
     one = both[0]
     identity = one.route(a_vector(1)).id
@@ -95,7 +95,7 @@ def test_the_same_told_to_two_counts_once(tmp_path: Path) -> None:
     closed(both)
 
 
-def test_different_things_told_to_two_are_a_conflict_and_both_know_the_one_that_counts(tmp_path: Path) -> None:
+def test_different_reports_to_two_workers_conflict_and_both_learn_the_stored_one(tmp_path: Path) -> None:
     one, two = both = workers(tmp_path)
     identity = one.route(a_vector(1)).id
     in_step(both)

@@ -35,7 +35,7 @@ def widths(router: Router, world: World) -> FloatArray:
     return np.array([record.width[: len(CROWD)] for record in found])
 
 
-def test_it_chooses_as_one_that_knows_all_widths(lazy: pytest.MonkeyPatch) -> None:
+def test_lazy_widths_give_the_same_choices(lazy: pytest.MonkeyPatch) -> None:
     router = crowded()
     world = with_history(router, STEPS)
     lazy.setattr(ridge, "_LAZY_FROM", 10**9)

@@ -120,7 +120,7 @@ def test_fast_outcomes_wait_for_the_slow_ones(missing: Literal["ignore", "defaul
 
 
 @pytest.mark.parametrize("learn", ["on_arrival", "after_window"])
-def test_a_restart_forgets_no_window(tmp_path: Path, learn: Literal["on_arrival", "after_window"]) -> None:
+def test_a_restart_keeps_open_windows(tmp_path: Path, learn: Literal["on_arrival", "after_window"]) -> None:
     rules: dict[str, Any] = {"missing": "default", "default": 0.25, "learn": learn}
     router, clock = waiting(url(tmp_path / "w.db"), **rules)
     ids = asked(router)

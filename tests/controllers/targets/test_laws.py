@@ -107,7 +107,7 @@ class TestSoonPromoted(Laws):
     def controller(self) -> Controller:
         return Apprentice("arm 1", agreement=0.01, margin=-9.0, measures={"objective_0": (0.0, 1.0)})
 
-    def test_it_is_promoted_in_the_lives_of_the_laws(self) -> None:
+    def test_it_is_promoted_in_the_histories_of_the_laws(self) -> None:
         controller = self.controller()
         for step in life(self.arms, 150):
             controller.control(step.given, even)

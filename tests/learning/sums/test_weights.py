@@ -161,7 +161,7 @@ def test_late_rows_of_a_faded_epoch_count_as_little() -> None:
 
 
 @pytest.mark.parametrize(("rows", "inherited"), [(1, 1), (20, 20), (79, 40), (80, 80), (500, 80)])
-def test_a_successor_starts_as_if_it_had_seen_so_many(rows: int, inherited: int) -> None:
+def test_a_successor_starts_with_the_inherited_rows(rows: int, inherited: int) -> None:
     model = a_model()
     model.add_arm("c", ArmStart())
     model.inherit("c", "a", rows)
