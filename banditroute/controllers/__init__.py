@@ -1,4 +1,4 @@
-"""Constraints and prices on the choice: small state machines around any policy."""
+"""Controllers: small state machines around any policy that constrain or price its choice."""
 
 from banditroute.controllers.base import (
     Choice,

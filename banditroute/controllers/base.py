@@ -1,4 +1,4 @@
-"""The controller protocol: a small state machine around any policy."""
+"""The controller protocol: a small state machine around a policy."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from banditroute.core.situation import Situation
 from banditroute.errors import InvalidArgumentError
 
 Choice: TypeAlias = Callable[[Situation], FloatArray]
-"""Situation → probability of each arm; a policy's method, or a controller around it."""
+"""Situation → probability of each arm: the method of a policy, or of a controller around it."""
 
 
 Predict: TypeAlias = Callable[[RowArray], tuple[FloatArray, FloatArray]]
@@ -23,61 +23,60 @@ Predict: TypeAlias = Callable[[RowArray], tuple[FloatArray, FloatArray]]
 class Controller(Protocol):
     """Constrains or prices the choice of a policy.
 
-    A controller stands around the policy, as other controllers may stand around it: it may narrow the situation
-    or price its arms before it hands it on, ask for several answers and mix them, or change the answer. It
-    returns probabilities and never draws, so that what is logged is the probability over all randomness.
+    A controller wraps the policy, and other controllers may wrap it. It may narrow the situation or price its arms
+    before passing it on, ask for several answers and mix them, or change the answer. It returns probabilities and
+    never draws, so the logged probability covers all randomness.
 
-    Its state is a fold of the log: :meth:`decided` and :meth:`learned` see every record once, in order, in life
-    and when the log is replayed, and must use nothing else but what
-    is believed at that moment (no clock, no network). :meth:`control` may look at
-    the world outside, but must not change the state.
+    Its state is a fold of the log: :meth:`decided` and :meth:`learned` receive every record once, in order, on the
+    live path and in a replay of the log. They must use nothing else except the predictions at that moment (no
+    clock, no network). :meth:`control` may use data from outside, but must not change the state.
 
-    A controller may be a :class:`OutcomeObserver` and a :class:`Reporter` besides.
+    A controller may also be an :class:`OutcomeObserver` and a :class:`Reporter`.
     """
 
     @property
     def name(self) -> str:
-        """Unique among the controllers of a router; under it stand its effects in ``why`` and its state."""
+        """Name, unique in the router; the key of the controller's effects in ``why`` and of its state."""
         ...
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
-        """Probability of each arm, shape (arms,): of ``choice`` for this situation, or for another one."""
+        """Return the probability of each arm, shape (arms,); calls ``choice``, maybe for a changed situation."""
         ...
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
         """Return the effect on this situation, as plain values for ``why``; called after :meth:`control`.
 
-        A value under ``"mode"`` is the mode of the decision, ``"held"`` for instance; that of the outermost
-        controller that says one counts, and without any it is ``"live"``.
+        A value under ``"mode"``, for instance ``"held"``, sets the mode of the decision. If several controllers
+        set it, the outermost one wins; if none does, the mode is ``"live"``.
         """
         ...
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
-        """See a decision; ``predict`` says what is believed now of any contexts."""
+        """Update the state by a decision; ``predict`` returns current predictions for any contexts."""
         ...
 
     def learned(self, record: FeedbackRecord) -> None:
-        """See a feedback that moved the sums; what is only kept in the log is not shown."""
+        """Update the state by a feedback that changed the sums; feedback that is only logged is not passed."""
         ...
 
     def state(self) -> Mapping[str, Any]:
-        """The state, fit for JSON."""
+        """Return the state as a mapping for JSON."""
         ...
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state` gave."""
+        """Continue from the result of :meth:`state`."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OutcomePrediction:
-    """The prediction of one feedback just before it was learned, scaled to the bounds.
+    """The prediction of one feedback just before it is learned, scaled to the bounds.
 
     Attributes:
         names: The objectives of the group, in the order of the feedback's values.
-        positions: Their places among all objectives: the columns of a decision's ``mean`` and ``weights``.
+        positions: Their positions among all objectives: the columns of a decision's ``mean`` and ``weights``.
         mean: Expected outcomes; shape (m,).
-        deviation: Standard deviation of an outcome about its mean: noise, and what is not known yet; shape (m,).
+        deviation: Standard deviation of an outcome about its mean, from noise and model uncertainty; shape (m,).
     """
 
     names: tuple[str, ...]
@@ -86,16 +85,16 @@ class OutcomePrediction:
     deviation: FloatArray
 
     def standardised_residual(self, values: Sequence[int]) -> FloatArray:
-        """Standardised residuals (y − μ) / √(σ² + s²) of values on the grid; shape (m,)."""
-        found: FloatArray = (np.array(values) * OUTCOME_UNIT - self.mean) / self.deviation
-        return found
+        """Return the standardised residuals (y − μ) / √(σ² + s²) of values on the grid; shape (m,)."""
+        residuals: FloatArray = (np.array(values) * OUTCOME_UNIT - self.mean) / self.deviation
+        return residuals
 
 
 @dataclass(frozen=True, slots=True)
 class DiscountRequest:
-    """A demand: what an arm showed so far in one objective group shall count for 2⁻ʰ of what it did.
+    """A request to multiply the weight of an arm's past data in one objective group by 2⁻ʰ, h = ``halvings``.
 
-    The sums keep all of it; only how they are read changes, and what comes later counts in full.
+    The sums keep all data; only the weight with which they are read changes. Later data has full weight.
     """
 
     arm: str
@@ -105,36 +104,36 @@ class DiscountRequest:
 
 @runtime_checkable
 class OutcomeObserver(Protocol):
-    """An optional part of a controller: it compares outcomes with their predictions.
+    """Optional protocol of a controller that compares outcomes with their predictions.
 
-    :meth:`observe` sees each first report, before it is learned and before :meth:`Controller.learned`, in life and
-    when the log is replayed; it is a part of the fold as they are. The state carries out what it demands, right
-    after the feedback was learned.
+    :meth:`observe` receives each first report before it is learned and before :meth:`Controller.learned`, on the
+    live path and in a replay of the log; it is part of the fold too. The router's state applies the requested
+    discounts right after the feedback is learned.
     """
 
     def observe(self, record: FeedbackRecord, outlook: OutcomePrediction) -> Sequence[DiscountRequest]:
-        """See a feedback beside what was expected; say whose past shall count for less."""
+        """Compare a feedback with its prediction; return the arms and groups whose past data to discount."""
         ...
 
 
 @runtime_checkable
 class Reporter(Protocol):
-    """An optional part of a controller: it has a report for operators."""
+    """Optional protocol of a controller that has a report for operators."""
 
     def report(self) -> Mapping[str, Any]:
-        """How things stand, as plain values, for ``Router.health``."""
+        """Return the current status as plain values, for ``Router.health``."""
         ...
 
 
 def controlled(choice: Choice, controllers: Sequence[Controller]) -> Choice:
-    """The choice with all controllers around it, the first one outermost."""
+    """Return the choice with all controllers around it, the first one outermost."""
     for controller in reversed(controllers):
         choice = partial(controller.control, choice=choice)
     return choice
 
 
 def check_names(controllers: Sequence[Controller]) -> None:
-    """Refuse controllers whose records could not be distinguished in the log.
+    """Check that controllers can be distinguished in the log.
 
     Raises:
         InvalidArgumentError: if two have the same name.

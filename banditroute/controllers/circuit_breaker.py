@@ -1,4 +1,4 @@
-"""Circuit breaker: stops routing to arms whose calls fail; bad answers do not count."""
+"""Circuit breaker: stops routing to arms whose calls fail, whatever the quality of their answers."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -19,14 +19,14 @@ _US = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class _Circuit:
-    """One arm.
+    """The circuit of one arm.
 
     Attributes:
-        failures: In a row, while closed.
-        open_since_us: When it was opened; None while closed.
-        probe_from_us: From then on one request may try the arm.
-        cool_down_us: How long it rests before the next try.
-        probe: The try of which the outcome is awaited, as hexadecimal digits; empty for none.
+        failures: Number of consecutive failures while closed.
+        open_since_us: Time at which it was opened [us]; None while closed.
+        probe_from_us: Time from which one request may try the arm [us].
+        cool_down_us: Time from a try to the next one [us].
+        probe: Key of the try whose outcome is pending, as hexadecimal digits; empty for none.
     """
 
     failures: int = 0
@@ -37,36 +37,36 @@ class _Circuit:
 
 
 class CircuitBreaker:
-    """Keeps requests from an arm whose calls fail, and tries it again after a while.
+    """Excludes an arm whose calls fail, and tries it again after a cool-down.
 
-    The application reports what came of the call itself under an objective of its own: 1 where the arm answered,
-    0 where the call failed (an error, a time-out), whatever the answer was worth. It needs no preference::
+    The application reports the success of the call under a separate objective: 1 if the arm answered, 0 if the
+    call failed (an error, a time-out), independent of the quality of the answer. It needs no preference::
 
         objectives = [Objective("quality"), Objective("available")]
         router.feedback(decision.id, available=0)                          # the call failed
-        router.feedback(decision.id, served_arm="small", quality=0.7)      # and this one helped out
+        router.feedback(decision.id, served_arm="small", quality=0.7)      # this arm served instead
 
-    After ``failures`` failed calls in a row the circuit of the arm opens: it is not eligible. After the cool-down
-    one request may try it, if the policy wants it; if that succeeds the circuit closes, else the cool-down grows.
-    A try without an outcome is given up after another cool-down. Where every eligible arm is open, all of them may
-    serve: a guess is better than nothing.
+    After ``failures`` failed calls in a row the circuit of the arm opens, and the arm is not eligible. After the
+    cool-down one request may try the arm, if the policy chooses it; if it succeeds, the circuit closes, else the
+    cool-down grows. A try without an outcome is given up after another cool-down. If the circuits of all eligible
+    arms are open, all of them may serve: an uncertain answer is better than none.
 
-    What users' requests can find out has its price: to detect within r requests that an arm is back
-    must fail one in r of them while it is down. An application that can ask the arm itself should do so, for the
-    arms that :attr:`open` names, with a request of its own that only that arm may serve::
+    Detection by users' requests has a cost: to detect a recovery within r requests, one in r requests must fail
+    while the arm is down. An application that can probe the arm itself should do so, for the arms in :attr:`open`,
+    with a request that only this arm may serve::
 
         decision = router.route(x, allowed=[arm])
         router.feedback(decision.id, available=ping(arm))
 
-    Such a ping closes the circuit as a try does, and puts off the next try at a user's cost.
+    Such a probe closes the circuit as a try does, and postpones the next try by a user's request.
 
-    Put it before other controllers, that they do not force what is down.
+    Put it before other controllers, so that they do not force an arm that is down.
 
     Args:
-        objective: Where availability is reported, from 0 to 1; below ½ the call failed.
-        failures: So many in a row open the circuit. ≥ 1
+        objective: Objective under which availability is reported, from 0 to 1; below ½ the call failed.
+        failures: Number of consecutive failures that opens the circuit. ≥ 1
         cool_down_s: Time from opening it to the first try. [s] > 0
-        growth: Factor of the cool-down after a try that failed. ≥ 1
+        growth: Factor of the cool-down after a failed try. ≥ 1
         longest_s: Longest cool-down. [s] ≥ cool_down_s
     """
 
@@ -99,7 +99,7 @@ class CircuitBreaker:
         return tuple(sorted(arm for arm, circuit in self._circuits.items() if circuit.open_since_us is not None))
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
-        """The choice among the arms that are up, or may be tried."""
+        """Choose among the arms whose circuits are closed or may be tried."""
         shut = self._shut(situation)
         if not shut:
             return choice(situation)
@@ -107,20 +107,20 @@ class CircuitBreaker:
         return choice(situation.narrowed(left) if left.any() else situation)
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
-        """Arms kept out, and arms that may be tried."""
+        """Return the excluded arms, and the arms that may be tried."""
         shut = self._shut(situation)
         trying = [arm for arm in self.open if arm not in shut and arm in situation.arms]
         return {"open": shut, "half_open": trying}
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
-        """A decision for an arm that is down is a try."""
+        """Note a decision for an arm with an open circuit as a try."""
         circuit = self._circuits.get(record.arm)
         if circuit is not None and circuit.open_since_us is not None:
             again_us = record.created_us + circuit.cool_down_us
             self._circuits[record.arm] = replace(circuit, probe=record.decision_key.hex(), probe_from_us=again_us)
 
     def learned(self, record: FeedbackRecord) -> None:
-        """Open, close, or rest longer."""
+        """Open or close a circuit, or extend its cool-down."""
         if self.objective not in record.outcomes or record.values is None or record.revision:
             return
         circuit = self._circuits.get(record.arm, _Circuit())
@@ -131,18 +131,18 @@ class CircuitBreaker:
             self._circuits[record.arm] = self._tried(record, circuit, up=up)
 
     def report(self) -> Mapping[str, Any]:
-        """Arms that are down, and the last outages: arm, since when, until when."""
+        """Return open circuits and the last outages: arm, start, end."""
         return {"open": [*self.open], "outages": [dict(outage) for outage in self._outages]}
 
     def state(self) -> Mapping[str, Any]:
-        """All circuits and the last outages."""
+        """Return all circuits and the last outages."""
         return {
             "circuits": {arm: asdict(circuit) for arm, circuit in self._circuits.items()},
             "outages": [dict(outage) for outage in self._outages],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state` gave."""
+        """Continue from the result of :meth:`state`."""
         self._circuits = {arm: _Circuit(**facts) for arm, facts in state["circuits"].items()}
         self._outages = [dict(outage) for outage in state["outages"]]
 

@@ -15,20 +15,20 @@ from banditroute.core.validation import require_integer, require_number
 from banditroute.policies.exploration import mix_uniform
 
 Gate: TypeAlias = Callable[[Situation], BoolArray]
-"""Situation → which arms may be forced now, shape (arms,); pure."""
+"""Situation → whether each arm may be forced now, shape (arms,); a pure function."""
 
 MOST_FORCED = 0.5
 
 
 def mixture_bound(n: int, *, confidence: float, tuned_for: float) -> float:
-    """How far Σ zᵢ can be above 0 by chance, at any n at once, where the zᵢ have mean ≤ 0 and unit variance proxy.
+    """Return a bound of Σ zᵢ that holds for all n at once, for zᵢ with mean ≤ 0 and sub-Gaussian variance 1.
 
-    Robbins' normal mixture, one-sided: √((n + ρ) 2 ln(1 + √((n + ρ)/ρ) / 2α)) with α = 1 − confidence, and with ρ
-    such that it is nearly as narrow as can be at ``tuned_for``.
+    Robbins' normal mixture, one-sided: √((n + ρ) 2 ln(1 + √((n + ρ)/ρ) / 2α)) with α = 1 − confidence. ρ makes
+    the bound nearly as narrow as possible at n = ``tuned_for``.
 
     References:
         Howard, Ramdas, McAuliffe & Sekhon, "Time-uniform, nonparametric, nonasymptotic confidence sequences",
-        Annals of SumsTable 2021, section 3.2.
+        Annals of Statistics 49(2), 2021, section 3.2.
 
     >>> round(mixture_bound(20, confidence=0.95, tuned_for=20), 2)
     12.43
@@ -41,13 +41,13 @@ def mixture_bound(n: int, *, confidence: float, tuned_for: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Newcomer:
-    """How it fares.
+    """The results of one new arm.
 
     Attributes:
-        pulls: How often it was chosen.
-        compared: Of how many of these the outcomes are known.
-        total: Σ of what each gained over the best other arm, in standard deviations.
-        ruled_out: Whether that is worse than chance.
+        pulls: Number of decisions for it.
+        compared: Number of these decisions with known outcomes.
+        total: Sum of the gains over the best other arm, in standard deviations.
+        ruled_out: Whether the arm is worse, with confidence.
     """
 
     pulls: int = 0
@@ -57,20 +57,20 @@ class _Newcomer:
 
 
 class Onboarding:
-    """Forces a new arm into a share of the traffic, spread over many requests, and stops early when it is no use.
+    """Forces a new arm into a share of the traffic, spread over many requests; stops early if the arm is worse.
 
-    An arm is new if it comes after the router's first decision. Optimism alone may leave it untried where widths
-    are small. So ``pulls`` requests in about ``over`` are spread over it (mixed into the probabilities, so the log
-    stays exact), unless a confidence sequence says before that it is worse than what there is: each of its
-    outcomes is compared with what was believed of the best other arm for the same request, in utility by that
-    request's preferences. What is ruled out is worse on the average; for the requests that it may be good at, the
-    policy's own optimism still speaks for it.
+    An arm is new if it is added after the router's first decision. Optimism alone may leave it untried where
+    widths are small. So about ``pulls`` of the next ``over`` requests are sent to it (mixed into the
+    probabilities, so the logged propensities stay exact). This stops early if a confidence sequence shows that the
+    arm is worse than the others: each of its outcomes is compared with the prediction of the best other arm for
+    the same request, in utility by that request's preferences. An arm that is ruled out is worse on average; the
+    policy may still choose it for requests where its upper bound is high.
 
     Args:
-        pulls: So many requests for each new arm. ≥ 1
-        over: Spread over so many. ≥ pulls
-        confidence: That an arm which is ruled out is worse. (0, 1)
-        gate: Which arms may be forced into this request, where money is short for instance; by default all.
+        pulls: Number of forced requests for each new arm. ≥ 1
+        over: Number of requests over which they are spread. ≥ pulls
+        confidence: Confidence with which an arm that is ruled out is worse. (0, 1)
+        gate: Returns which arms may be forced into a request, for instance when the budget is low; by default all.
 
     References:
         ParetoBandit, arXiv 2604.00136: 20 forced pulls.
@@ -93,19 +93,19 @@ class Onboarding:
         self._awaited: dict[str, _Awaited] = {}
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
-        """The choice, with a share for new arms."""
+        """Return the choice, mixed with a share for new arms."""
         mask = self._forced(situation)
         share = self._share(mask)
         return mix_uniform(choice(situation), share, mask) if share else choice(situation)
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
-        """Arms that are forced and with which share, and those that were ruled out."""
+        """Return the forced arms with their share, and the arms that are ruled out."""
         mask = self._forced(situation)
         forced = [arm for arm, is_in in zip(situation.arms, mask.tolist(), strict=True) if is_in]
         return {"forced": forced, "share": self._share(mask), "ruled_out": self._ruled_out()}
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
-        """Meet arms, count pulls, and note what a new arm will be compared with."""
+        """Register new arms, count their pulls, and store the prediction that their outcome is compared with."""
         if self._known:
             self._newcomers |= {arm: _Newcomer() for arm in record.arms if arm not in self._known}
         if len(record.arms) > len(self._known):
@@ -118,7 +118,7 @@ class Onboarding:
             self._awaited[record.decision_key.hex()] = awaited
 
     def observe(self, record: FeedbackRecord, outlook: OutcomePrediction) -> Sequence[DiscountRequest]:
-        """Compare what a new arm did with what was believed of the best other one."""
+        """Compare the outcome of a new arm with the prediction of the best other arm."""
         decision_key = record.decision_key.hex()
         awaited = self._awaited.get(decision_key)
         if awaited is None:
@@ -141,25 +141,25 @@ class Onboarding:
         return ()
 
     def learned(self, record: FeedbackRecord) -> None:
-        """Do nothing: :meth:`observe` has the outcome."""
+        """Do nothing: :meth:`observe` has processed the outcome."""
 
     def report(self) -> Mapping[str, Any]:
         """Return pulls, comparisons, mean gain in standard deviations and rule-out of each new arm."""
         return {arm: asdict(newcomer) for arm, newcomer in self._newcomers.items()}
 
     def state(self) -> Mapping[str, Any]:
-        """Arms, newcomers, and what is awaited of them."""
+        """Return the known arms, the new ones, and their pending comparisons."""
         return {
             "known": [*self._known],
             "newcomers": {arm: asdict(newcomer) for arm, newcomer in self._newcomers.items()},
-            "awaited": {body: awaited.state() for body, awaited in self._awaited.items()},
+            "awaited": {key: awaited.state() for key, awaited in self._awaited.items()},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state` gave."""
+        """Continue from the result of :meth:`state`."""
         self._known = tuple(state["known"])
         self._newcomers = {arm: _Newcomer(**facts) for arm, facts in state["newcomers"].items()}
-        self._awaited = {body: _Awaited.restored(facts) for body, facts in state["awaited"].items()}
+        self._awaited = {key: _Awaited.restored(facts) for key, facts in state["awaited"].items()}
 
     def _is_over(self, newcomer: _Newcomer) -> bool:
         return newcomer.ruled_out or newcomer.pulls >= self.pulls
@@ -172,7 +172,7 @@ class Onboarding:
         if not self._known:
             return mask
         for index, arm in enumerate(situation.arms):
-            # An arm that no decision knows yet is as new as can be.
+            # An arm that is in no decision yet is new.
             newcomer = self._newcomers.get(arm) or (None if arm in self._known else _Newcomer())
             mask[index] = newcomer is not None and not self._is_over(newcomer)
         mask &= situation.eligible
@@ -184,13 +184,13 @@ class Onboarding:
 
 @dataclass(frozen=True, slots=True)
 class _Awaited:
-    """A decision for a new arm, and what is still to be reported of it.
+    """A decision for a new arm whose outcomes are not all reported yet.
 
     Attributes:
         arm: The new arm.
-        gain: Utility over that of the best other arm, of the objectives that are known so far.
-        deviation: Standard deviation of it, were objectives to err together.
-        remaining: Objective's place → (its weight, what the best other arm was believed to do there).
+        gain: Utility minus the predicted utility of the best other arm, over the objectives reported so far.
+        deviation: Standard deviation of the gain, for fully correlated objectives.
+        remaining: Position of an objective → (its weight, predicted mean of the best other arm).
     """
 
     arm: str
@@ -215,10 +215,10 @@ class _Awaited:
         assert record.values is not None
         gain, deviation, remaining = self.gain, self.deviation, dict(self.remaining)
         reported = zip(outlook.positions, record.values, outlook.deviation.tolist(), strict=True)
-        for position, value, spread_out in reported:
+        for position, value, spread in reported:
             weight, best = remaining.pop(position, (0.0, 0.0))
             gain += weight * (value * OUTCOME_UNIT - best)
-            deviation += abs(weight) * spread_out
+            deviation += abs(weight) * spread
         return _Awaited(self.arm, gain, deviation, remaining)
 
     def state(self) -> list[Any]:

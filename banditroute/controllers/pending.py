@@ -1,4 +1,4 @@
-"""Recent decisions that a controller keeps until their outcomes arrive."""
+"""Keeps a controller's recent decisions until their outcomes arrive."""
 
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
@@ -9,10 +9,10 @@ MAX_PENDING = 4096
 
 
 class PendingOutcomes(Generic[Pending]):
-    """A note for each of the last 4,096 decisions, by the body of its id.
+    """A note for each of the last 4,096 decisions, by decision key.
 
-    What comes for an older one finds no note: to its controller it stays what it was taken for. A note is a
-    sequence of plain values that is never changed, only replaced.
+    An outcome of an older decision finds no note; its controller then keeps the estimate that it used for the
+    decision. A note is a sequence of plain values; it is replaced and never changed.
     """
 
     def __init__(self) -> None:
@@ -21,20 +21,20 @@ class PendingOutcomes(Generic[Pending]):
     def __len__(self) -> int:
         return len(self._notes)
 
-    def put(self, body: bytes, note: Pending) -> None:
-        """Remember, or replace what is remembered; the oldest decision is forgotten where there are too many."""
-        self._notes[body] = note
+    def put(self, decision_key: bytes, note: Pending) -> None:
+        """Add or replace the note of a decision; the oldest note is removed if there are too many."""
+        self._notes[decision_key] = note
         if len(self._notes) > MAX_PENDING:
             del self._notes[next(iter(self._notes))]
 
-    def get(self, body: bytes) -> Pending | None:
-        """Return the pending decision, if it is still kept."""
-        return self._notes.get(body)
+    def get(self, decision_key: bytes) -> Pending | None:
+        """Return the note of a decision; None if it is not kept."""
+        return self._notes.get(decision_key)
 
     def state(self) -> list[list[Any]]:
-        """All notes, the oldest first, fit for JSON."""
-        return [[body.hex(), *note] for body, note in self._notes.items()]
+        """Return all notes for JSON, the oldest first."""
+        return [[key.hex(), *note] for key, note in self._notes.items()]
 
     def restore(self, state: Sequence[Sequence[Any]]) -> None:
-        """Continue from what :meth:`state` gave."""
-        self._notes = {bytes.fromhex(body): tuple(note) for body, *note in state}  # type: ignore[misc]  # of plain values
+        """Continue from the result of :meth:`state`."""
+        self._notes = {bytes.fromhex(key): tuple(note) for key, *note in state}  # type: ignore[misc]  # of plain values

@@ -1,4 +1,4 @@
-"""Sessions: the cost of changing the arm within a conversation."""
+"""Session controller: prices a change of the arm within a conversation."""
 
 import math
 from collections.abc import Mapping
@@ -20,29 +20,29 @@ HOLD_FROM = 0.5
 
 
 class SwitchCost(Protocol):
-    """The cost of continuing with another arm."""
+    """Protocol: the cost of continuing a session with another arm."""
 
     def of(self, situation: Situation, incumbent: int, prefix_tokens: float) -> FloatArray:
-        """In units of utility, for each arm that takes over from that at place ``incumbent``; shape (arms,), ≥ 0.
+        """Return the cost [utility] of switching from arm number ``incumbent`` to each arm; shape (arms,), ≥ 0.
 
-        ``prefix_tokens`` is what the session has said so far, or the request's prompt where the caller did not
-        count.
+        ``prefix_tokens`` is the number of tokens of the session so far, or of the request's prompt if no feedback
+        reported tokens.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class PromptCache:
-    """A change of arms gives up the incumbent's prompt cache: the prefix would have been cheaper there.
+    """The cost of losing the incumbent's prompt cache, where the prefix is cheaper.
 
-    Costs are to be learned as they are without a cache: report ``prompt_tokens`` and ``output_tokens``, of which
-    the router makes dollars at the arm's price, or dollars at that price. Then every arm is expected to bill the
-    whole prompt, and what is known better of the incumbent is tokens × price difference.
+    Report costs as without a cache: report ``prompt_tokens`` and ``output_tokens``, which the router converts to
+    cost by the arm's price, or report the cost at that price. Then every arm is predicted to cost the whole
+    prompt, and the advantage of the incumbent is tokens × price difference.
 
     Attributes:
-        saving: Arm → by how much a cached prompt token is cheaper there. [USD per million tokens] ≥ 0
-        utility_per_usd: What a dollar costs, in units of utility; by default by the request's weight of
-            ``cost_usd`` and that objective's bounds, and nothing where there is no such objective.
+        saving: Arm → saving by a cached prompt token. [USD per million tokens] ≥ 0
+        utility_per_usd: Utility of a dollar [utility/USD]; by default from the request's weight of ``cost_usd``
+            and that objective's bounds, or 0 without such an objective.
 
     >>> PromptCache({"large": 2.25}).saving
     {'large': 2.25}
@@ -58,11 +58,11 @@ class PromptCache:
             require_number("utility_per_usd", self.utility_per_usd, least=0)
 
     def of(self, situation: Situation, incumbent: int, prefix_tokens: float) -> FloatArray:
-        """Tokens × the incumbent's saving × price of a dollar, for the arm that takes over."""
+        """Return tokens × the incumbent's saving × utility of a dollar, the same for each arm."""
         usd = prefix_tokens * self.saving.get(situation.arms[incumbent], 0.0) / TOKENS_PER_PRICE
-        return np.full(len(situation.arms), usd * self._usd_price(situation))
+        return np.full(len(situation.arms), usd * self._utility_per_usd(situation))
 
-    def _usd_price(self, situation: Situation) -> float:
+    def _utility_per_usd(self, situation: Situation) -> float:
         if self.utility_per_usd is not None:
             return self.utility_per_usd
         if COST not in situation.objectives.names:
@@ -73,11 +73,11 @@ class PromptCache:
 
 @dataclass(frozen=True, slots=True)
 class AdapterLoad:
-    """An arm has to be loaded before it can go on.
+    """The cost of loading an arm before it can continue the session.
 
     Attributes:
-        seconds: Arm → time of loading. [s] ≥ 0
-        utility_per_second: What a second of waiting costs, in units of utility. [utility/s] ≥ 0
+        seconds: Arm → load time. [s] ≥ 0
+        utility_per_second: Cost of a second of waiting. [utility/s] ≥ 0
     """
 
     seconds: Mapping[str, float]
@@ -89,37 +89,38 @@ class AdapterLoad:
         require_number("utility_per_second", self.utility_per_second, least=0)
 
     def of(self, situation: Situation, incumbent: int, prefix_tokens: float) -> FloatArray:
-        """Seconds × price of a second."""
+        """Return load time × cost of a second."""
         return self.utility_per_second * np.array([self.seconds.get(arm, 0.0) for arm in situation.arms])
 
 
 @dataclass(frozen=True, slots=True)
 class _Conversation:
-    """The last arm of a session: when, in which decision, and the tokens so far."""
+    """The last decision of a session: its arm, time and key, and the session's tokens so far."""
 
     arm: str
     seen_us: int
-    body: str
+    decision_key: str
     tokens: float | None = None
 
 
 class Session:
-    """Prices a change of arms within a session, and holds the incumbent while a change is not worth it.
+    """Prices a change of arms within a session, and holds the incumbent while a change is not worth its cost.
 
-    The incumbent is the arm that served the session last: what the caller says (``route(incumbent=…)``), else what
-    the log says of ``route(session=…)``. Every other arm is priced by the cost of switching and a margin. If the
-    choice then still falls on the incumbent it is held: chosen for certain, so that exploration does not tear
-    conversations apart, in mode ``"held"``, which off-policy estimates leave out. Else the session moves, with the
-    probabilities of that choice. Sessions begin as ever, with what the policy explores.
+    The incumbent is the arm that served the session last: the arm passed by the caller (``route(incumbent=…)``),
+    else the last arm in the log for ``route(session=…)``. Every other arm is priced by the cost of switching and a
+    margin. If the incumbent then still has a probability of at least ½, it is held: chosen with probability 1, so
+    that exploration does not interrupt conversations. The decision has the mode ``"held"``, which off-policy
+    estimates exclude. Otherwise the arm is drawn with the probabilities of the priced choice. The first request of
+    a session is decided by the policy, with its exploration.
 
-    The tokens of a session are what feedback says of its last turn (``prompt_tokens`` + ``output_tokens``), and at
-    most ``route(prompt_tokens=…)``; the latter where nothing was said.
+    The tokens of a session are those of the last feedback (``prompt_tokens`` + ``output_tokens``), but at most
+    ``route(prompt_tokens=…)``; without such feedback, the latter.
 
     Args:
-        cost: What it costs to switch.
-        margin: How much better, beyond the cost, another arm must be: hysteresis. [utility] ≥ 0
-        lifetime_s: After so long a pause there is no incumbent any more: caches are cold. [s] > 0
-        remembered: Of so many sessions the log is remembered, those seen last. ≥ 0
+        cost: The cost of switching.
+        margin: Advantage beyond the cost that another arm must have (hysteresis). [utility] ≥ 0
+        lifetime_s: Pause after which a session has no incumbent, since caches are cold. [s] > 0
+        remembered: Number of sessions kept in memory, those used last. ≥ 0
     """
 
     name = "session"
@@ -140,50 +141,50 @@ class Session:
         self.remembered = remembered
         self._lifetime_us = int(lifetime_s * 1e6)
         self._sessions: dict[str, _Conversation] = {}
-        self._names: dict[str, str] = {}
-        self._shown: dict[str, Any] = {}
+        self._sessions_by_key: dict[str, str] = {}
+        self._last_effects: dict[str, Any] = {}
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
-        """The choice where a switch has its price, or the incumbent for certain."""
+        """Return the choice with priced switches, or the incumbent with probability 1."""
         incumbent, tokens = self._incumbent(situation)
-        self._shown = {"incumbent": incumbent}
+        self._last_effects = {"incumbent": incumbent}
         if incumbent is None:
             return choice(situation)
         index = situation.arms.index(incumbent)
         penalty = self.cost.of(situation, index, tokens) + self.margin
         penalty[index] = 0.0
         others = zip(situation.arms, penalty.tolist(), strict=True)
-        self._shown["switch_cost"] = {arm: price for arm, price in others if arm != incumbent}
+        self._last_effects["switch_cost"] = {arm: price for arm, price in others if arm != incumbent}
         probabilities = choice(situation.priced(penalty))
         if probabilities[index] < HOLD_FROM:
             return probabilities
-        self._shown["mode"] = "held"
+        self._last_effects["mode"] = "held"
         held = np.zeros(len(situation.arms))
         held[index] = 1.0
         return held
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
-        """The incumbent, what it costs to leave it for each other arm, and the mode if it was held."""
-        return self._shown
+        """Return the incumbent, the switching cost to each other arm, and the mode if the incumbent is held."""
+        return self._last_effects
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
-        """Remember the arm of the session."""
+        """Store the decision as the session's last one."""
         if record.session is None or not self.remembered:
             return
         before = self._sessions.pop(record.session, None)
         if before is not None:
-            self._names.pop(before.body, None)
+            self._sessions_by_key.pop(before.decision_key, None)
         tokens = None if before is None else before.tokens
         conversation = _Conversation(record.arm, record.created_us, record.decision_key.hex(), tokens)
         self._sessions[record.session] = conversation
-        self._names[conversation.body] = record.session
+        self._sessions_by_key[conversation.decision_key] = record.session
         if len(self._sessions) > self.remembered:
             oldest = next(iter(self._sessions))
-            self._names.pop(self._sessions.pop(oldest).body)
+            self._sessions_by_key.pop(self._sessions.pop(oldest).decision_key)
 
     def learned(self, record: FeedbackRecord) -> None:
-        """Remember how much was said, and who really served."""
-        name = self._names.get(record.decision_key.hex())
+        """Store the reported tokens, and the arm that served."""
+        name = self._sessions_by_key.get(record.decision_key.hex())
         if name is None or record.values is None:
             return
         conversation = replace(self._sessions[name], arm=record.arm)
@@ -192,16 +193,18 @@ class Session:
         self._sessions[name] = conversation
 
     def state(self) -> Mapping[str, Any]:
-        """The sessions, those seen last at the end."""
-        return {"sessions": [[name, c.arm, c.seen_us, c.body, c.tokens] for name, c in self._sessions.items()]}
+        """Return the sessions, ordered by their last use."""
+        return {
+            "sessions": [[name, c.arm, c.seen_us, c.decision_key, c.tokens] for name, c in self._sessions.items()]
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state` gave."""
+        """Continue from the result of :meth:`state`."""
         self._sessions = {name: _Conversation(*facts) for name, *facts in state["sessions"]}
-        self._names = {conversation.body: name for name, conversation in self._sessions.items()}
+        self._sessions_by_key = {conversation.decision_key: name for name, conversation in self._sessions.items()}
 
     def _incumbent(self, situation: Situation) -> tuple[str | None, float]:
-        """The arm that is still warm and may serve, and the tokens that it has seen."""
+        """Return the incumbent, None if it is not eligible or its cache is cold, and the session's tokens."""
         request = situation.request
         known = None if request.session is None else self._sessions.get(request.session)
         if known is not None and request.now_us - known.seen_us > self._lifetime_us:
@@ -210,6 +213,6 @@ class Session:
         if arm is None or arm not in situation.arms or not situation.eligible[situation.arms.index(arm)]:
             return None, 0.0
         limit = math.inf if request.prompt_tokens is None else request.prompt_tokens
-        said = None if known is None else known.tokens
-        tokens = min(limit, math.inf if said is None else said)
+        reported = None if known is None else known.tokens
+        tokens = min(limit, math.inf if reported is None else reported)
         return arm, tokens if math.isfinite(tokens) else 0.0

@@ -1,4 +1,4 @@
-"""The feature space of a router: checks of a vector, and the row that is learned from it."""
+"""The feature space of a router: checks a vector and turns it into the row that is learned."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,19 +21,19 @@ class FeatureSpace:
         self._names = None if names is None else tuple(names)
 
     def vector(self, x: Context | Mapping[str, float]) -> FloatArray:
-        """One checked vector, shape (d,); raises as :func:`~banditroute.core.arrays.as_context` does."""
+        """Return one checked vector, shape (d,); raises as :func:`~banditroute.core.arrays.as_context` does."""
         values = as_context(self._in_order(x), dimension=self.dimension, limit=self._limit)
         return self._bounded(values)
 
     def matrix(self, X: Context | Sequence[Context]) -> FloatArray:
-        """Checked vectors, shape (requests, d)."""
+        """Return checked vectors, shape (requests, d)."""
         return self._bounded(as_contexts(X, dimension=self.dimension, limit=self._limit))
 
     def row(self, values: FloatArray) -> RowArray:
-        """Checked vectors on the grid, with the intercept.
+        """Return checked vectors on the grid, with the intercept.
 
         Raises:
-            InvalidContextError: if the dimension was fixed, by another thread, after they were checked.
+            InvalidContextError: if another thread fixed the dimension after the vectors were checked.
         """
         if values.shape[-1] != self.dimension:
             raise InvalidContextError(

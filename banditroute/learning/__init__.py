@@ -1,10 +1,10 @@
 """Learning: exact sums of the observations, and the ridge posteriors computed from them.
 
-Three kinds of thing, each a function of the one before: :class:`ExactSums` and :class:`SumsTable` are the state,
-integers that are stored and merged; :class:`RidgePosterior` is a cache in floating point that is never stored;
-policies read it and keep nothing.
+There are three layers, each a function of the one before. :class:`ExactSums` and :class:`SumsTable` are the state:
+integers that are stored and merged. :class:`RidgePosterior` is a floating-point cache that is never stored.
+Policies read the posterior and keep no state.
 
-Letters, as in the papers, in this package only:
+Single letters have their meaning from the papers, in this package only:
 
 ======  ==================  ========================================================================
 letter  shape               meaning

@@ -9,20 +9,20 @@ from banditroute.core.log import StateKey
 from banditroute.core.prediction import Prediction
 
 EPOCH_REQUESTS = 65_536
-"""How many decisions share an epoch by default."""
+"""Default number of decisions in an epoch."""
 
 
-# Not frozen, which would treble the time to make one.
+# Not frozen: creating a frozen instance takes three times as long.
 @dataclass(slots=True, eq=False)
 class Example:
-    """One group of outcomes of one decision, in the form in which it is learned.
+    """The outcomes of one objective group of one decision, as a model learns them.
 
     Attributes:
         key: Arm that served, objective group, and the epoch of the decision.
         row: The context on the grid, with its intercept; shape (d,).
-        values: Scaled outcomes on the grid, in the order of the group's objectives; None takes ``previous`` out.
+        values: Scaled outcomes on the grid, in the order of the group's objectives; None subtracts ``previous``.
         previous: The values that this example replaces; None for first values.
-        decision_key: That of the decision, which ends its being pending in this group; empty if it is not known.
+        decision_key: Key of the decision, which is then no longer pending in this group; empty if unknown.
     """
 
     key: StateKey
@@ -37,7 +37,7 @@ class ArmStart:
     """Prior knowledge of an arm.
 
     Attributes:
-        prior: Position of an objective → scaled mean that was declared for the arm.
+        prior: Position of an objective → the scaled mean declared for the arm.
     """
 
     prior: Mapping[int, float] = field(default_factory=dict)
@@ -46,35 +46,35 @@ class ArmStart:
 class Model(Protocol):
     """Predicts scaled outcomes of every arm, and learns them example by example.
 
-    A model is a fold of the log: the same calls in the same order give the same bits, so it may use no clock, no
-    network and no generator of its own. Reading it changes nothing. It is not thread-safe; the router holds a
-    lock.
+    A model is a fold of the log: the same calls in the same order give the same bits, so it must not use a clock,
+    the network or its own random generator. Reading a model does not change it. It is not thread-safe; the router
+    holds a lock.
 
-    A model whose result does not depend on the order of examples is *additive*: what was learned is taken out
-    exactly by an example with ``previous`` and no ``values``. Another one may only approximate that; where
-    exactness is needed (``Router.forget``) it is rebuilt from a snapshot and the log.
+    A model whose result does not depend on the order of examples is *additive*: an example with
+    ``previous`` and no ``values`` subtracts exactly what was learned. Another model may approximate this; where
+    exactness is needed (``Router.forget``), that model is rebuilt from a snapshot and the log.
 
-    What a model is given comes in small records (:class:`Example`, :class:`ArmStart`), so that a new kind of
-    information is a new field with a default and no change to the models that do not use it.
+    The arguments of a model are small records (:class:`Example`, :class:`ArmStart`): a new kind of information
+    becomes a new field with a default, and models that do not use it need no change.
     """
 
     @property
     def is_additive(self) -> bool:
-        """Whether examples are learned exactly in any order, and taken out exactly."""
+        """Whether the order of examples does not matter, and subtracting an example is exact."""
         ...
 
     @property
     def epoch_requests(self) -> int:
-        """How many decisions share an epoch, the unit in which the past can be discounted; above 0."""
+        """Number of decisions in an epoch, the unit by which past data is discounted; above 0."""
         ...
 
     @property
     def just_refreshed(self) -> bool:
-        """Whether :meth:`state` says everything now, so that a snapshot may be taken."""
+        """Whether :meth:`state` is complete now, so that a snapshot may be taken."""
         ...
 
     def add_arm(self, name: str, start: ArmStart) -> None:
-        """Add an arm of which nothing was learned."""
+        """Add an arm without examples."""
         ...
 
     def predict(self, row: RowArray) -> Prediction:
@@ -90,11 +90,11 @@ class Model(Protocol):
         ...
 
     def expect(self, decision_key: bytes, arm: str, row: RowArray) -> None:
-        """Note that an arm was chosen: its outcomes are pending, which may narrow widths and moves no mean."""
+        """Note that an arm was chosen: its outcomes are pending, which may narrow widths but moves no mean."""
         ...
 
     def learn(self, example: Example) -> None:
-        """Learn an example, amend what it replaces, or take that out.
+        """Learn an example: add first values, replace previous ones, or subtract them.
 
         Raises:
             UnknownArmError: for an arm that was never added.
@@ -102,23 +102,23 @@ class Model(Protocol):
         ...
 
     def advance(self) -> None:
-        """Count a feedback of which nothing is learned: refreshes lie at positions of the log."""
+        """Count a feedback that is not learned: refreshes happen at fixed positions of the log."""
         ...
 
     def defer_refresh_until(self, n_feedback: int) -> None:
-        """Do without predictions up to so many feedbacks, as in a replay of the log; 0 ends that."""
+        """Allow missing predictions before ``n_feedback`` feedbacks, as in a replay of the log; 0 ends this."""
         ...
 
     def discount(self, arm: str, group: str, *, last: int, halvings: int) -> None:
-        """Let what an arm showed in one group, up to epoch ``last``, count for 2⁻ʰ of what it did."""
+        """Multiply by 2⁻ʰ, h = ``halvings``, the weight of an arm's examples of one group up to epoch ``last``."""
         ...
 
     def inherit(self, successor: str, predecessor: str, rows: int) -> None:
-        """Let an arm start as if about ``rows`` examples of another one, and at most those, were its own."""
+        """Let an arm start from another arm's examples, with the weight of at most about ``rows`` examples."""
         ...
 
     def counts(self, group: str) -> FloatArray:
-        """Return how many examples of a group each arm has; shape (arms,)."""
+        """Return each arm's number of examples of a group; shape (arms,)."""
         ...
 
     def noise(self) -> FloatArray:
@@ -126,17 +126,17 @@ class Model(Protocol):
         ...
 
     def digest(self) -> str:
-        """Return a hash of what was learned; of an additive model, the same in any order."""
+        """Return a hash of what was learned; an additive model has the same hash for any order of examples."""
         ...
 
     def state(self) -> tuple[Mapping[str, Any], bytes]:
-        """Return the state: facts fit for JSON, and a blob. Complete only where :attr:`just_refreshed`."""
+        """Return the state: facts for JSON, and a blob. It is complete only if :attr:`just_refreshed`."""
         ...
 
     def restore(self, facts: Mapping[str, Any], blob: bytes, *, n_feedback: int) -> None:
-        """Continue from what :meth:`state` gave after so many feedbacks; arms were added before.
+        """Continue from the result of :meth:`state` after ``n_feedback`` feedbacks; the arms were added before.
 
         Raises:
-            SnapshotCorruptError: if it is damaged or of another shape; then the model is of no use any more.
+            SnapshotCorruptError: if the state is damaged or has another shape; the model must then be discarded.
         """
         ...

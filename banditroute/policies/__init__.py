@@ -1,4 +1,4 @@
-"""Policies: one file an algorithm, each returns probabilities."""
+"""Policies: one file per algorithm; each policy returns probabilities."""
 
 from banditroute.policies.base import Policy
 from banditroute.policies.baselines.fixed import Fixed

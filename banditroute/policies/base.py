@@ -13,39 +13,39 @@ if TYPE_CHECKING:
 DEFAULT_RIDGE = 32.0
 """λ of the ridge model beneath a policy that declares none."""
 
-# Below it, collinear features leave no posterior to rounding.
+# With a smaller λ, rounding makes V = λI + G singular where features are collinear.
 LEAST_RIDGE, MOST_RIDGE = 1e-3, 1e9
 
 
 class Policy(Protocol):
     """Maps a situation to a probability for each arm.
 
-    A policy is a frozen value without state and without randomness: the router draws, once, and logs the
-    probabilities, so that any policy can later be judged from the log.
+    A policy is a frozen value without state and without randomness: the router draws once and logs the
+    probabilities, so that any other policy can later be evaluated from the log.
 
-    What it sees is predicted by a ridge model. A policy may set its λ by an attribute ``ridge``, or bring a model
-    of its own (:class:`ModelPolicy`).
+    The predictions in a situation come from a ridge model. A policy may set λ by an attribute ``ridge``, or bring
+    its own model (:class:`ModelPolicy`).
     """
 
     def probabilities(self, situation: Situation) -> FloatArray:
-        """Probability of each arm, shape (arms,): ≥ 0, 0 where not eligible, summing to 1.
+        """Return the probability of each arm, shape (arms,): ≥ 0, 0 where not eligible, with sum 1.
 
-        The same situation gives the same bits, and permuting its arms permutes them.
+        The same situation gives the same bits, and permuting its arms permutes the probabilities.
         """
         ...
 
 
 @runtime_checkable
 class ModelPolicy(Protocol):
-    """An optional part of a policy: it chooses by a model of its own."""
+    """Optional protocol of a policy that brings its own model."""
 
     def model(self, objectives: Objectives, features: int, *, intercept: bool) -> "Model":
-        """Return a new model for so many features, to which an intercept is appended if ``intercept``."""
+        """Return a new model for ``features`` features, plus an intercept if ``intercept`` is set."""
         ...
 
 
 def model_of(policy: Policy, objectives: Objectives, features: int, *, intercept: bool) -> "Model":
-    """Return a new model for a policy: its own, or the ridge model with its λ."""
+    """Return a new model for a policy: the policy's own, or the ridge model with the policy's λ."""
     if isinstance(policy, ModelPolicy):
         return policy.model(objectives, features, intercept=intercept)
     from banditroute.learning.posterior.model import OutcomeModel

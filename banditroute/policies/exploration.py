@@ -1,6 +1,6 @@
 """Exploration around an argmax: ties shared, new arms tried, and no arm at probability 0.
 
-All of it is a mixture of distributions, never a draw, so that the propensity that is logged is exact.
+Exploration mixes distributions and never draws, so the logged propensity is exact.
 """
 
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ _TIE = 1e-9
 
 
 def tie_tolerance(situation: Situation) -> float:
-    """How far apart two scores may lie and still be a tie: 1e-9 of the weights' sum.
+    """Return the largest difference of two scores that still counts as a tie: 1e-9 of the weights' sum.
 
-    Matrix products handle their edge rows in another order, so equal arms may differ in the last bits.
+    Matrix products add the terms of their edge rows in another order, so equal arms may differ in the last bits.
     """
     total: float = sum(map(abs, situation.weights.tolist()))
     return _TIE * total
 
 
 def greedy(score: FloatArray, situation: Situation) -> FloatArray:
-    """All probability on the eligible arm of the highest score; ties share it. Shape (arms,)."""
+    """Put all probability on the eligible arm with the highest score; ties share it. Shape (arms,)."""
     if np.count_nonzero(situation.eligible) < len(score):
         score = np.where(situation.eligible, score, -np.inf)
     first = score.argmax()
@@ -46,8 +46,8 @@ class Exploration:
         floor: ε, the share of traffic spread evenly over the eligible arms, so that the log can be evaluated
             for any policy. [0, 1)
         burn_in: An arm chosen less often than this is a newcomer. 0 switches burn-in off.
-        burn_in_share: q, the share of traffic spread evenly over newcomers while there are any: a burn-in costs
-            at most this share, however bad the newcomer is. [0, 1)
+        burn_in_share: q, the share of traffic spread evenly over newcomers while there are any. A burn-in costs
+            at most this share of traffic, however bad the newcomer is. [0, 1)
     """
 
     floor: float = 0.02
@@ -60,7 +60,7 @@ class Exploration:
         require_integer("burn_in", self.burn_in, least=0)
 
     def mix(self, probabilities: FloatArray, situation: Situation) -> FloatArray:
-        """The probabilities after burn-in and floor; shape (arms,)."""
+        """Return the probabilities after burn-in and floor; shape (arms,)."""
         eligible = situation.eligible
         if self.burn_in:
             newcomers = situation.plays < self.burn_in
@@ -76,7 +76,7 @@ def mix_uniform(probabilities: FloatArray, share: float, arms: BoolArray) -> Flo
     if not count:
         return probabilities
     mixed = (1 - share) * probabilities
-    # Adding to all of them takes a third of the time of adding to a selection.
+    # Adding to the whole array takes a third of the time of adding to a selection.
     mixed += share / count if count == len(arms) else arms * (share / count)
     return mixed
 

@@ -1,4 +1,4 @@
-"""The live path: requests to decisions, feedback to learning, and following the log of other workers."""
+"""The live path: turns requests into decisions, learns from feedback, and follows the log of other workers."""
 
 from banditroute.router.router import Router
 

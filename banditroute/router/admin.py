@@ -21,7 +21,7 @@ from banditroute.router.worker_log import WorkerLog
 
 
 class RouterAdmin:
-    """The operating half of :class:`~banditroute.Router`, whose methods of the same names say what each does."""
+    """Implements the administrative methods of :class:`~banditroute.Router`, where they are documented."""
 
     def __init__(self, engine: Engine, log: WorkerLog, feedback: FeedbackHandler) -> None:
         self._engine = engine
@@ -75,7 +75,7 @@ class RouterAdmin:
             self._change(arm, status="draining")
 
     def retire_arm(self, arm: str, *, successor: str | None, n_eff: int) -> None:
-        """Take an arm out for good."""
+        """Retire an arm permanently."""
         with self._engine.lock:
             self._check_inheritance(arm, successor, n_eff)
             if successor is not None:
@@ -110,7 +110,7 @@ class RouterAdmin:
     # ------------------------------------------------------------------------------------------------- decisions
 
     def forget(self, *, source: str | None, decisions: Collection[str]) -> int:
-        """Take outcomes out of everything learned."""
+        """Remove outcomes from everything learned."""
         if source is None and not decisions:
             raise InvalidArgumentError("forget needs a source or decisions")
         keys = [self._log.ids.key(decision_id) for decision_id in decisions]
@@ -130,7 +130,7 @@ class RouterAdmin:
         return forgotten
 
     def why(self, decision_id: str) -> Explanation:
-        """Return the predictions and the reasons of a decision, and its outcomes."""
+        """Return a decision's predictions, reasons and outcomes."""
         entry = self._feedback.find(self._log.ids.key(decision_id))
         if entry is None:
             raise DecisionExpiredError("the store does not hold this decision")

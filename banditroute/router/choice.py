@@ -1,4 +1,4 @@
-"""One choice: prediction, policy, one draw; and the default arm where any of them fails."""
+"""Makes one choice: prediction, policy, one draw; the default arm if any of them fails."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from banditroute.router.state.state import State
 _ROUNDING = 1e-9
 
 
-# Not frozen, which would treble the time to make one.
+# Not frozen: creating a frozen instance takes three times as long.
 @dataclass(slots=True, eq=False)
 class Choice:
     """The choice for one request, before it is counted and recorded.
@@ -29,11 +29,13 @@ class Choice:
     Attributes:
         arm: Index of the chosen arm.
         decision_key: 16 bytes that identify the decision.
-        probabilities: Shape (arms,).
-        prediction: What was expected of the arms; None after a fault.
+        row: The context on the grid, with its intercept; shape (d,).
+        request: The checked request.
+        probabilities: Probability of each arm; shape (arms,).
+        prediction: Predictions of the arms; None after a fault.
         excluded: Arm → the rule that made it ineligible.
-        mode, cause: As in :class:`~banditroute.Decision`.
-        effects: What each controller did, by its name.
+        mode, cause: See :class:`~banditroute.Decision`.
+        effects: Name of a controller → its effects on this choice.
     """
 
     arm: int
@@ -48,7 +50,7 @@ class Choice:
     effects: Mapping[str, Any]
 
     def record(self, state: State) -> DecisionRecord:
-        """The record of this choice as the next decision of the log; call it before anything else is learned."""
+        """Return this choice as the log's next decision; call it before anything else is learned."""
         names, request, prediction = state.arms.names, self.request, self.prediction
         return DecisionRecord(
             decision_key=self.decision_key,
@@ -78,13 +80,13 @@ class Chooser:
     """Makes the choices of one engine.
 
     Args:
-        engine: Whose choices.
-        default_arm: Where to go when deciding fails; by default the first arm.
-        seed: That of all draws.
-        ids: Gives decision keys.
+        engine: The engine whose arms and policy are used.
+        default_arm: The arm to choose after an internal fault; by default the first arm.
+        seed: Seed of all draws.
+        ids: Returns a new decision key.
 
     Raises:
-        UnknownArmError: if there is no such default arm.
+        UnknownArmError: if the router has no arm ``default_arm``.
     """
 
     def __init__(
@@ -99,7 +101,7 @@ class Chooser:
         self._ids = ids
 
     def choose(self, row: RowArray, request: Request) -> Choice:
-        """Choose an arm; whatever fails inside, an answer comes."""
+        """Choose an arm; after an internal fault, the default arm."""
         try:
             return self._choose(row, request, self._state.predict(row, request.now_us))
         except Exception as fault:
@@ -108,7 +110,7 @@ class Chooser:
         return self._fallback(row, request)
 
     def choose_many(self, rows: RowArray, request: Request) -> list[Choice]:
-        """Choose an arm for each row, all with what is known now; the predictions are one matrix product."""
+        """Choose an arm for each row from the current state; the predictions are one matrix product."""
         choices: list[Choice] = []
         with self._faults:
             means, widths = self._state.predict_many(rows, request.now_us)
@@ -160,7 +162,7 @@ class Chooser:
         )
 
     def _fallback(self, row: RowArray, request: Request) -> Choice:
-        """The default arm, or the first that may serve, for certain."""
+        """Choose the default arm with probability 1, or the first eligible arm if it is excluded."""
         names = self._state.arms.names
         order = (self._default_arm, *range(len(names)))
         arm = next(index for index in order if names[index] not in request.excluded)
@@ -180,7 +182,7 @@ class Chooser:
         )
 
     def _check(self, probabilities: FloatArray, situation: Situation, excluded: Mapping[str, str]) -> None:
-        # Written so that NaN, which compares false with everything, is refused too.
+        # Written so that NaN, which compares false with everything, fails the check too.
         if not (probabilities.shape == situation.eligible.shape and np.minimum.reduce(probabilities) >= 0.0):
             raise ValueError(f"policy {self._policy!r} gave no probabilities: {probabilities!r}")
         if excluded and probabilities[~situation.eligible].any():

@@ -1,4 +1,4 @@
-"""The engine: a router without its log; everything that is needed to choose and learn in memory."""
+"""The engine: the parts of a router that choose and learn in memory, without a log."""
 
 import threading
 import time
@@ -15,25 +15,27 @@ from banditroute.router.state.state import State
 
 
 class Engine:
-    """One router without its log: a simulation drives it alone, a live router writes down what it does.
+    """A router without its log: a simulation uses it alone, a live router also logs what it does.
 
-    It knows none of the router's parts; they take it. ``lock`` is held whenever its state is read or changed, and
-    never while a store is waited for.
+    The parts of the router depend on the engine, never the other way round. ``lock`` must be held whenever the
+    state is read or changed, and never while waiting for a store (see :mod:`.follower` for the order of all
+    locks).
 
     Args:
         spec: Shape of the router; the number of features may be fixed later.
-        policy: How to choose.
-        controllers: What constrains or prices the choice, the outermost first.
-        source_caps: As in :class:`~banditroute.Router`.
+        policy: The policy that chooses.
+        controllers: Controllers that constrain or price the choice, the outermost first.
+        source_caps: See :class:`~banditroute.Router`.
         feature_names: Names of the features, if contexts may be mappings.
-        clock: Gives the time [s since the epoch].
+        clock: Returns the time [s since the epoch].
 
     Attributes:
-        objectives: Those of the router, in order.
-        state: What is known, a fold of the log.
+        objectives: The router's objectives, in order.
+        state: The learned state, a fold of the log.
         requests: Builds checked requests.
         space: Checks contexts and rounds them to the grid.
         faults: Holds back and counts internal faults.
+        lock: Guards the state.
     """
 
     def __init__(
@@ -57,11 +59,11 @@ class Engine:
         self.space = FeatureSpace(spec, feature_names)
 
     def now_us(self) -> int:
-        """The time by the router's clock [us since the epoch]."""
+        """Return the time of the router's clock [us since the epoch]."""
         return int(self.clock() * 1e6)
 
     def set_spec(self, spec: RouterSpec) -> None:
-        """Take over a shape, and start to learn if it fixes the number of features."""
+        """Set the shape, and create the model if it fixes the number of features."""
         is_first = self.spec.dimension is None or self.state.model is None
         self.spec, self.space.dimension = spec, spec.dimension
         if is_first and spec.dimension is not None:

@@ -1,4 +1,4 @@
-"""Handling of reports and of windows that close."""
+"""Handles reports, closing windows and forgetting."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,34 +18,34 @@ from banditroute.router.state.recent import DecisionEntry
 from banditroute.router.worker_log import WorkerLog
 
 LOOK_UPS = 3
-"""How often to look a decision up while others write feedback on it."""
+"""How often to look up a decision while other workers write feedback on it."""
 
 MAX_SOURCE = 200
 DAY_US = 86_400_000_000
 
 
 class FeedbackHandler:
-    """Learns at once what is reported, and appends it to the log.
+    """Learns each report at once, and appends it to the log.
 
-    The lock of the engine is held while state and recent decisions are read or changed, and never while the store
-    is asked: the store may wait for its writer, and its writer for the lock.
+    The engine's lock is held while state and recent decisions are read or changed, and never during a query of the
+    store: the store may wait for its writer, and its writer for this lock.
 
     Attributes:
-        follower: Reads what other workers wrote.
+        follower: Reads the records of other workers.
     """
 
     def __init__(self, engine: Engine, log: WorkerLog) -> None:
         self.follower = LogFollower(engine, log)
         self._engine = engine
         self._log = log
-        # Groups and decision keys whose windows are over, and of which only the store knows.
+        # Groups and decision keys with an expired window whose decision is no longer in memory.
         self._expired_unknown: deque[tuple[str, bytes]] = deque()
         self._await_stored()
 
     def _await_stored(self) -> None:
-        """Await the outcomes that were awaited when the router was last open.
+        """Reopen the windows that were open when the router was last closed.
 
-        Windows that ended long before are given up: more than their own length and a day ago.
+        A window that expired more than its own length and a day ago is given up.
         """
         windows = self._log.windows
         for group, length_us in windows.groups.items():
@@ -65,9 +65,9 @@ class FeedbackHandler:
         source: str | None,
         amend: bool,
     ) -> Receipt:
-        """Learn a report; where the store is remote and the decision is not known here, the store resolves it.
+        """Learn a report; if the store is remote and the decision is not in memory, the store resolves it.
 
-        Arguments and errors are those of :meth:`banditroute.Router.feedback`.
+        For arguments and errors see :meth:`banditroute.Router.feedback`.
         """
         key = self._log.ids.key(decision_id)
         require_text("source", source, longest=MAX_SOURCE)
@@ -78,7 +78,8 @@ class FeedbackHandler:
         entry = self._known(report.decision_key)
         if entry is None:
             self._log.resolver.check(report)
-            # Under the lock, which a store that resolves the report at once takes too, after its own.
+            # Under the lock: a store that resolves the report at once takes its own lock and then this one, so
+            # this one must be first in every thread.
             with self._engine.lock:
                 return Receipt(decision_id, "recorded", self._log.put([report]))
         with self._engine.lock:
@@ -89,7 +90,7 @@ class FeedbackHandler:
         return Receipt(decision_id, "recorded" if records else "duplicate", stored)
 
     def find(self, key: bytes) -> DecisionEntry | None:
-        """Return a decision with its feedback; asks the store if it is no longer in memory."""
+        """Return a decision with its feedback; query the store if it is not in memory."""
         for attempts_left in reversed(range(LOOK_UPS)):
             with self._engine.lock:
                 entry, followed = self._log.recent.get(key), self.follower.followed
@@ -99,20 +100,28 @@ class FeedbackHandler:
             if entry is None:
                 return None
             with self._engine.lock:
-                # What was read meanwhile was learned without it. A log that cannot be read to its end is damaged.
+                # The entry may be used if the state has learned all its feedback, and no other thread has followed
+                # the log meanwhile. After the last attempt it is used anyway: then the log cannot be read to its
+                # end.
                 is_learned = _is_within(entry, followed) and self.follower.followed == followed
                 if is_learned or not attempts_left:
                     return self._log.recent.get(key) or self._log.recent.add(entry)
-            # Feedback of another worker has to be learned before anything is built on it.
+            # Feedback of another worker must be learned before a further revision is based on it.
             self.follower.follow()
         raise AssertionError
 
     def _known(self, key: bytes) -> DecisionEntry | None:
-        """Return a decision with its feedback, without waiting for a remote or unavailable database."""
+        """Return a decision with its feedback, without waiting for a remote or unavailable database.
+
+        Only a decision that may have been deleted is looked up in a remote database too.
+
+        Raises:
+            DecisionExpiredError: if the store deleted it.
+        """
         horizon_us = self._log.recent.horizon_us
         is_old = horizon_us > 0 and key_created_us(key) <= horizon_us
         with suppress(StoreUnavailableError):
-            # A decision that may be deleted is so rare, and so old, that its feedback may wait.
+            # Feedback on a decision this old is rare, so it may wait for a remote database.
             if self._log.store.is_local or is_old:
                 entry = self.find(key)
                 if entry is None and is_old:
@@ -126,7 +135,7 @@ class FeedbackHandler:
     # -------------------------------------------------------------------------------------------------- windows
 
     def close_windows(self) -> None:
-        """Learn what is to be learned of outcomes whose window is over, without asking a database."""
+        """Close expired windows and learn their outcomes, without a query of a remote database."""
         if not self._log.windows.groups:
             return
         with self._engine.lock:
@@ -140,10 +149,10 @@ class FeedbackHandler:
             self._close_unknown()
 
     def close_all_windows(self) -> None:
-        """Close windows, also of decisions that are no longer in memory.
+        """Close all expired windows, including those of decisions that are no longer in memory.
 
         Raises:
-            StoreUnavailableError: if the store is unavailable; then the rest waits.
+            StoreUnavailableError: if the store is unavailable; the remaining windows stay open.
         """
         self.close_windows()
         self._close_unknown()
@@ -161,7 +170,7 @@ class FeedbackHandler:
                     self._close_window(entry, group)
 
     def _next_unknown(self) -> tuple[str, bytes] | None:
-        # Threads may do this at once.
+        # Several threads may call this at the same time.
         with self._engine.lock:
             return self._expired_unknown.popleft() if self._expired_unknown else None
 
@@ -177,9 +186,9 @@ class FeedbackHandler:
     # ------------------------------------------------------------------------------------------------ forgetting
 
     def forget(self, keys: Iterable[bytes], *, source: str | None) -> int:
-        """Take the outcomes of these decisions out of everything learned; those of one source, if one is given.
+        """Remove the outcomes of these decisions from everything learned; only those of ``source``, if given.
 
-        Returns how many outcomes were taken out.
+        Returns the number of outcomes removed.
         """
         forgotten = 0
         for key in keys:
@@ -208,6 +217,6 @@ class FeedbackHandler:
 
 
 def _is_within(entry: DecisionEntry, followed: Position) -> bool:
-    """Whether everything that the log says of a decision was applied here already."""
+    """Return whether all log records of a decision are already applied to the state."""
     number = max((record.number for record in entry.feedback.values()), default=0)
     return entry.decision.number <= followed.n_decisions and number <= followed.n_feedback

@@ -1,4 +1,33 @@
-"""Applies records that other workers wrote to this router's state, and settings that they changed."""
+"""Applies records that other workers wrote to this router's state, and settings that they changed.
+
+Three positions in the log matter. Each is a pair of counts: feedbacks and decisions.
+
+==================  ======================================================================================
+position            meaning
+==================  ======================================================================================
+``state.position``  records counted in the state: this worker's own when they are made, before they have a
+                    sequence number, and records of other workers when they are read
+``followed``        the log is read up to this sequence number; own records are not read back
+``end``             the last sequence number in the log when :meth:`LogFollower.follow` begins
+==================  ======================================================================================
+
+Worked numbers for feedback: this worker has read and counted 10 records, then counts two of its own, so its state
+is at 12, followed = 10 and end = 10. A peer's report gets the number 11, the two of this worker get 12 and 13, so
+end = 13. ``follow`` applies number 11 and skips the other two: the state is at 13, followed = 13 and end = 13.
+This worker has added its own two reports before the peer's, and the peer in the order of the log; since sums are
+exact, both have the same sums.
+
+Locks are taken in this order:
+
+1. the follower's lock, held during :meth:`LogFollower.follow`, so that one thread at a time reads the log;
+2. the engine's lock, held while the state, the recent decisions or the settings are read or changed;
+3. the lock of the store's queue, held while records are appended.
+
+Two rules prevent deadlocks. First, the engine's lock is never held while waiting for the store (a query, a flush):
+the store may wait for its writer thread, and the writer takes the engine's lock to resolve reports. Appending is
+allowed, since it does not wait for the writer. Second, reports are appended with the engine's lock held: the
+memory store resolves them at once under its own lock, and takes the engine's lock again, which is re-entrant.
+"""
 
 import threading
 from collections import deque
@@ -16,25 +45,25 @@ from banditroute.router.state.recent import DecisionEntry
 from banditroute.router.worker_log import WorkerLog
 
 CHUNK = 64
-"""Events to one turn of the lock, so that requests pass in between."""
+"""Number of events applied under the engine's lock at once, so that requests can run in between."""
 
 Event: TypeAlias = DecisionRecord | FeedbackRecord
 
 
 class LogFollower:
-    """Reads the log behind what this worker knows.
+    """Reads the records that other workers appended, and applies them to the engine's state.
 
-    A worker counts its own records at once and reads those of others as soon as they are numbered. The three
-    positions are: what the state has counted (``state.position``, its own records included), what was read
-    (``followed``), and where the log ends. Sums are exact, so all workers that have read the same log have the
-    same sums, whatever each of them counted first.
+    A worker counts its own records at once, and those of other workers as soon as they have a sequence number.
+    Sums are exact, so all workers that have read the same log have the same sums, in whatever order they counted.
 
-    Where this worker counted something else for a decision than what an event goes on from, the store is asked for
-    the outcome of that decision, and the sums move there (:func:`~banditroute.core.revisions.moves`).
+    An event *diverges* if it does not continue from the feedback that this worker counted for its decision. The
+    follower then reads the decision's final feedback from the store, and moves the sums to it
+    (:func:`~banditroute.core.revisions.moves`).
 
     Attributes:
-        followed: How far the log was read.
-        is_only_worker: Whether no other worker was ever seen, so that this worker's order is that of the log.
+        followed: Position up to which the log was read.
+        is_only_worker: Whether the log has no record of another worker since opening, so that this worker counts
+            in the order of the log.
     """
 
     def __init__(self, engine: Engine, log: WorkerLog) -> None:
@@ -47,27 +76,28 @@ class LogFollower:
         self.reset_lock()
 
     def reset_lock(self) -> None:
-        """Forget who follows now; in a forked child, a thread of the parent may have."""
+        """Replace the follower's lock: in a forked child, a thread of the parent may have held it."""
         self._following = threading.Lock()
 
     def offer_snapshot(self, snapshot: SnapshotRecord) -> None:
-        """Keep a snapshot of this worker's state until the log shows that it is a state of the log."""
+        """Keep a snapshot of this worker's state, to be stored once the log contains everything in it."""
         self._snapshot = snapshot
 
     def drop_snapshot(self) -> None:
-        """Store no snapshot of before: it may hold a part of what is about to be erased from the log."""
+        """Discard the kept snapshot: it may contain data that is about to be erased from the log."""
         with self._engine.lock:
             self._snapshot = None
 
     def follow(self) -> None:
-        """Apply what is new in the log, and store a snapshot if one is due.
+        """Apply the new records of the log, and store a snapshot if one is due.
 
         Raises:
             StoreError: if the log cannot be read now; the next call continues where this one stopped.
         """
         with self._following:
             version = self._log.changes.version()
-            # The end first: whatever the events before it name was stored before them, so the settings know it.
+            # The end is read before the settings: an arm is stored before the events that name it, so the settings
+            # contain every arm of the events up to this end.
             end = self._log.store.end()
             stored = self._log.store.changed(self._revision)
             if stored is not None:
@@ -82,7 +112,10 @@ class LogFollower:
             self._log.put([snapshot])
 
     def _apply_settings(self, stored: StoredRouter, version: int | None) -> bool:
-        """Take over settings, unless a change of this worker since ``version`` would be undone."""
+        """Apply stored settings, unless they would undo a change made by this worker since ``version``.
+
+        Returns False if they are not applied.
+        """
         engine, log = self._engine, self._log
         with engine.lock:
             if version is None or version != log.changes.version():
@@ -106,14 +139,17 @@ class LogFollower:
                     events.popleft()
 
     def _apply_some(self, events: deque[Event]) -> FeedbackRecord | None:
-        """Apply the first of them, up to one, which is returned, that does not go on from what is known here."""
+        """Apply events from the front of the queue until one diverges; return that one, or None.
+
+        Applied events are removed from the queue.
+        """
         with self._engine.lock:
             while events:
                 event = events[0]
                 if isinstance(event, FeedbackRecord) and self._diverges(event):
                     return event
                 events.popleft()
-                # An event at which a controller fails is not tried again.
+                # An event at which a controller fails is not applied again.
                 with self._engine.faults:
                     self._apply(event)
                 self.followed = _after(self.followed, event)
@@ -122,7 +158,7 @@ class LogFollower:
     def _apply(self, event: Event) -> None:
         entry = self._log.recent.get(event.decision_key)
         if isinstance(event, DecisionRecord):
-            # It may be known already: read together with its feedback, or inherited through a fork.
+            # The decision may be known already: read together with its feedback, or copied by a fork.
             if entry is None:
                 self.is_only_worker = False
                 self._engine.state.apply(event)
@@ -141,7 +177,7 @@ class LogFollower:
             entry.put_read(event)
 
     def _diverges(self, event: FeedbackRecord) -> bool:
-        """Whether this worker counted something else for the decision than what the event goes on from."""
+        """Return whether the event does not continue from the feedback that this worker counted."""
         entry = self._log.recent.get(event.decision_key)
         if entry is None or not event.group:
             return False
@@ -153,15 +189,16 @@ class LogFollower:
         return not (continues(last, event) and _same_row(last, event))
 
     def _reconcile(self, event: FeedbackRecord) -> bool:
-        """Move from what this worker counted for a decision to what the log says of it in the end.
+        """Replace the feedback that this worker counted for a decision by its final feedback in the log.
 
-        The two differ when workers get different reports on one decision before they know of each other, and when
-        what was learned is erased from the log. False if another report came meanwhile: then look again.
+        The two differ if two workers receive different reports on one decision before either reads the other's
+        record, and if feedback is erased from the log. Returns False if another report was counted meanwhile;
+        the caller then tries again.
         """
         with self._engine.lock:
             entry = self._log.recent.get(event.decision_key)
             last = None if entry is None else entry.feedback.get(event.group)
-        # Not under the lock: the store waits for its writer, and its writer for the lock.
+        # Not under the engine's lock: the query may wait for the store's writer, and the writer for this lock.
         found = self._log.store.decision(event.decision_key)
         with self._engine.lock:
             if entry is None or entry.feedback.get(event.group) is not last:
@@ -178,7 +215,7 @@ class LogFollower:
         return True
 
     def _proven_snapshot(self, end: Position) -> SnapshotRecord | None:
-        """The snapshot, once everything before it is in the log and all of it is this worker's."""
+        """Return the kept snapshot once the log contains all its records; None before, or with other workers."""
         with self._engine.lock:
             snapshot = self._snapshot
             if snapshot is None or any(a > b for a, b in zip(snapshot.position, end, strict=True)):
@@ -188,18 +225,18 @@ class LogFollower:
 
 
 def _same_row(one: FeedbackRecord, other: FeedbackRecord) -> bool:
-    """Whether both are about the same features: those of an erased decision are blank."""
+    """Return whether both have the same features; those of an erased decision are blank."""
     return one.row is other.row or np.array_equal(one.row, other.row)
 
 
 def _after(position: Position, event: Event) -> Position:
-    """The position in the log after the event; numbers grow from event to event."""
+    """Return the position in the log after the event; sequence numbers increase from event to event."""
     if isinstance(event, DecisionRecord):
         return position._replace(n_decisions=event.number)
     return position._replace(n_feedback=event.number)
 
 
 def _chunks(events: Iterable[Event]) -> Iterator[deque[Event]]:
-    waiting = iter(events)
-    while chunk := deque(islice(waiting, CHUNK)):
+    remaining = iter(events)
+    while chunk := deque(islice(remaining, CHUNK)):
         yield chunk

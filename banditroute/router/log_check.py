@@ -1,4 +1,4 @@
-"""Recomputation of sums from a log, for commands that check a database."""
+"""Recomputes sums from a log, for commands that check a database."""
 
 from collections.abc import Mapping
 
@@ -13,15 +13,15 @@ from banditroute.store import Fold
 
 
 def fold_of(spec: RouterSpec) -> Fold:
-    """The fold with which a router of that shape learns."""
+    """Return the fold with which a router of this shape learns."""
     groups = Objectives(spec.objectives).groups
     return folder({group: len(positions) for group, positions in groups.items()})
 
 
 def agrees(blob: bytes, sums: Mapping[StateKey, bytes]) -> bool:
-    """Whether a snapshot holds what these sums add up to.
+    """Return whether the sums in a snapshot equal these sums, by arm and group.
 
-    By arm and group: a snapshot may have merged epochs which the sums keep apart.
+    Epochs are not compared: a snapshot may have merged epochs that are separate in ``sums``.
 
     Raises:
         SnapshotCorruptError: if one of them is damaged.

@@ -1,4 +1,4 @@
-"""Opening of a router's log: reads it to its end into the engine."""
+"""Opens a router's log, and reads it to its end into the engine."""
 
 import logging
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from banditroute.router.worker_log import WorkerLog
 from banditroute.store import Store, open_store
 
 RECENT_DECISIONS = 10_000
-"""How many decisions are kept in memory, so that feedback on them needs no query."""
+"""Number of decisions kept in memory, so that feedback on them needs no query."""
 
 _log = logging.getLogger("banditroute")
 
@@ -35,7 +35,7 @@ def open_log(
     spool: Path | None,
     secret: bytes | Sequence[bytes] | None,
 ) -> WorkerLog:
-    """Open the store, and apply to the engine what it holds; arguments are those of :class:`~banditroute.Router`.
+    """Open the store, and apply its log to the engine; for the arguments see :class:`~banditroute.Router`.
 
     Raises:
         InvalidArgumentError: for a setting that breaks its rule.
@@ -54,7 +54,7 @@ def open_log(
         spec,
         given,
         PreferencesRecord(1, weights, now_us),
-        # It is stored with a new router. A secret that comes from configuration is not.
+        # A new router stores this secret. A secret from the configuration is never stored.
         secret=new_secret(),
         fold=folder({group: len(positions) for group, positions in objectives.groups.items()}),
         resolve=resolver.resolve_stored,
@@ -86,12 +86,12 @@ def open_log(
 
 
 def _resume(engine: Engine, log: WorkerLog, given: Sequence[ArmRecord]) -> list[LogRecord]:
-    """Bring engine and recent decisions to the end of the log; returns what the store lacks: arms, a snapshot.
+    """Bring engine and recent decisions to the end of the log; return the arms and snapshot to be stored.
 
     A snapshot only saves time: without one, or with a damaged one, the whole log is replayed.
 
     Raises:
-        SnapshotCorruptError: if the log cannot be replayed instead, since its beginning was compacted away.
+        SnapshotCorruptError: if the snapshot is missing or damaged, and the log before it was compacted away.
     """
     state, stored = engine.state, log.stored
     log.recent.horizon_us = stored.horizon_us
@@ -119,12 +119,12 @@ def _resume(engine: Engine, log: WorkerLog, given: Sequence[ArmRecord]) -> list[
 
 
 def _replay(engine: Engine, log: WorkerLog) -> SnapshotRecord | None:
-    """Apply the log behind the state's position; returns the last snapshot that could be taken on the way."""
+    """Apply the log after the state's position; return the last snapshot taken during the replay, if any."""
     state, end, snapshot = engine.state, log.stored.end, None
     old = end.n_decisions - log.recent.limit
     with state.replaying(end):
         for event in log.store.events(state.position, up_to=end):
-            # As in life, a controller that fails at a record does not keep the router from opening.
+            # As on the live path, a controller that fails at a record does not prevent opening.
             with engine.faults:
                 state.apply(event)
             if isinstance(event, DecisionRecord):

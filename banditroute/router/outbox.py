@@ -1,4 +1,4 @@
-"""The outbox: records on their way to the store, and the count of those that it lost."""
+"""The outbox: appends records to the store, and counts those that could not be stored."""
 
 import logging
 from collections.abc import Sequence
@@ -19,15 +19,15 @@ from banditroute.store import Store
 _log = logging.getLogger("banditroute")
 
 _CALLERS = (DecisionExpiredError, FeedbackConflictError, InvalidOutcomeError, UnknownArmError)
-"""Errors of a report, which its receipt raises."""
+"""Errors in a report; its receipt raises them, so they are not counted as lost records."""
 
 
 class Outbox:
-    """Appends to the store without waiting, so that a failure is seen even where no caller waits for a receipt.
+    """Appends to the store without waiting, and counts failures even if no caller waits for the receipt.
 
     Attributes:
-        lost: How many records could not be stored.
-        last_error: Why the last of them could not.
+        lost: Number of records that could not be stored.
+        last_error: Reason of the last failure; empty if there is none.
     """
 
     def __init__(self, store: Store) -> None:
@@ -36,23 +36,23 @@ class Outbox:
         self.last_error = ""
 
     def put(self, records: Sequence[LogRecord]) -> "Future[ReceiptStatus]":
-        """Append records; the future is the store's own."""
+        """Append records; return the store's future."""
         stored = self._store.append(records)
         if not stored.done() or stored.exception() is not None:
-            stored.add_done_callback(partial(self._look, len(records)))
+            stored.add_done_callback(partial(self._count_failure, len(records)))
         return stored
 
     def flush(self) -> None:
-        """Wait until everything so far is on stable storage.
+        """Wait until all records so far are on stable storage.
 
         Raises:
-            StoreUnavailableError: if anything since the opening is not.
+            StoreUnavailableError: if a record could not be stored since the opening.
         """
         self._store.flush()
         if self.lost:
             raise StoreUnavailableError(f"{self.lost} records could not be stored; the last: {self.last_error}")
 
-    def _look(self, count: int, stored: "Future[ReceiptStatus]") -> None:
+    def _count_failure(self, count: int, stored: "Future[ReceiptStatus]") -> None:
         error = stored.exception()
         if error is not None and not isinstance(error, _CALLERS):
             self.lost += count

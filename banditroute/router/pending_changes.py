@@ -7,7 +7,7 @@ from banditroute.core.receipt import ReceiptStatus
 
 
 class PendingChanges:
-    """Tells whether settings that were read from the store may be older than this worker's own changes."""
+    """Tracks this worker's changes, so that settings read from the store before a change do not undo it."""
 
     def __init__(self) -> None:
         self._version = 0
@@ -20,7 +20,7 @@ class PendingChanges:
         self._drop_stored()
 
     def version(self) -> int | None:
-        """The number of changes, to compare after reading; None while one is not stored yet."""
+        """Return the number of changes, to compare after reading; None while a change is not stored yet."""
         self._drop_stored()
         return None if self._pending else self._version
 

@@ -1,4 +1,4 @@
-"""Building of checked requests from the caller's arguments and the current preferences."""
+"""Builds checked requests from the caller's arguments and the current preferences."""
 
 from collections.abc import Collection
 
@@ -14,10 +14,10 @@ MAX_TEXT = 1000
 
 
 class RequestBuilder:
-    """Turns what a caller asks for into a checked request.
+    """Turns a caller's arguments into a checked request.
 
     Attributes:
-        current: The preferences of all requests that bring none of their own.
+        current: The preferences of all requests without their own.
     """
 
     def __init__(self, objectives: Objectives, arms: ArmCatalogue) -> None:
@@ -43,12 +43,12 @@ class RequestBuilder:
         incumbent: str | None = None,
         cohort: str | None = None,
     ) -> Request:
-        """Check everything, and that an arm is left; arguments are those of ``Router.route``.
+        """Check all arguments, and that an arm is eligible; for the arguments see ``Router.route``.
 
         Raises:
             InvalidArgumentError: for a value that breaks its rule.
-            UnknownArmError: if ``allowed`` or ``incumbent`` names one.
-            NoEligibleArmError: if no arm is left.
+            UnknownArmError: if ``allowed`` or ``incumbent`` names an unknown arm.
+            NoEligibleArmError: if no arm is eligible.
         """
         _check_limit("prompt_tokens", prompt_tokens)
         _check_limit("max_cost_usd", max_cost_usd)

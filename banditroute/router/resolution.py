@@ -1,4 +1,4 @@
-"""Resolution of a report: the feedback records that it leads to."""
+"""Resolves a report into feedback records."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -16,14 +16,14 @@ from banditroute.router.state.sources import SourceCaps
 
 @dataclass(frozen=True, slots=True)
 class FeedbackResolver:
-    """Turns reports into what is to be learned: in the router, or in the store for decisions the router lacks.
+    """Turns reports into feedback records: in the router, or in the store if the decision is not in memory.
 
     Attributes:
-        objectives: Those of the router.
-        arms: Its arms, and what they cost when.
-        sources: Whose feedback is learned.
+        objectives: The router's objectives.
+        arms: The router's arms and their price histories.
+        sources: Caps on the feedback learned from each source.
         lock: Held while arms and sources are read.
-        ready: Set as soon as arms and sources are those of the log; until then the store keeps its reports.
+        ready: Set once arms and sources are read from the log; until then the store keeps reports unresolved.
     """
 
     objectives: Objectives
@@ -44,12 +44,12 @@ class FeedbackResolver:
 
         Raises:
             InvalidOutcomeError: for values that are refused.
-            UnknownArmError: if the arm that is said to have served never was.
-            FeedbackConflictError: if other values are known and the report is no amendment.
+            UnknownArmError: if ``served_arm`` of the report is unknown.
+            FeedbackConflictError: if other values are known and the report is not an amendment.
         """
         with self.lock:
             arm = decision.arm if report.served_arm is None else report.served_arm
-            # What a request cost is what its arm cost when it was decided, whenever the feedback comes.
+            # The price at the time of the decision counts, however late the feedback is.
             price = self.arms.price(arm, decision.created_us)
             factor = self.arms.price_factor(arm, decision.created_us)
             records: list[FeedbackRecord] = []
@@ -66,7 +66,7 @@ class FeedbackResolver:
     def resolve_stored(
         self, decision: DecisionRecord, feedback: Sequence[FeedbackRecord], report: ReportRecord
     ) -> list[FeedbackRecord]:
-        """Resolve a report for a store, which gives all feedback so far, each group's latest last.
+        """Resolve a report for a store; ``feedback`` is all feedback so far, each group's latest last.
 
         Raises:
             StoreUnavailableError: while the router is still reading its log.
@@ -80,7 +80,7 @@ class FeedbackResolver:
     def close(
         self, decision: DecisionRecord, last: FeedbackRecord | None, group: str, now_us: int, *, n_feedback: int
     ) -> list[FeedbackRecord]:
-        """Return the feedback to learn when a window closes: the outcomes that were held back, or the default."""
+        """Return the feedback to learn when a window closes: the outcomes held back until then, or the default."""
         window = self.objectives.windows[group]
         assert window is not None
         if last is None:
@@ -120,11 +120,13 @@ class FeedbackResolver:
         }
 
     def check(self, report: ReportRecord) -> None:
-        """Refuse what no decision could make right; the rest is seen when the decision is.
+        """Check a report as far as possible without its decision.
+
+        :meth:`resolve` makes the remaining checks.
 
         Raises:
             InvalidOutcomeError: for values that are refused.
-            UnknownArmError: if the arm that is said to have served never was.
+            UnknownArmError: if ``served_arm`` of the report is unknown.
         """
         with self.lock:
             if report.served_arm is not None:
@@ -140,7 +142,7 @@ def _reported(
     arm: str,
     number: int,
 ) -> FeedbackRecord:
-    """Return a report on one group as first values; without ``values`` it is recorded and not learned."""
+    """Return the record of a report on one group as first values; without ``values`` it is not learned."""
     return FeedbackRecord(
         decision_key=decision.decision_key,
         number=number,
@@ -153,7 +155,7 @@ def _reported(
         previous=None,
         outcomes=outcome.reported,
         source=report.source,
-        # The clock may have been set back since: nothing is reported before it was decided.
+        # The clock may have been set back, but no report may precede its decision.
         received_us=max(report.received_us, decision.created_us),
         amends=report.amend,
     )

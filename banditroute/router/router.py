@@ -1,7 +1,7 @@
-"""The router: it validates, delegates, opens and closes.
+"""The router: opens and closes the log, validates arguments, and delegates.
 
-The way of a request: :mod:`.requests` checks it, :mod:`.choice` draws an arm, :mod:`.worker_log` writes it down.
-The way of a report: :mod:`.feedback` finds its decision, :mod:`.resolution` says what it means, the engine learns.
+A request: :mod:`.requests` checks it, :mod:`.choice` draws an arm, :mod:`.worker_log` logs the decision.
+A report: :mod:`.feedback` finds its decision, :mod:`.resolution` turns it into records, the engine learns them.
 """
 
 import time
@@ -37,37 +37,39 @@ QUALITY = (Objective("quality"),)
 
 
 class Router:
-    """Chooses one arm per request, and learns from the outcomes that are reported.
+    """Chooses one arm per request, and learns from the reported outcomes.
 
-    All methods may be called from any thread. ``route`` touches no database and never raises for an internal
-    fault: it falls back to ``default_arm`` and says so in the decision. Invalid input (a vector of the wrong
+    All methods may be called from any thread. ``route`` does not query a database and never raises for an internal
+    fault: it falls back to ``default_arm``, and the decision has the mode ``"fallback"``. Invalid input (a vector
+        of the wrong
     length, an unknown arm) raises an exception and has no side effect.
 
     Args:
         name: Name of the router, unique in its store and tenant.
-        arms: The arms to choose from. A store that knows this router knows its arms: new ones are added, those it
-            has stay as they are there.
-        objectives: What is measured of an outcome; just ``quality`` in [0, 1] by default.
-        policy: How to choose; :class:`~banditroute.LinUCB` by default.
-        controllers: What constrains or prices the choice, the outermost first; the same ones at each opening.
-        preferences: Objective → weight ≥ 0; by default 1 for the first objective. They seed a new store; in one
-            that knows this router the stored ones win, and are changed by setting ``router.preferences``.
+        arms: The arms to choose from. If the store holds this router, new arms are added, and stored arms keep
+            their stored settings.
+        objectives: The measured objectives; by default only ``quality`` in [0, 1].
+        policy: The policy that chooses; :class:`~banditroute.LinUCB` by default.
+        controllers: Controllers that constrain or price the choice, the outermost first; the same at each opening.
+        preferences: Objective → weight ≥ 0; by default 1 for the first objective. A new store takes them. If the
+            store holds this router, the stored ones win; set ``router.preferences`` to change those.
         store: A database URL, a store, or None for memory.
-        spool: A directory on local disk where records wait while the database is unavailable; by default one
-            beside a SQLite file, for PostgreSQL ``BANDITROUTE_SPOOL`` or one below the user's state directory.
-        features: Number of features, or their names (then ``route`` takes mappings too); by default the first
-            vector decides.
+        spool: A directory on local disk that holds records while the database is unavailable; by default next
+            to the SQLite file, for PostgreSQL ``BANDITROUTE_SPOOL`` or a directory in the user's state directory.
+        features: Number of features, or their names (``route`` then accepts mappings too); by default the
+            first vector fixes the number.
         intercept: Whether a constant 1 is appended to each vector.
-        x_max: Bound of the absolute value of every feature.
+        x_max: Largest absolute value of a feature.
         seed: Seed of all draws: the same seed and the same ids (or keys) give the same choices.
-        default_arm: Where to go when deciding fails; by default the first arm.
-        source_caps: Source → the largest share of all that is learned from its feedback; what is beyond it is
-            kept in the log and not learned.
-        secret: Tags the ids, at least 32 bytes; by default random, and kept in the store. Of several, the first
-            tags new ids and all are accepted: put a new one in front to change it.
-        tenant: Owner of the router, where a store has many.
-        clock: Gives the time [s since the epoch].
-        ids: Gives decision keys, 16 bytes each.
+        default_arm: The arm to choose after an internal fault; by default the first arm.
+        source_caps: Source → the largest share of all learned feedback that may come from it; feedback above the
+            cap is kept in the log and not learned.
+        secret: Secret that authenticates decision ids, at least 32 bytes; by default random, and kept in the
+            store. Of several secrets, the first tags new ids and all are accepted: put a new one first to change
+            it.
+        tenant: Owner of the router, for a store with several owners.
+        clock: Returns the time [s since the epoch].
+        ids: Returns a new decision key of 16 bytes.
 
     Raises:
         InvalidArgumentError: for a setting that breaks its rule.
@@ -143,7 +145,7 @@ class Router:
 
     @property
     def spec(self) -> RouterSpec:
-        """The shape of the router: what its log means."""
+        """The shape of the router, by which its log is read."""
         return self._engine.spec
 
     @property
@@ -175,20 +177,20 @@ class Router:
 
         Args:
             x: The request's features; shape (d,), each in [−x_max, x_max].
-            allowed: Arms that may serve this request; all active ones by default.
-            preferences: Weights for this request alone.
+            allowed: Arms that may serve this request; by default all active arms.
+            preferences: Weights for this request only.
             prompt_tokens: Length of the prompt, for ``max_cost_usd`` [tokens].
-            max_cost_usd: Arms whose predicted cost may exceed this are left out [USD].
+            max_cost_usd: Arms whose predicted cost may exceed this are excluded [USD].
             key: Replaces the id in the draw: the same key gives the same draw.
-            session: The conversation that the request belongs to, for controllers that price a switch.
-            incumbent: The arm that served the session last, if the log need not be asked.
-            cohort: The kind of traffic that it belongs to, for controllers that treat kinds alike.
+            session: The conversation of the request, for controllers that price a switch of arms.
+            incumbent: The arm that served the session last; by default taken from the log.
+            cohort: The kind of traffic of the request, for controllers that treat kinds of traffic separately.
 
         Raises:
-            InvalidContextError: for a vector that is not what was declared.
+            InvalidContextError: for a vector that does not match the declared features.
             InvalidArgumentError: for preferences or limits that break their rule.
-            UnknownArmError: if ``allowed`` names one.
-            NoEligibleArmError: if no arm is left.
+            UnknownArmError: if ``allowed`` or ``incumbent`` names an unknown arm.
+            NoEligibleArmError: if no arm is eligible.
         """
         values = self._engine.space.vector(x)
         self._feedback.close_windows()
@@ -215,10 +217,10 @@ class Router:
         preferences: Preferences | None = None,
         max_cost_usd: float | None = None,
     ) -> list[Decision]:
-        """Choose an arm for each row of ``X``, shape (requests, d), all with what is known now.
+        """Choose an arm for each row of ``X``, shape (requests, d), all from the current state.
 
-        The predictions of the whole batch are one matrix product. Arguments and errors are those of
-        :meth:`route`; one refused row refuses the batch.
+        The predictions of the whole batch are one matrix product. For arguments and errors see :meth:`route`; one
+        invalid row rejects the batch.
         """
         values = self._engine.space.matrix(X)
         self._feedback.close_windows()
@@ -242,27 +244,29 @@ class Router:
         amend: bool = False,
         **more: float,
     ) -> Receipt:
-        """Report outcomes of a decision: some of them now, the rest whenever they are known, from any process.
+        """Report outcomes of a decision, from any process; each objective group may be reported separately.
 
-        What is reported counts for the next choice at once, and is durable when the receipt is done. The same
-        values again are harmless.
+        The next choice uses the outcomes at once, and they are durable when the receipt is done. Reporting the
+        same values again has no effect.
 
         Args:
             decision_id: ``Decision.id``.
-            outcomes: Objective → value in its own unit; the same as keyword arguments, for names that are not
-                known when the program is written. Objectives of one group come together. With ``prompt_tokens``
-                and ``output_tokens`` the dollars are derived from the arm's price.
-            served_arm: The arm that really served, if that was a fallback; it is the one that is trained.
-            source: Who judged.
-            amend: Replace what was reported before.
+            outcomes: Objective → value in its own unit, like keyword arguments, for names that are only known at
+                run time. Report all objectives of a group together. ``prompt_tokens`` and ``output_tokens`` give
+                the cost by the arm's price.
+            served_arm: The arm that served the request, if another one than chosen; the outcomes are learned for
+                it.
+            source: Name of the source of the outcomes, e.g. a judge.
+            amend: Whether to replace outcomes reported before.
             **more: More outcomes.
 
         Raises:
             InvalidDecisionIdError: for an id that this router never issued.
-            InvalidOutcomeError: for values that are refused; then none of them is learned.
-            DecisionExpiredError: if the store deleted the decision, as too old.
-            FeedbackConflictError: if other values were reported before and ``amend`` is false. Where another
-                process reported them a moment ago, the receipt raises it.
+            InvalidOutcomeError: for invalid values; then no value is learned.
+            UnknownArmError: if ``served_arm`` is unknown.
+            DecisionExpiredError: if the store deleted the decision because of its age.
+            FeedbackConflictError: if other values were reported before and ``amend`` is false. If another
+                process has just reported them, the receipt raises this error.
         """
         reported = more if outcomes is None else merged(outcomes, more)
         return self._feedback.report(decision_id, reported, served_arm=served_arm, source=source, amend=amend)
@@ -271,7 +275,7 @@ class Router:
 
     @property
     def preferences(self) -> Mapping[str, float]:
-        """The weights of all requests that bring none of their own; setting them acts at once."""
+        """The weights of all requests without their own; a new value applies at once."""
         return self._admin.preferences
 
     @preferences.setter
@@ -284,13 +288,13 @@ class Router:
         return self._admin.arms
 
     def add_arm(self, arm: Arm) -> None:
-        """Add an arm; it is tried out with a share of the traffic before its score decides."""
+        """Add an arm; with the default exploration, a burn-in sends it a share of the traffic first."""
         self._admin.add_arm(arm)
 
     def set_price(self, arm: str, price: Price, *, effective_at: datetime | None = None) -> None:
-        """Change what an arm's tokens cost, from now or from ``effective_at`` on; nothing learned is lost.
+        """Change the price of an arm's tokens, from now or from ``effective_at`` on; learned data is kept.
 
-        A time in the past means now: decisions that were made are not priced again.
+        A time in the past means now: earlier decisions keep their price.
         """
         self._admin.set_price(arm, price, effective_at=effective_at)
 
@@ -299,33 +303,33 @@ class Router:
         self._admin.drain_arm(arm)
 
     def retire_arm(self, arm: str, *, successor: str | None = None, n_eff: int = 0) -> None:
-        """Take an arm out for good; in later ``allowed=`` lists its successor stands for it.
+        """Retire an arm permanently; in later ``allowed=`` lists its name means its successor.
 
-        With ``n_eff`` the successor inherits, once a decision was made without the retired arm: its prior is the
-        retired arm's posterior, with the weight of at most ``n_eff`` observations (10 to 50 for a new version of a
-        model). Its own outcomes soon outweigh them.
+        With ``n_eff`` > 0 the successor inherits at the next decision, which excludes the retired arm: its prior
+        is the retired arm's posterior, with the weight of at most ``n_eff`` observations (10 to 50 for a new
+        version of a model). Its own outcomes soon outweigh them.
         """
         self._admin.retire_arm(arm, successor=successor, n_eff=n_eff)
 
     def forget(self, *, source: str | None = None, decisions: Collection[str] = ()) -> int:
-        """Take the feedback of a source, or the outcomes of some decisions, out of everything that was learned.
+        """Remove the feedback of a source, or the outcomes of some decisions, from everything learned.
 
-        Exactly: what was learned afterwards is, bit for bit, what it would be without them. For ``decisions`` the
-        log erases features, expectations and outcomes as well, so that nothing personal is left. Other workers
-        that are running take out what they have in memory, which is the last 10,000 decisions; older ones stay in
-        their sums until they are opened again.
+        The removal is exact: the sums have the bits that they would have without these outcomes. For ``decisions``
+        the log also erases features, predictions and outcomes, so that no personal data is left. Other running
+        workers remove the outcomes of decisions that they have in memory (the last 10,000); outcomes of older
+        decisions stay in their sums until they are opened again.
 
-        Returns how many outcomes were taken out.
+        Returns the number of outcomes removed.
 
         Raises:
             InvalidArgumentError: if neither is given.
-            InvalidDecisionIdError: for an id that this router never issued; then nothing is forgotten.
-            StoreError: if it is not on stable storage.
+            InvalidDecisionIdError: for an id that this router never issued; then nothing is removed.
+            StoreError: if the removal could not be written to stable storage.
         """
         return self._admin.forget(source=source, decisions=decisions)
 
     def why(self, decision_id: str) -> Explanation:
-        """Return the predictions and the reasons of a decision, and its outcomes.
+        """Return a decision's predictions, reasons and outcomes.
 
         Raises:
             InvalidDecisionIdError: for an id that this router never issued.
@@ -334,25 +338,25 @@ class Router:
         return self._admin.why(decision_id)
 
     def health(self) -> Health:
-        """How the router and its store do; asks the database."""
+        """Return the health of the router and its store; queries the database."""
         return self._admin.health()
 
     def digest(self) -> str:
-        """SHA-256 of everything learned: equal on any machine that learned the same, in any order."""
+        """Return the SHA-256 of everything learned: equal on any machine for the same feedback, in any order."""
         return self._admin.digest()
 
     # -------------------------------------------------------------------------------------------------- closing
 
     def flush(self) -> None:
-        """Wait until everything so far is on stable storage.
+        """Wait until all records so far are on stable storage.
 
         Raises:
-            StoreUnavailableError: if anything since the opening is not, and never will be.
+            StoreUnavailableError: if a record since the opening could not be stored, and is lost.
         """
         self._log.outbox.flush()
 
     def sync(self) -> None:
-        """Make everything durable, and read what other workers wrote; several times a second this happens anyway.
+        """Make all records durable and read those of other workers, which also happens several times a second.
 
         Raises:
             StoreError: if the store cannot be read.
@@ -361,7 +365,7 @@ class Router:
         self._feedback.follower.follow()
 
     def close(self) -> None:
-        """Make everything durable and close the store."""
+        """Make all records durable and close the store."""
         self._upkeep.stop()
         with closing(self._log.store), suppress(StoreError):
             self._log.store.flush()

@@ -1,4 +1,4 @@
-"""Background work of a router: a thread that follows the log and closes windows."""
+"""Runs a router's background thread, which follows the log and closes windows."""
 
 import logging
 
@@ -9,16 +9,16 @@ from banditroute.router.engine import Engine
 from banditroute.router.feedback import FeedbackHandler
 
 FOLLOW_EVERY_S = 0.2
-"""How often to look for records of other workers [s]."""
+"""Interval between two reads of other workers' records [s]."""
 
 _log = logging.getLogger("banditroute")
 
 
 class Upkeep:
-    """A thread that follows the log and closes windows, where the store may have other workers.
+    """Owns a thread that follows the log and closes windows, if the store may have other workers.
 
-    While the process is copied by ``os.fork`` it holds the engine's lock, so that nothing is copied half changed;
-    threads are not copied, so the child starts its own.
+    During ``os.fork`` it holds the engine's lock, so that the child does not copy a half-changed state. Threads
+    are not copied, so the child starts its own.
     """
 
     def __init__(self, engine: Engine, feedback: FeedbackHandler, *, is_shared: bool) -> None:
@@ -34,22 +34,22 @@ class Upkeep:
             self._thread.stop()
 
     def beat(self) -> None:
-        """Follow the log and close windows, once; no error leaves it."""
+        """Follow the log and close windows once; errors are logged and not raised."""
         with self._engine.faults:
             try:
                 self._feedback.follower.follow()
                 self._feedback.close_all_windows()
             except BanditRouteError as error:
-                # No caller could get this error; health() tells that a store is unavailable.
+                # No caller can receive this error; health() reports an unavailable store.
                 if not isinstance(error, StoreUnavailableError):
                     _log.error("router %r cannot follow its log: %s", self._engine.spec.name, error)
 
     def before_fork(self) -> None:
-        """Wait until nothing is being changed."""
+        """Take the engine's lock, so that the state does not change during the fork."""
         self._engine.lock.acquire()
 
     def after_fork(self, *, in_child: bool) -> None:
-        """Let changes go on; in the child, with a new thread."""
+        """Release the engine's lock; in the child, also start a new thread."""
         self._engine.lock.release()
         if in_child:
             self._feedback.follower.reset_lock()

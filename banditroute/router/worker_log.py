@@ -22,17 +22,17 @@ from banditroute.store import Store
 
 @dataclass(slots=True, eq=False)
 class WorkerLog:
-    """The log as the parts of a live router share it.
+    """The log and its caches, shared by the parts of a live router.
 
     Attributes:
         engine: The router without its log.
-        store: Where the log is.
-        stored: What the store held when it was opened.
-        outbox: The way of records to the store.
-        ids: Decision ids of this router.
+        store: The store that holds the log.
+        stored: The stored router as read at opening.
+        outbox: Appends records to the store.
+        ids: Issues and checks decision ids of this router.
         recent: Recent decisions and their feedback.
-        windows: Decisions whose outcomes are awaited.
-        resolver: What reports mean.
+        windows: Decisions whose outcome windows are open.
+        resolver: Turns reports into feedback records.
         changes: This worker's changes of settings that are not stored yet.
         keeps_secret: Whether the secret of the ids is kept in the store.
     """
@@ -49,7 +49,7 @@ class WorkerLog:
     changes: PendingChanges = field(default_factory=PendingChanges)
 
     def row(self, values: FloatArray) -> RowArray:
-        """Checked features on the grid; the first ones fix their number."""
+        """Return checked features on the grid; the first call fixes the number of features."""
         engine = self.engine
         if engine.spec.dimension is None:
             engine.set_spec(replace(engine.spec, dimension=values.shape[-1]))
@@ -57,7 +57,7 @@ class WorkerLog:
         return engine.space.row(values)
 
     def record(self, choice: Choice) -> Decision:
-        """Count a choice, and append it."""
+        """Count a choice, append its record, and return the decision."""
         record = choice.record(self.engine.state)
         with self.engine.faults:
             self.engine.state.apply_decision(record)

@@ -21,7 +21,7 @@ WEIGHTS = np.array([1.0, -0.5, 0.0])
 
 
 def a_situation(arms: str, quality: list[float] | None = None, **terms: Any) -> Situation:
-    """Arms of one letter each, believed to differ in quality alone."""
+    """Return a situation of one-letter arms whose predictions differ in quality only."""
     count = len(arms)
     mean = np.zeros((count, 3))
     mean[:, 0] = 0.5 if quality is None else quality
@@ -53,12 +53,12 @@ def certain(given: Situation, arm: str) -> FloatArray:
 
 
 def predict(rows: Any) -> tuple[FloatArray, FloatArray]:
-    """Nothing is believed."""
+    """Return predictions without information."""
     raise AssertionError(rows)
 
 
 class Life:
-    """Drives one controller, as a router does."""
+    """Drives one controller like a router does."""
 
     def __init__(self, controller: Controller, choice: Choice = greedy, *, seed: int = 0) -> None:
         self.controller, self.choice = controller, choice
@@ -66,8 +66,8 @@ class Life:
         self.decisions: list[DecisionRecord] = []
         self.learned = 0
 
-    def step(self, given: Situation, arm: str | None = None, believed: Any = predict) -> DecisionRecord:
-        """Choose and record; ``arm`` says what the draw gave."""
+    def step(self, given: Situation, arm: str | None = None, predict: Any = predict) -> DecisionRecord:
+        """Choose an arm and record the decision; ``arm`` replaces the draw."""
         probabilities = self.controller.control(given, self.choice)
         effects = self.controller.effects(given)
         drawn = given.arms[int(self.rng.choice(len(given.arms), p=probabilities))] if arm is None else arm
@@ -94,16 +94,16 @@ class Life:
             cohort=given.request.cohort,
         )
         self.decisions.append(record)
-        self.controller.decided(record, believed)
+        self.controller.decided(record, predict)
         return record
 
     def report(self, record: DecisionRecord, *, previous: bool = False, **outcomes: float) -> FeedbackRecord:
-        """Feedback; without outcomes the values are taken back."""
+        """Report feedback; without outcomes the values are retracted."""
         self.learned += 1
         feedback = FeedbackRecord(
             decision_key=record.decision_key,
             number=self.learned,
-            group="told",
+            group="reported",
             revision=int(previous),
             arm=record.arm,
             row=record.row,

@@ -76,6 +76,6 @@ class Laws(ControllerLaws):
 
 
 @pytest.mark.parametrize("kind", [ForgetsStreams, ForgetsWhatItAwaits])
-def test_control_what_a_watcher_forgets_is_found_out(kind: type[Drift | Onboarding]) -> None:
+def test_control_an_incomplete_state_of_an_observer_is_detected(kind: type[Drift | Onboarding]) -> None:
     with pytest.raises(AssertionError):
         Laws(kind).test_the_state_is_a_fold_of_the_records()

@@ -89,7 +89,7 @@ def test_one_request_tries_it_after_the_cool_down() -> None:
     assert ward.breaker.open == ()
 
 
-def test_the_cool_down_grows_up_to_a_limit_and_begins_anew() -> None:
+def test_the_cool_down_grows_up_to_a_limit_and_starts_again() -> None:
     ward = Ward(failures=1, cool_down_s=10, growth=3, longest_s=50)
     ward.call("b", 0, up=False)
     at_s = 0.0

@@ -121,7 +121,7 @@ class Forgets(Turning):
 
 
 class KeepsWhatItLived(Turning):
-    """Does not begin anew when it is restored to its beginning."""
+    """Keeps its state when it is restored to its initial state."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.last, self.count = state["last"] or self.last, state["count"] or self.count
@@ -161,7 +161,7 @@ class LendsItsState(Turning):
 
 
 class KnowsItsArms(Turning):
-    """Breaks where an arm comes that it was not told of."""
+    """Fails when an arm appears that it does not know."""
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
         return choice(situation.priced(np.array([{"arm 0": 1.0}[arm] for arm in situation.arms])))

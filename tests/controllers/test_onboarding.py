@@ -25,7 +25,7 @@ def given(arms: Sequence[str]) -> Situation:
 def play(
     onboarding: Onboarding, arms: Sequence[str], arm: str, gain: float | None = None, number: int = 0
 ) -> None:
-    """A decision for ``arm``, whose utility is then ``gain`` over what was believed of the others (0.5 ± 0.1)."""
+    """A decision for ``arm``, whose utility is then ``gain`` above the prediction of the others (0.5 ± 0.1)."""
     body = number.to_bytes(16, "big")
     decision = replace(
         STEP.decision,

@@ -3,7 +3,7 @@
 from banditroute.controllers.pending import MAX_PENDING, PendingOutcomes
 
 
-def test_a_memory_forgets_the_oldest() -> None:
+def test_the_oldest_note_is_removed() -> None:
     memory: PendingOutcomes[tuple[int]] = PendingOutcomes()
     for number in range(MAX_PENDING + 3):
         memory.put(number.to_bytes(16, "big"), (number,))

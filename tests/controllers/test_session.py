@@ -28,8 +28,8 @@ def given(quality: list[float], **request: Any) -> Situation:
     weights = np.array([1.0, -0.4])
     made = situation(0, 3, 2, eligible=np.ones(3, dtype=bool))
     asked = replace(made.request, now_us=NOW_US, **request)
-    believed = believing(made, mean=mean)
-    return replace(believed, arms=ARMS, weights=weights, objectives=OBJECTIVES, request=asked)
+    predicted = believing(made, mean=mean)
+    return replace(predicted, arms=ARMS, weights=weights, objectives=OBJECTIVES, request=asked)
 
 
 def soft(asked: Situation) -> FloatArray:
@@ -98,7 +98,7 @@ def penalty(session: Session, /, **request: Any) -> tuple[str | None, float]:
     return effects["incumbent"], max(effects.get("switch_cost", {"": 0.0}).values())
 
 
-def test_the_log_knows_who_served_and_how_much_was_said() -> None:
+def test_the_log_gives_the_served_arm_and_the_tokens() -> None:
     session = Session(PromptCache(SAVING))
     body = turn(session, "a", "x", 1)
     assert penalty(session, session="x") == ("a", 0.0)

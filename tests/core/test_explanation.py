@@ -10,12 +10,12 @@ from banditroute.core.explanation import Explanation
 from banditroute.core.objectives import Objectives
 from banditroute.testing import SPEC, a_decision
 from banditroute.testing.world import a_router, a_vector, url
-from tests.router.world import lived
+from tests.router.world import with_history
 
 
 def test_text_and_dict_and_html() -> None:
     router = a_router()
-    world = lived(router, 80)
+    world = with_history(router, 80)
     decision = router.route(a_vector(3), allowed=["small", "new"])
     router.feedback(decision.id, quality=0.25, source="judge")
     explanation = router.why(decision.id)
@@ -55,7 +55,7 @@ def test_html_escapes_names() -> None:
 
 def test_the_same_after_reopening(tmp_path: Path) -> None:
     router = a_router(url(tmp_path / "why.db"))
-    world = lived(router, 240)
+    world = with_history(router, 240)
     before = [router.why(identity) for identity in world.ids]
     router.close()
     router = world.reopen(url(tmp_path / "why.db"))

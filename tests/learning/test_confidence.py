@@ -30,7 +30,7 @@ def test_the_boundary_has_the_unit_of_its_sum(variance: float, scale: float, err
     assert doubled == pytest.approx(2 * stitched_boundary(variance, scale=scale, error=error))
 
 
-def test_a_mean_knows_nothing_at_first() -> None:
+def test_a_mean_without_terms_has_infinite_bounds() -> None:
     mean = ConfidenceSequence()
     assert (mean.mean, mean.half_width) == (0.0, inf)
 

@@ -29,7 +29,7 @@ class Impure(OutcomeModel):
 
 class Forgetful(OutcomeModel):
     def restore(self, facts: Mapping[str, Any], blob: bytes, *, n_feedback: int) -> None:
-        super().restore(type(self.fading)().state(), blob, n_feedback=n_feedback)
+        super().restore(type(self.weights)().state(), blob, n_feedback=n_feedback)
 
 
 class Unamending(OutcomeModel):

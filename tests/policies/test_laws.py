@@ -138,7 +138,7 @@ BROKEN = {
     "takes a bound for a width": (_trusting, "test_widths_that_are_worked_out_on_demand_change_nothing"),
     "the first": (_first, "test_permuting_arms_permutes_probabilities"),
     "the first of equals": (_first, "test_equal_arms_share"),
-    "leaves some for nobody": (lambda given: _uniform(given) * 0.98, "test_one_eligible_arm_is_certain"),
+    "leaves some unassigned": (lambda given: _uniform(given) * 0.98, "test_one_eligible_arm_is_certain"),
 }
 
 

@@ -27,7 +27,7 @@ from banditroute.learning.posterior import model
 from banditroute.learning.sums.weights import EvidenceWeights
 from banditroute.testing import engine_of, ridge_model_of
 from banditroute.testing.world import a_router, bodies, url
-from tests.router.world import World, lived
+from tests.router.world import World, with_history
 
 STEPS = 250
 ARMS = [Arm("a"), Arm("b")]
@@ -62,17 +62,17 @@ MADE: Mapping[str, Callable[[], Controller]] = {
 
 
 def facts(router: Router) -> tuple[str, str, str]:
-    """What is believed, how it is weighed, and the states of the controllers."""
+    """Return the digest, the weights, and the states of the controllers."""
     states = {each.name: each.state() for each in engine_of(router).state.controllers}
-    fading = ridge_model_of(router).fading.state()
-    return router.digest(), json.dumps(fading, sort_keys=True), json.dumps(states, sort_keys=True)
+    weights = ridge_model_of(router).weights.state()
+    return router.digest(), json.dumps(weights, sort_keys=True), json.dumps(states, sort_keys=True)
 
 
 @cache
 def whole_life(name: str) -> tuple[World, tuple[str, str, str]]:
     """A life without a stop."""
     router = a_router(controllers=[MADE[name]()])
-    world = lived(router, STEPS)
+    world = with_history(router, STEPS)
     return world, facts(router)
 
 
@@ -84,7 +84,7 @@ def test_stopped_it_goes_on_with_the_same_bits(name: str, spoil: str | None, tmp
     for stop in (87, 211):
         path = tmp_path / f"{stop}.db"
         router = a_router(url(path), controllers=[MADE[name]()])
-        world = lived(router, stop)
+        world = with_history(router, stop)
         router.close()
         if spoil is not None:
             with sqlite3.connect(path) as database:
@@ -108,12 +108,10 @@ def test_each_of_them_did_something() -> None:
     assert set(onboarding["newcomers"]) == {"new", "newest"}
 
 
-def test_control_a_router_that_forgets_the_weights_is_found_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_control_a_snapshot_without_weights_is_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, _ = whole_life("drift")
     router = a_router(url(tmp_path / "life.db"), controllers=[MADE["drift"]()])
-    world = lived(router, 211)
+    world = with_history(router, 211)
     router.close()
     monkeypatch.setattr(EvidenceWeights, "restore", lambda self, state: None)
     router = world.reopen(url(tmp_path / "life.db"), controllers=[MADE["drift"]()])
@@ -130,7 +128,7 @@ def test_sums_stay_undiscounted_however_they_are_read() -> None:
     totals = []
     for drift in (still, jumpy):
         router = a_router(controllers=[drift], policy=Uniform(), secret=bytes(32), ids=bodies())
-        lived(router, 200)
+        with_history(router, 200)
         table = ridge_model_of(router).table
         totals.append([table.totals(arm, "response").cross.tobytes() for arm in ("small", "large")])
     assert totals[0] == totals[1]
@@ -191,7 +189,7 @@ def test_a_circuit_opens_by_failed_calls() -> None:
     assert {router.route([0.1]).arm for _ in range(200)} == {"a", "b"}
 
 
-def test_a_successor_inherits_and_a_restart_knows(tmp_path: Path) -> None:
+def test_a_successor_inherits_also_after_a_restart(tmp_path: Path) -> None:
     def a_life(store: str, stop: int | None) -> tuple[Any, ...]:
         world, router = World(), a_router(store)
         engine_of(router).clock = world.clock
@@ -219,13 +217,13 @@ def test_what_is_inherited_shows() -> None:
     for _ in range(80):
         decision = router.route([0.5])
         router.feedback(decision.id, quality=0.9 if decision.arm == "a" else 0.1)
-    for name in ("heir", "stranger"):
+    for name in ("successor", "stranger"):
         router.add_arm(Arm(name))
-    router.retire_arm("b", successor="heir", n_eff=30)
+    router.retire_arm("b", successor="successor", n_eff=30)
     router.route([0.5])
     expected = router.route([0.5]).expected
-    assert expected["heir"]["quality"].mean < expected["stranger"]["quality"].mean - 0.1
-    assert expected["heir"]["quality"].width < expected["stranger"]["quality"].width
+    assert expected["successor"]["quality"].mean < expected["stranger"]["quality"].mean - 0.1
+    assert expected["successor"]["quality"].width < expected["stranger"]["quality"].width
 
 
 @pytest.mark.parametrize(

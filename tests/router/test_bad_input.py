@@ -30,7 +30,7 @@ from banditroute.errors import (
 from banditroute.store import START, MemoryStore
 from banditroute.testing import log_of
 from banditroute.testing.world import OBJECTIVES, a_router, a_vector, url
-from tests.router.world import lived
+from tests.router.world import with_history
 
 NAN, INF = float("nan"), float("inf")
 
@@ -279,7 +279,7 @@ SHAPES: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("name", SHAPES)
 def test_another_shape_is_named_when_reopened(name: str, tmp_path: Path) -> None:
     router = a_router(url(tmp_path / "r.db"))
-    lived(router, 3)
+    with_history(router, 3)
     digest = router.digest()
     router.close()
     change, part = SHAPES[name]
@@ -305,7 +305,7 @@ def test_what_may_be_personal_is_not_repeated(key: str) -> None:
 
 def test_the_widest_prices_leave_finite_numbers() -> None:
     router = a_router(arms=[Arm(name, price=Price(input=1e-9, output=0)) for name in ("small", "large", "plain")])
-    lived(router, 20)
+    with_history(router, 20)
     router.set_price("small", Price(input=1e9, output=1e9))
     router.route(a_vector(1), max_cost_usd=float("inf"), prompt_tokens=10)
     assert router.health().faults == 0
@@ -320,7 +320,7 @@ def _report(router: Router, **report: Any) -> object:
 def _refused(call: Callable[[Router], object], error: type[BanditRouteError], code: str | None) -> None:
     store = MemoryStore()
     router = a_router(store)
-    lived(router, 5)
+    with_history(router, 5)
     before = router.digest(), store.end(), router.health(), router.arms, router.preferences
     with pytest.raises(error) as caught:
         call(router)

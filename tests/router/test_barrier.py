@@ -21,7 +21,7 @@ from tests.router.world import logged
 
 
 class Faulty:
-    """Gives whatever it is told to."""
+    """Returns a given value."""
 
     ridge = 2.0
 

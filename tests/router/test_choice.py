@@ -8,7 +8,7 @@ from banditroute.errors import BanditRouteError, InvalidContextError
 from banditroute.store import START, MemoryStore
 from banditroute.testing import engine_of
 from banditroute.testing.world import a_router, a_vector, bodies
-from tests.router.world import lived, logged
+from tests.router.world import logged, with_history
 
 STEPS = 120
 
@@ -16,8 +16,8 @@ STEPS = 120
 @pytest.mark.parametrize("policy", [LinUCB(), LinTS(alpha=2.0, ridge=3.0), EpsilonGreedy(epsilon=0.5)])
 def test_equals_one_by_one(policy: Policy) -> None:
     batch, single = a_router(policy=policy), a_router(policy=policy)
-    lived(batch, STEPS)
-    lived(single, STEPS)
+    with_history(batch, STEPS)
+    with_history(single, STEPS)
     X = np.array([a_vector(1000 + number) for number in range(50)])
     together = batch.route_many(X, allowed=["small", "large", "new"])
     apart = [single.route(x, allowed=["small", "large", "new"]) for x in X]

@@ -51,7 +51,7 @@ def test_every_seed_ends_on_the_better_arm(policy: Policy) -> None:
 
 
 def test_control_the_textbook_stays_where_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A prior of zero, widths in units of one, nothing forced: the first arm for ever."""
+    """A prior of zero, widths in units of one, nothing forced: the first arm permanently."""
 
     def zero(self: GroupPosterior) -> FloatArray:
         return np.zeros((len(self.positions), self.pool.dimension))

@@ -1,4 +1,4 @@
-"""Controllers in a router: their state is part of the fold, and what they did is said."""
+"""Controllers in a router: their state is part of the fold, and their effects are reported."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ from banditroute.errors import InvalidArgumentError
 from banditroute.learning.posterior import model
 from banditroute.testing import engine_of
 from banditroute.testing.world import a_router, a_vector, url
-from tests.router.world import World, lived
+from tests.router.world import World, with_history
 
 STEPS = 230
 BEHIND = 20
@@ -38,7 +38,7 @@ def a_cache(utility_per_second: float = 0.15) -> EpochCache:
 
 
 def facts(router: Router) -> tuple[str, str]:
-    """What is believed, and the states of the controllers."""
+    """Return the predictions, and the states of the controllers."""
     states = {each.name: each.state() for each in engine_of(router).state.controllers}
     return router.digest(), json.dumps(states, sort_keys=True)
 
@@ -47,7 +47,7 @@ def facts(router: Router) -> tuple[str, str]:
 def whole_life() -> tuple[World, tuple[str, str]]:
     """A life without a stop."""
     router = a_router(controllers=[a_cache()])
-    world = lived(router, STEPS + BEHIND)
+    world = with_history(router, STEPS + BEHIND)
     return world, facts(router)
 
 
@@ -57,7 +57,7 @@ def test_stopped_in_an_epoch_it_goes_on_with_the_same_bits(stop: int, spoil: str
     whole, end = whole_life()
     path = tmp_path / "life.db"
     router = a_router(url(path), controllers=[a_cache()])
-    world = lived(router, stop)
+    world = with_history(router, stop)
     router.close()
     if spoil is not None:
         with sqlite3.connect(path) as database:
@@ -82,7 +82,7 @@ class Forgetful(EpochCache):
 def test_control_a_forgotten_epoch_is_found_out(tmp_path: Path) -> None:
     _, end = whole_life()
     router = a_router(url(tmp_path / "life.db"), controllers=[a_cache()])
-    world = lived(router, 203)
+    world = with_history(router, 203)
     router.close()
     forgetful = Forgetful(
         ADAPTERS,
@@ -99,36 +99,34 @@ def test_control_a_forgotten_epoch_is_found_out(tmp_path: Path) -> None:
 
 
 class Watching(EpochCache):
-    """Keeps what was believed at each decision."""
+    """Keeps the predictions at each decision."""
 
-    believed: list[tuple[bytes, bytes]]
+    predictions: list[tuple[bytes, bytes]]
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
         mean, width = predict(record.row)
-        self.believed = [*getattr(self, "believed", []), (mean.tobytes(), width.tobytes())]
+        self.predictions = [*getattr(self, "predictions", []), (mean.tobytes(), width.tobytes())]
         assert mean.shape[0] == len(record.arms)
 
 
-def test_a_replay_believes_nothing_of_arms_that_came_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_replay_predicts_no_arm_that_was_added_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "REFRESH_EVERY", 10_000)  # no snapshots
     first, again = (Watching(ADAPTERS, capacity=1, utility_per_second=0.1) for _ in range(2))
     router = a_router(url(tmp_path / "life.db"), controllers=[first])
-    world = lived(router, 90)
+    world = with_history(router, 90)
     router.close()
     router = world.reopen(url(tmp_path / "life.db"), controllers=[again])
-    assert len(again.believed) == 90
-    assert again.believed == first.believed
+    assert len(again.predictions) == 90
+    assert again.predictions == first.predictions
     router.close()
 
 
-def test_what_is_believed_does_not_depend_on_the_price_of_waiting() -> None:
+def test_predictions_do_not_depend_on_the_price_of_waiting() -> None:
     """The learner sees the outcomes without the miss: fed the same, it believes the same."""
     digests = []
     for utility_per_second in (0.0, 0.9):
         router = a_router(controllers=[a_cache(utility_per_second)], policy=Uniform(), secret=bytes(32))
-        lived(router, 120)
+        with_history(router, 120)
         digests.append(router.digest())
     assert digests[0] == digests[1]
 
@@ -146,7 +144,7 @@ def test_why_names_residents_and_prices() -> None:
 
 def test_why_says_the_same_after_reopening(tmp_path: Path) -> None:
     router = a_router(url(tmp_path / "life.db"), controllers=[a_cache()])
-    world = lived(router, 70)
+    world = with_history(router, 70)
     before = [str(router.why(each)) for each in world.ids]
     router.close()
     router = world.reopen(url(tmp_path / "life.db"), controllers=[a_cache()])
@@ -163,7 +161,7 @@ def test_a_snapshot_without_the_controller_is_replayed_from_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     router = a_router(url(tmp_path / "life.db"))
-    world = lived(router, 250)
+    world = with_history(router, 250)
     router.close()
     late = a_cache()
     with caplog.at_level(logging.WARNING, "banditroute"):

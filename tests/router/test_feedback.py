@@ -64,7 +64,7 @@ def test_a_conflict_needs_amend_and_changes_nothing() -> None:
     assert router.digest() == before
 
 
-def test_an_amendment_is_as_if_the_first_had_never_been_said() -> None:
+def test_an_amendment_leaves_no_trace_of_the_first_report() -> None:
     amended, ids = decided()
     straight, _ = decided()
     amended.feedback(ids[0], **RESPONSE, quality=0.25)
@@ -101,9 +101,9 @@ def test_served_arm_is_the_one_that_is_trained() -> None:
     router.feedback(ids[0], served_arm="plain", quality=0.1)
     assert [r.arm for r in logged(store) if isinstance(r, FeedbackRecord)] == ["plain"]
     assert "served by plain" in str(router.why(ids[0])) or router.why(ids[0]).decision.arm == "plain"
-    for nobody in ("nobody", ""):
-        with pytest.raises(UnknownArmError, match=f"^unknown arm '{nobody}'"):
-            router.feedback(ids[1], served_arm=nobody, quality=0.1)
+    for name in ("unknown", ""):
+        with pytest.raises(UnknownArmError, match=f"^unknown arm '{name}'"):
+            router.feedback(ids[1], served_arm=name, quality=0.1)
 
 
 def test_tokens_become_dollars() -> None:
@@ -272,7 +272,7 @@ def test_an_unknown_decision_is_awaited() -> None:
     with pytest.raises(InvalidOutcomeError, match="outside"):
         router.feedback(never, quality=1.5)
     with pytest.raises(UnknownArmError):
-        router.feedback(never, quality=0.5, served_arm="nobody")
+        router.feedback(never, quality=0.5, served_arm="unknown")
     assert router.digest() == before
 
 

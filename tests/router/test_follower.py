@@ -1,4 +1,4 @@
-"""Many routers on one log: what one is told, all of them know, and all of them come to the same bits."""
+"""Several routers on one log: each learns the reports to all others, and all reach the same bits."""
 
 import itertools
 import threading
@@ -55,7 +55,7 @@ def closed(routers: list[Router]) -> None:
         router.close()
 
 
-def test_each_learns_what_the_others_were_told(tmp_path: Path) -> None:
+def test_each_worker_learns_the_reports_to_the_others(tmp_path: Path) -> None:
     one, two = both = workers(tmp_path)
     for number in range(20):
         router = both[number % 2]
@@ -83,7 +83,7 @@ def test_feedback_may_come_to_any_of_them(tmp_path: Path) -> None:
     closed(both)
 
 
-def test_the_same_told_to_two_counts_once(tmp_path: Path) -> None:
+def test_the_same_report_to_two_workers_counts_once(tmp_path: Path) -> None:
     both = workers(tmp_path)
     one = both[0]
     identity = one.route(a_vector(1)).id
@@ -95,7 +95,7 @@ def test_the_same_told_to_two_counts_once(tmp_path: Path) -> None:
     closed(both)
 
 
-def test_different_things_told_to_two_are_a_conflict_and_both_know_the_one_that_counts(tmp_path: Path) -> None:
+def test_different_reports_to_two_workers_conflict_and_both_learn_the_stored_one(tmp_path: Path) -> None:
     one, two = both = workers(tmp_path)
     identity = one.route(a_vector(1)).id
     in_step(both)
@@ -192,7 +192,7 @@ def test_a_reading_that_breaks_off_goes_on_where_it_stopped(
 
 
 @pytest.mark.parametrize("served", [None, "plain"])
-def test_an_amendment_beats_what_another_was_told(tmp_path: Path, served: str | None) -> None:
+def test_an_amendment_replaces_the_report_to_another_worker(tmp_path: Path, served: str | None) -> None:
     one, two = both = workers(tmp_path)
     identity = one.route(a_vector(1)).id
     in_step(both)
@@ -249,7 +249,7 @@ def test_the_first_vector_decides_for_all(tmp_path: Path) -> None:
 
 
 class Workers(RuleBasedStateMachine):
-    """Three routers, told whatever comes, in step now and then."""
+    """Three routers with random reports, synchronised from time to time."""
 
     path: Path
 

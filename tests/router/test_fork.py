@@ -50,7 +50,7 @@ def test_parent_and_children_learn_of_each_other(tmp_path: Path) -> None:
 
 
 def in_child(router: Router) -> None:
-    """Whatever thread held the lock in the parent, nobody holds it here."""
+    """The lock is free in the child, even if a thread of the parent held it."""
     for _ in range(20):
         router.feedback(router.route([1.0]).id, quality=0.25)
     router.close()

@@ -9,7 +9,7 @@ from banditroute.learning.posterior import model, ridge
 from banditroute.store import MemoryStore
 from banditroute.testing import engine_of
 from banditroute.testing.world import ARMS, a_router, a_vector
-from tests.router.world import World, lived
+from tests.router.world import World, with_history
 
 STEPS = 1_200
 PRICE = Price(input=0.5, output=2.0)
@@ -35,12 +35,12 @@ def widths(router: Router, world: World) -> FloatArray:
     return np.array([record.width[: len(CROWD)] for record in found])
 
 
-def test_it_chooses_as_one_that_knows_all_widths(lazy: pytest.MonkeyPatch) -> None:
+def test_lazy_widths_give_the_same_choices(lazy: pytest.MonkeyPatch) -> None:
     router = crowded()
-    world = lived(router, STEPS)
+    world = with_history(router, STEPS)
     lazy.setattr(ridge, "_LAZY_FROM", 10**9)
     knowing = crowded()
-    whole = lived(knowing, STEPS)
+    whole = with_history(knowing, STEPS)
     assert [(arm, share) for arm, share, *_ in world.chosen] == [(arm, share) for arm, share, *_ in whole.chosen]
     assert router.digest() == knowing.digest()
     assert router.health().faults == 0
@@ -55,7 +55,7 @@ def test_it_chooses_as_one_that_knows_all_widths(lazy: pytest.MonkeyPatch) -> No
 
 def test_a_cost_ceiling_asks_for_all_widths(lazy: pytest.MonkeyPatch) -> None:
     router = crowded()
-    lived(router, 100)
+    with_history(router, 100)
     prediction = engine_of(router).state.predict(
         engine_of(router).space.row(a_vector(1)), engine_of(router).now_us()
     )
@@ -65,10 +65,10 @@ def test_a_cost_ceiling_asks_for_all_widths(lazy: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("moment", [1, 59, 61, 149, 260])
 def test_it_goes_on_bit_for_bit(lazy: pytest.MonkeyPatch, moment: int) -> None:
-    whole = lived(crowded(), 300)
+    whole = with_history(crowded(), 300)
     store = MemoryStore()
     first = crowded(store)
-    world = lived(first, moment)
+    world = with_history(first, moment)
     first.close()
     router = world.reopen(store, arms=CROWD, policy=POLICY)
     for number in range(moment, 300):

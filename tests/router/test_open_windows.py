@@ -1,4 +1,4 @@
-"""When outcomes are late: what is learned in their stead, and when."""
+"""Late outcomes: what is learned instead of them, and when."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -39,7 +39,7 @@ def waiting(
 
 
 def plain(qualities: dict[int, float], requests: int = 4) -> str:
-    """Digest of a router that was told these qualities at once."""
+    """Return the digest of a router that learned these qualities at once."""
     router, _ = waiting()
     ids = [router.route(a_vector(number)).id for number in range(requests)]
     for number, quality in qualities.items():
@@ -120,7 +120,7 @@ def test_fast_outcomes_wait_for_the_slow_ones(missing: Literal["ignore", "defaul
 
 
 @pytest.mark.parametrize("learn", ["on_arrival", "after_window"])
-def test_a_restart_forgets_no_window(tmp_path: Path, learn: Literal["on_arrival", "after_window"]) -> None:
+def test_a_restart_keeps_open_windows(tmp_path: Path, learn: Literal["on_arrival", "after_window"]) -> None:
     rules: dict[str, Any] = {"missing": "default", "default": 0.25, "learn": learn}
     router, clock = waiting(url(tmp_path / "w.db"), **rules)
     ids = asked(router)

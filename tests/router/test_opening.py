@@ -16,7 +16,7 @@ from banditroute.router.state.state import State
 from banditroute.store import MemoryStore
 from banditroute.testing import engine_of, ridge_model_of
 from banditroute.testing.world import a_router, a_vector, url
-from tests.router.world import World, lived
+from tests.router.world import World, with_history
 
 STEPS = 500
 BEHIND = 24
@@ -25,7 +25,7 @@ REFRESH_EVERY = 96
 
 
 def hasten(patch: pytest.MonkeyPatch) -> None:
-    """Let come soon what otherwise comes after thousands of requests: snapshots, epochs and their merging."""
+    """Make snapshots, epochs and merges frequent, which normally come after thousands of requests."""
     patch.setattr(model, "REFRESH_EVERY", REFRESH_EVERY)
     patch.setattr(model, "LIVE_EPOCHS", 3)
     patch.setattr(model, "EPOCH_REQUESTS", 16)
@@ -62,19 +62,19 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, W
 
 @pytest.fixture(scope="module")
 def uninterrupted() -> tuple[World, list[tuple[object, ...]]]:
-    """A life without a stop, and what was believed before each step."""
+    """Return a run without a restart, and the predictions before each step."""
     with pytest.MonkeyPatch.context() as patched:
         hasten(patched)
         router, world = a_router(), World()
         engine_of(router).clock = world.clock
-        believed = []
+        predictions = []
         for number in range(STEPS + BEHIND):
-            believed.append(_predict_repriced(router))
+            predictions.append(predict_all(router))
             world.step(router, number)
-    return world, believed
+    return world, predictions
 
 
-def _predict_repriced(router: Router) -> tuple[object, ...]:
+def predict_all(router: Router) -> tuple[object, ...]:
     if not router.health().n_decisions:
         return ()
     found = ridge_model_of(router).predict(feature_row(np.array([0.25, -0.5, 0.75]), intercept=True))
@@ -87,10 +87,10 @@ def _differs(
     path: Path | str, world: World, uninterrupted: tuple[World, list[tuple[object, ...]]], until: int
 ) -> bool:
     """Whether a router opened on ``path`` goes on otherwise than one that was never stopped."""
-    whole, believed = uninterrupted
+    whole, predictions = uninterrupted
     number = len(world.ids)
     router = world.reopen(url(Path(path)))
-    differs = _predict_repriced(router) != believed[number]
+    differs = predict_all(router) != predictions[number]
     for step in range(number, until):
         world.step(router, step)
     router.close()
@@ -146,18 +146,18 @@ def test_control_rows_behind_the_snapshot_count(
 def test_memory_stores_resume_too() -> None:
     store = MemoryStore()
     first = a_router(store)
-    world = lived(first, 240)
-    expected = _predict_repriced(first)
+    world = with_history(first, 240)
+    expected = predict_all(first)
     for _ in range(3):
         first.close()
         first = world.reopen(store)
-        assert _predict_repriced(first) == expected
+        assert predict_all(first) == expected
     assert engine_of(first).state.position == Position(first.health().n_feedback, 240)
 
 
 def test_stored_preferences_and_arms_win(tmp_path: Path) -> None:
     router = a_router(url(tmp_path / "r.db"))
-    world = lived(router, 240)
+    world = with_history(router, 240)
     router.close()
     router = world.reopen(url(tmp_path / "r.db"))
     assert router.preferences == {"quality": 1.0, "cost_usd": 0.1, "latency_s": 0.2}

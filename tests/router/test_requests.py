@@ -8,7 +8,7 @@ from banditroute.errors import NoEligibleArmError, UnknownArmError
 from banditroute.policies import Exploration
 from banditroute.testing import chooser_of
 from banditroute.testing.world import PREFERENCES, Clock, a_router, a_vector
-from tests.router.world import lived
+from tests.router.world import with_history
 
 GREEDY = LinUCB(alpha=0.0, ridge=2.0, exploration=Exploration(floor=0, burn_in=0))
 
@@ -85,7 +85,7 @@ def test_the_seed_changes_the_draws() -> None:
 
 
 def world_of_two() -> Router:
-    """``good`` is better and dearer than ``cheap``."""
+    """``good`` is better and more expensive than ``cheap``."""
     router = a_router(arms=[Arm("good"), Arm("cheap")], policy=EpsilonGreedy(epsilon=0.5, ridge=1.0))
     for number in range(200):
         decision = router.route(a_vector(number))
@@ -127,7 +127,7 @@ def test_preferences_cannot_be_changed_from_outside() -> None:
 
 def test_named_features_come_in_any_order() -> None:
     router = a_router(features=["length", "code", "chat"], policy=GREEDY)
-    lived(router, 30)
+    with_history(router, 30)
     one = router.route({"chat": 0.5, "length": -0.25, "code": 1.0})
     other = router.route([-0.25, 1.0, 0.5])
     assert one.record.row.tolist() == other.record.row.tolist()

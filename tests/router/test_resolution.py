@@ -15,7 +15,7 @@ from banditroute.testing.world import a_router, a_vector, url
 
 
 def left_behind(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A report, and behind it its decision, which nobody folded."""
+    """A report followed by its decision, neither of them folded."""
     one, two = (a_router(place, ids=lambda number=number: bytes([number] * 16)) for number in (1, 2))
     kept: list[Any] = []
 

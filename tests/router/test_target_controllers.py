@@ -23,7 +23,7 @@ from banditroute.controllers import (
 from banditroute.learning.posterior import model
 from banditroute.testing import engine_of
 from banditroute.testing.world import a_router, url
-from tests.router.world import World, lived
+from tests.router.world import World, with_history
 
 STEPS = 170
 BEHIND = 40
@@ -55,7 +55,7 @@ LISTS = {"constraints": constraints, "modes": modes}
 
 
 def facts(router: Router) -> tuple[str, str]:
-    """What is believed, and the states of the controllers."""
+    """Return the predictions, and the states of the controllers."""
     states = {each.name: each.state() for each in engine_of(router).state.controllers}
     return router.digest(), json.dumps(states, sort_keys=True)
 
@@ -64,7 +64,7 @@ def facts(router: Router) -> tuple[str, str]:
 def whole_life(which: str) -> tuple[World, tuple[str, str]]:
     """A life without a stop."""
     router = a_router(controllers=LISTS[which]())
-    world = lived(router, STEPS + BEHIND)
+    world = with_history(router, STEPS + BEHIND)
     assert router.health().faults == 0, router.health()
     return world, facts(router)
 
@@ -77,7 +77,7 @@ def test_stopped_in_the_middle_they_go_on_with_the_same_bits(
     whole, end = whole_life(which)
     path = tmp_path / "life.db"
     router = a_router(url(path), controllers=LISTS[which]())
-    world = lived(router, STEPS)
+    world = with_history(router, STEPS)
     router.close()
     if spoil is not None:
         with sqlite3.connect(path) as database:
@@ -106,7 +106,7 @@ def test_control_what_is_not_kept_is_found_out(tmp_path: Path) -> None:
         return [Careless(p=0.8, seconds=12.0) if c.name == "latency" else c for c in constraints()]
 
     router = a_router(url(tmp_path / "life.db"), controllers=careless())
-    world = lived(router, STEPS)
+    world = with_history(router, STEPS)
     router.close()
     router = world.reopen(url(tmp_path / "life.db"), controllers=careless())
     for number in range(STEPS, STEPS + BEHIND):
@@ -117,7 +117,7 @@ def test_control_what_is_not_kept_is_found_out(tmp_path: Path) -> None:
 
 def test_everything_is_seen_in_why() -> None:
     router = a_router(controllers=constraints())
-    world = lived(router, 80)
+    world = with_history(router, 80)
     effects = router.why(world.ids[-1]).to_dict()["effects"]
     assert set(effects) == {"holdout", "shares", "quality average", "latency", "quality floor"}
     assert "latency: " in str(router.why(world.ids[-1]))

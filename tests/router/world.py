@@ -77,8 +77,8 @@ class World:
         return "cost_usd" in response or self.chosen[-1][0] not in ("plain", "newest")
 
 
-def lived(router: Router, steps: int) -> World:
-    """A world after so many steps."""
+def with_history(router: Router, steps: int) -> World:
+    """Return a world after this many steps."""
     world = World()
     engine_of(router).clock = world.clock
     for number in range(steps):

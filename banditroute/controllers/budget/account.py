@@ -1,4 +1,4 @@
-"""The account of a budget: each decision at its expected cost until its cost is reported, then at that."""
+"""The account of a budget: counts a decision at its expected cost until its actual cost is reported."""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ class Charge:
     """The cost at which one decision is counted.
 
     Attributes:
-        arm: Its arm.
-        factor: That arm's price when it was decided, relative to the price at which its dollars are learned.
-        amounts: Of each resource.
-        counted: Whether it is paid from the balance; history is not.
+        arm: The chosen arm.
+        factor: Price of the arm at the decision, relative to the price at which its cost is learned.
+        amounts: Cost in each resource.
+        counted: Whether it is paid from the balance; False for decisions before the budget began.
     """
 
     arm: str
@@ -30,12 +30,12 @@ class Charge:
 class Account:
     """Balances of several resources.
 
-    The last 4,096 charges can be corrected, by a bill or by its amendment; what is older stands as it is.
+    The last 4,096 charges can be corrected by reported costs and their amendments; older charges cannot.
 
     Attributes:
-        requests: How many were charged.
-        balance: What was not spent of the income so far, of each resource; negative is a debt.
-        spent: In all, of each resource.
+        requests: Number of charged requests.
+        balance: Income minus cost so far, for each resource; a negative balance is a debt.
+        spent: Total cost, for each resource.
     """
 
     def __init__(self, allowances: Sequence[Allowance], patience: int) -> None:
@@ -47,9 +47,9 @@ class Account:
         self.balance = [0.0] * len(allowances)
         self.spent = [0.0] * len(allowances)
 
-    def charge(self, body: bytes, charge: Charge, *, elapsed_s: float) -> None:
-        """Take in the income of one more request, and pay what it is expected to cost, if it counts."""
-        self._charges[body.hex()] = charge
+    def charge(self, decision_key: bytes, charge: Charge, *, elapsed_s: float) -> None:
+        """Add the income of one request, and pay its expected cost, if the charge is counted."""
+        self._charges[decision_key.hex()] = charge
         while len(self._charges) > OPEN_CHARGES:
             self._charges.popitem(last=False)
         if not charge.counted:
@@ -60,18 +60,18 @@ class Account:
             self.balance[j] = min(saved, self._most[j])
             self._pay(j, charge.amounts[j])
 
-    def bill(self, body: bytes, amounts: Mapping[int, float]) -> None:
-        """Correct what a decision was charged: position of the resource → what it really cost."""
-        charge = self._charges[body.hex()]
+    def bill(self, decision_key: bytes, amounts: Mapping[int, float]) -> None:
+        """Correct the charge of a decision; ``amounts`` maps the position of a resource to its actual cost."""
+        charge = self._charges[decision_key.hex()]
         exact = tuple(amounts.get(j, amount) for j, amount in enumerate(charge.amounts))
         if charge.counted:
             for j in amounts:
                 self._pay(j, exact[j] - charge.amounts[j])
-        self._charges[body.hex()] = replace(charge, amounts=exact)
+        self._charges[decision_key.hex()] = replace(charge, amounts=exact)
 
-    def find(self, body: bytes) -> Charge | None:
-        """The charge of a decision, if it is remembered."""
-        return self._charges.get(body.hex())
+    def find(self, decision_key: bytes) -> Charge | None:
+        """Return the charge of a decision; None if it is not kept."""
+        return self._charges.get(decision_key.hex())
 
     def allowances(self, gap_s: float) -> list[float]:
         """Return the allowance of the next request, by resource."""
@@ -81,7 +81,7 @@ class Account:
         ]
 
     def usual(self, gap_s: float) -> list[float]:
-        """The income with a request, of each resource."""
+        """Return the income per request, by resource."""
         return [allowance.income(1, gap_s) for allowance in self._allowances]
 
     def _pay(self, resource: int, amount: float) -> None:
@@ -89,19 +89,19 @@ class Account:
         self.spent[resource] += amount
 
     def state(self) -> Mapping[str, Any]:
-        """Balances, and the charges that can still be corrected."""
+        """Return the balances, and the charges that can still be corrected."""
         return {
             "requests": self.requests,
             "balance": [*self.balance],
             "spent": [*self.spent],
-            "charges": [[body, c.arm, c.factor, [*c.amounts], c.counted] for body, c in self._charges.items()],
+            "charges": [[key, c.arm, c.factor, [*c.amounts], c.counted] for key, c in self._charges.items()],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state` gave."""
+        """Continue from the result of :meth:`state`."""
         self.requests = state["requests"]
         self.balance, self.spent = [*state["balance"]], [*state["spent"]]
         self._charges = OrderedDict(
-            (body, Charge(arm, factor, tuple(amounts), counted))
-            for body, arm, factor, amounts, counted in state["charges"]
+            (key, Charge(arm, factor, tuple(amounts), counted))
+            for key, arm, factor, amounts, counted in state["charges"]
         )

@@ -15,12 +15,12 @@ SAVED_SHARE = 0.15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """The income of an account, and how much of it may be saved.
+    """The income of an account, and the limit of its savings.
 
     Attributes:
-        per_request: Income with every request. ≥ 0
-        per_second: Income with the time that passes. ≥ 0
-        horizon: After so many requests there is no more income; None for never.
+        per_request: Income per request. ≥ 0
+        per_second: Income per second. ≥ 0
+        horizon: Number of requests after which there is no more income; None for no limit.
     """
 
     per_request: float = 0.0
@@ -29,17 +29,17 @@ class Allowance:
 
     @classmethod
     def of(cls, name: str, amount: float, *, horizon: int | None = None) -> Self:
-        """So much for every request; ``name`` is what messages call it."""
+        """Return an allowance per request; error messages call it ``name``."""
         return cls(per_request=require_number(name, amount, above=0), horizon=_horizon(horizon))
 
     @classmethod
     def daily(cls, name: str, amount: float) -> Self:
-        """So much for every day, however many requests it has."""
+        """Return an allowance per day, independent of the number of requests."""
         return cls(per_second=require_number(name, amount, above=0) / DAY_S)
 
     @classmethod
     def whole(cls, name: str, amount: float, *, horizon: int | None) -> Self:
-        """So much in all, for ``horizon`` requests."""
+        """Return an allowance for ``horizon`` requests in total."""
         if horizon is None:
             raise InvalidArgumentError(
                 f"{name} = {amount!r} needs a horizon, the number of requests that it is for"
@@ -49,7 +49,7 @@ class Allowance:
         return cls(per_request=require_number(name, amount, above=0) / count, horizon=count)
 
     def income(self, requests: int, elapsed_s: float) -> float:
-        """Return the income with the request of this number, from 1, so long after the previous one."""
+        """Return the income of request number ``requests`` (from 1), ``elapsed_s`` after the previous one."""
         if self.horizon is not None and requests > self.horizon:
             return 0.0
         return self.per_request + self.per_second * elapsed_s
@@ -57,14 +57,14 @@ class Allowance:
     def now(self, requests: int, gap_s: float, balance: float, patience: int) -> float:
         """Return the allowance of the next request: its income, and a share of the balance.
 
-        A debt or a credit is spread over ``patience`` requests, or over all those that are left to the horizon.
+        A debt or a credit is spread over ``patience`` requests, or over all requests left to the horizon.
         """
         income = self.income(requests + 1, gap_s)
         left = patience if self.horizon is None else max(self.horizon - requests, 1)
         return income + balance / left
 
     def most_saved(self, patience: int) -> float:
-        """How much credit may pile up: what is not spent is lost beyond that, unless it was for a horizon."""
+        """Return the largest credit that can be saved; infinite for an allowance with a horizon."""
         if self.horizon is not None:
             return math.inf
         return self.per_request * patience * SAVED_SHARE + self.per_second * DAY_S
@@ -77,10 +77,10 @@ def allowances_of(
     horizon: int | None,
     per_request: Mapping[str, float],
 ) -> dict[str, Allowance]:
-    """Resource → its allowance, from the arguments of a budget.
+    """Return resource → allowance, from the arguments of a budget.
 
     Raises:
-        InvalidArgumentError: for amounts that are not above 0, or more than one in dollars, or none at all.
+        InvalidArgumentError: for amounts that are not above 0, several amounts in dollars, or no amount.
     """
     given = [amount for amount in (usd_per_request, usd_per_day, total) if amount is not None]
     if len(given) > 1 or not (given or per_request):

@@ -1,4 +1,4 @@
-"""A budget: a shadow price of resources, solved repeatedly, at which the traffic costs the allowance."""
+"""Budget controller: a shadow price of resources, solved repeatedly, at which the traffic costs the allowance."""
 
 import base64
 from collections import deque
@@ -21,7 +21,7 @@ from banditroute.core.situation import Situation
 from banditroute.core.validation import require_integer, require_number
 from banditroute.errors import InvalidArgumentError
 
-_DRAG_MEMORY = 100
+_OVERSPEND_MEMORY = 100
 _LEAST_ALLOWANCE = 0.01
 _GROWTH = 20
 _MARGIN_ROWS, _LEAST_MARGIN, _MOST_MARGIN = 5.0, 0.01, 0.1
@@ -29,38 +29,38 @@ _LEAST_GAP_S = 1e-6
 
 
 class Budget:
-    """Keeps the mean cost of requests at what may be spent, and gets the most for it.
+    """Keeps the mean cost of requests at the allowance, and maximises utility under it.
 
-    An arm's index becomes its utility less μ × its expected cost. μ, the shadow price, is solved for again and
-    again on the last contexts: the price at which the arms that look best there cost the allowance (see
-    :mod:`~banditroute.controllers.budget.dual`). The allowance is the income of a request, less a share of the
+    An arm's index becomes its utility minus μ × its expected cost. μ, the shadow price, is solved for repeatedly
+    on the last contexts: it is the price at which the best arms there cost the allowance (see
+    :mod:`~banditroute.controllers.budget.dual`). The allowance is the income of a request, minus a share of the
     debt. The debt uses actual, unclipped cost; a decision without reported cost counts at its expected cost.
-    Exploration that no price explains (a policy's floor and burn-in) is cut where it would cost more than its
-    share of the allowance.
+    Exploration that prices do not affect (a policy's floor and burn-in) is reduced where it would cost more than
+    its share of the allowance.
 
-    It keeps a mean, not a ceiling: for that, ``max_cost_usd`` of a request comes on top. Where even the cheapest
-    arm costs more than is allowed, the cheapest arm serves and the debt grows.
+    The budget limits the mean, not each request; use ``max_cost_usd`` of a request for that. If even the cheapest
+    arm costs more than the allowance, the cheapest arm serves and the debt grows.
 
     Args:
         usd_per_request: Mean cost of a request [USD].
-        usd_per_day: Cost of a day, whatever its traffic [USD].
+        usd_per_day: Cost of a day, independent of its traffic [USD].
         total: Cost of the next ``horizon`` requests [USD].
-        horizon: How many requests the budget is for; without it, it has no end.
+        horizon: Number of requests that the budget is for; by default it has no end.
         per_request: Other resources: name of a reported outcome (an objective, or ``prompt_tokens`` and
-            ``output_tokens``) → how much of it a request may take on average.
-        optimism: Which multiple of its width is added to an arm's mean when the price is solved for; that of the
-            policy (``alpha`` of LinUCB, 0 for LinTS).
-        every: The price is solved for after so many decisions; at first sooner.
-        window: How many contexts, the last ones, it is solved for.
-        patience: Over how many requests a debt, or what was saved, is made good. Where forecasts are too low for
-            the requests that are chosen by them, a debt of this many times the difference stays.
+            ``output_tokens``) → the amount that a request may use on average.
+        optimism: Number of widths added to an arm's mean when the price is solved for; use the value of the policy
+            (``alpha`` of LinUCB, 0 for LinTS).
+        every: Number of decisions after which the price is solved again; fewer at the start.
+        window: Number of last contexts for which the price is solved.
+        patience: Number of requests over which a debt or a credit is balanced. If forecasts are too low for the
+            requests chosen by them, a debt of this many times the difference remains.
         exploration: Share of the allowance that exploration may cost. (0, 1]
-        since: Decisions before this are history: they teach what arms cost, and are not charged.
-        name: Of the controller, if there are several budgets.
+        since: Start of the budget. From earlier decisions only the cost of arms is learned; they are not charged.
+        name: Name of the controller, if there are several budgets.
 
     References:
-        Agrawal & Devanur, "Linear contextual bandits with knapsacks", NIPS 2016 (the dual; here it is solved again
-        on recent contexts, instead of being followed by gradient steps).
+        Agrawal & Devanur, "Linear contextual bandits with knapsacks", NIPS 2016 (the dual; here it is solved
+        repeatedly on recent contexts, instead of by gradient steps).
 
     >>> Budget(usd_per_request=0.002).resources
     ('cost_usd',)
@@ -102,28 +102,28 @@ class Budget:
         self._prices: Prices | None = None
         self._wait = 0
         self._overspend = np.zeros(len(allowances))
-        # What to expect of arms that sent no bill yet, and prices that moved: as the last situation said.
+        # Expected cost of arms without a reported cost, and changed price factors, both from the last situation.
         self._cost_priors: dict[str, list[float]] = {}
         self._factors: dict[str, float] = {}
 
     @property
     def spent(self) -> Mapping[str, float]:
-        """Resource → what was spent, with what is expected of decisions whose bill has not come."""
+        """Resource → total cost; decisions without reported cost count at their expected cost."""
         return dict(zip(self.resources, self._account.spent, strict=True))
 
     @property
     def shadow_price(self) -> Mapping[str, float]:
-        """Resource → what one more unit of it would be worth now [utility/unit]; empty before any decision."""
+        """Resource → value of one more unit now [utility/unit]; empty before the first decision."""
         return {} if self._prices is None else self._by_resource(self._prices.mean)
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
-        """The choice at the shadow price, with no more exploration than can be paid for."""
+        """Return the choice at the shadow price, with exploration reduced to its share of the allowance."""
         costs = self._costs(situation)
         prices = self._prices_for(situation, costs)
         chosen = np.zeros(len(costs))
         for share, price in prices.mixture:
             bills = costs @ price
-            # Differences are all that matters, and where the allowance is out of reach prices are huge.
+            # Only differences matter; prices, and so bills, are huge if the allowance is too low for every arm.
             penalty = np.maximum(bills - bills[situation.eligible].min(), 0.0)
             chosen = chosen + share * choice(situation.priced(penalty))
         relative = np.where(situation.eligible, (costs / self._scale()).sum(axis=1), np.inf)
@@ -139,7 +139,7 @@ class Budget:
         return affordable(chosen, explored, excess, limit)
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
-        """Shadow prices, allowances, balances, expected costs; and the price factors of arms whose price moved."""
+        """Return shadow prices, allowances, balances, expected costs, and the price factors if a price changed."""
         costs = self._costs(situation)
         facts: dict[str, Any] = {
             "shadow_price": self._by_resource(self._prices_for(situation, costs).mean),
@@ -155,7 +155,7 @@ class Budget:
         return facts
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
-        """Charge a decision; every so many decisions, solve for the price again."""
+        """Charge a decision; solve for the price again after every ``every`` decisions."""
         self._read_effects(record)
         x = from_feature_row(record.row)[np.newaxis]
         costs = self._expected(record, x)[0]
@@ -171,11 +171,11 @@ class Budget:
             self._wait -= 1
             if self._wait <= 0:
                 self._solve(record, predict)
-                # While little is known, much changes with every outcome.
+                # With few requests so far, each outcome changes much, so the price is solved more often.
                 self._wait = min(self.every, -(-self._account.requests // _GROWTH))
 
     def learned(self, record: FeedbackRecord) -> None:
-        """Pay a bill, and learn what the arm that served costs."""
+        """Correct the charge by the reported cost, and learn the cost of the arm that served."""
         if record.values is None:
             return
         amounts = {j: record.outcomes[name] for j, name in enumerate(self.resources) if name in record.outcomes}
@@ -192,21 +192,21 @@ class Budget:
                 self._forecasts[j].learn(record.arm, record.row, amount / factor)
 
     def _read_effects(self, record: DecisionRecord) -> None:
-        said = record.effects.get(self.name)
-        if said is None:
-            # A fallback, which says nothing.
+        effects = record.effects.get(self.name)
+        if effects is None:
+            # A fallback decision has no effects.
             return
-        self._factors = {arm: f for arm, f in said.get("price_factor", {}).items() if f != 1.0}
+        self._factors = {arm: f for arm, f in effects.get("price_factor", {}).items() if f != 1.0}
         for arm in record.arms:
             if any(forecast.level(arm) is None for forecast in self._forecasts):
-                stated = [said.get("expected", {}).get(name, {}).get(arm) for name in self.resources]
+                stated = [effects.get("expected", {}).get(name, {}).get(arm) for name in self.resources]
                 if None not in stated:
                     self._cost_priors[arm] = stated
             else:
                 self._cost_priors.pop(arm, None)
 
     def _update_overspend(self, record: DecisionRecord, costs: FloatArray) -> None:
-        """How much more is spent than was planned at the price: for exploration, or by other controllers."""
+        """Update the excess of cost over the plan at the price, caused by exploration or other controllers."""
         if self._prices is None or record.mean.shape[1] != len(record.weights):
             return
         utility = self._optimistic(record.mean, record.width, record.weights)
@@ -215,7 +215,9 @@ class Budget:
         for share, price in self._prices.mixture:
             plan += share * costs[int((utility - costs @ price).argmax())]
         surplus = record.probabilities @ costs - plan
-        self._overspend = self._overspend + (surplus - self._overspend) / min(self._account.requests, _DRAG_MEMORY)
+        self._overspend = self._overspend + (surplus - self._overspend) / min(
+            self._account.requests, _OVERSPEND_MEMORY
+        )
 
     def _solve(self, record: DecisionRecord, predict: Predict) -> None:
         gone = {arm for arm, rule in record.excluded.items() if rule.startswith("status ")}
@@ -242,28 +244,28 @@ class Budget:
         return utility
 
     def _costs(self, situation: Situation) -> FloatArray:
-        """Expected consumption at today's prices, shape (arms, resources)."""
+        """Return the expected cost at current prices, shape (arms, resources)."""
         names = situation.objectives.names
-        believed = np.full((len(situation.arms), len(self.resources)), np.nan)
+        predicted = np.full((len(situation.arms), len(self.resources)), np.nan)
         for j, resource in enumerate(self.resources):
             if resource in names:
                 index = names.index(resource)
                 objective = situation.objectives[index]
-                believed[:, j] = np.maximum(objective.bounds[0] + objective.span * situation.mean[:, index], 0.0)
+                predicted[:, j] = np.maximum(objective.bounds[0] + objective.span * situation.mean[:, index], 0.0)
         X = None if situation.row is None else from_feature_row(situation.row)[np.newaxis]
         factors = self._price_factors(situation.price_factors)
-        costs: FloatArray = expected(self._forecasts, situation.arms, X, believed, factors)[0]
+        costs: FloatArray = expected(self._forecasts, situation.arms, X, predicted, factors)[0]
         return costs
 
     def _expected(self, record: DecisionRecord, X: FloatArray) -> FloatArray:
         """Return the costs of contexts, shape (contexts, arms, resources), from the record's effects."""
         nothing = [np.nan] * len(self.resources)
-        believed = np.array([self._cost_priors.get(arm, nothing) for arm in record.arms])
+        priors = np.array([self._cost_priors.get(arm, nothing) for arm in record.arms])
         factors = self._price_factors(np.array([self._factors.get(arm, 1.0) for arm in record.arms]))
-        return expected(self._forecasts, record.arms, X, believed, factors)
+        return expected(self._forecasts, record.arms, X, priors, factors)
 
     def _price_factors(self, factors: FloatArray | None) -> FloatArray:
-        """Return the price factor of every arm and resource: only dollars follow the price."""
+        """Return the price factor of every arm and resource; only the cost in dollars depends on the price."""
         if factors is None:
             return np.ones((1, len(self.resources)))
         dollars = np.array([name == COST for name in self.resources])
@@ -274,7 +276,7 @@ class Budget:
         return np.array(self._account.allowances(self._gap_s()))
 
     def _margin(self) -> float:
-        """How far the price may move until it is solved for again: the less, the more was seen."""
+        """Return the relative margin between the two prices; it shrinks with the number of contexts."""
         return min(max(_MARGIN_ROWS / len(self._rows), _LEAST_MARGIN), _MOST_MARGIN)
 
     def _scale(self) -> FloatArray:
@@ -282,7 +284,7 @@ class Budget:
         return np.maximum(self._allowance(), _LEAST_ALLOWANCE * np.array(self._account.usual(self._gap_s())))
 
     def _gap_s(self) -> float:
-        """Mean time between two requests; before two have come, a second."""
+        """Return the mean time between two requests [s]; 1 before the second request."""
         gaps = len(self._times_us) - 1
         if gaps < 1:
             return 1.0
@@ -292,7 +294,7 @@ class Budget:
         return dict(zip(self.resources, values.tolist(), strict=True))
 
     def state(self) -> Mapping[str, Any]:
-        """Account, forecasts, prices, and the rows of the window as base64 of int32."""
+        """Return account, forecasts, prices, and the rows of the window as base64 of int32."""
         prices = self._prices
         return {
             "account": self._account.state(),
@@ -309,10 +311,10 @@ class Budget:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state` gave."""
+        """Continue from the result of :meth:`state`."""
         self._account.restore(state["account"])
-        for forecast, of_it in zip(self._forecasts, state["forecasts"], strict=True):
-            forecast.restore(of_it)
+        for forecast, stored in zip(self._forecasts, state["forecasts"], strict=True):
+            forecast.restore(stored)
         self._rows.clear()
         self._rows.extend(np.frombuffer(base64.b64decode(text), "<i4") for text in state["rows"])
         self._times_us.clear()

@@ -1,9 +1,9 @@
-"""The price of resources at which the best arms cost what may be spent: a convex dual, solved by bisection.
+"""Solves for the price of resources at which the best arms cost the allowance: a convex dual, by bisection.
 
     min_{μ ≥ 0}  μ·B + mean_s max_a (u_a(x_s) − μ·c_a(x_s))
 
-Its slope is B less the mean cost of the arms that are best at μ, a falling staircase. The optimum usually lies at
-one of its steps, where no single price spends B; then two prices are mixed, one on either side.
+Its slope is B minus the mean cost of the best arms at μ, which is a decreasing step function of μ. The optimum
+usually lies at a step, where no single price spends B; then two prices are mixed, one on each side.
 """
 
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prices:
-    """Two prices of every resource, and how they are mixed.
+    """Two prices of every resource, and the shares in which they are mixed.
 
     Attributes:
-        low: At which at least the allowance is spent; shape (resources,).
-        high: At which at most the allowance is spent; shape (resources,).
-        share: Of requests at the low price. [0, 1]
-        slack: What is left of the allowance; shape (resources,). Below 0 where even the cheapest arms cost more.
+        low: Price at which at least the allowance is spent; shape (resources,).
+        high: Price at which at most the allowance is spent; shape (resources,).
+        share: Share of requests at the low price. [0, 1]
+        slack: Allowance minus cost; shape (resources,). Below 0 if even the cheapest arms cost more.
     """
 
     low: FloatArray
@@ -37,23 +37,23 @@ class Prices:
 
     @property
     def mixture(self) -> Sequence[tuple[float, FloatArray]]:
-        """Shares of requests, all above 0, and their prices."""
+        """The shares of requests, all above 0, and their prices."""
         pairs = ((self.share, self.low), (1 - self.share, self.high))
         return [pair for pair in pairs if pair[0] > 0]
 
     @property
     def mean(self) -> FloatArray:
-        """The shadow price: what one more unit would be worth. Shape (resources,)."""
+        """The shadow price: the value of one more unit; shape (resources,)."""
         return self.share * self.low + (1 - self.share) * self.high
 
 
 def spending(utility: FloatArray, costs: FloatArray, prices: FloatArray) -> FloatArray:
-    """Mean cost of the arms that are best at these prices, shape (resources,).
+    """Return the mean cost of the best arms at these prices; shape (resources,).
 
     Args:
-        utility: Shape (contexts, arms); −∞ for an arm that may not serve.
-        costs: Shape (contexts, arms, resources).
-        prices: Shape (resources,).
+        utility: Utility of each arm, −∞ for an arm that may not serve; shape (contexts, arms).
+        costs: Cost of each arm; shape (contexts, arms, resources).
+        prices: Price of each resource; shape (resources,).
     """
     best = (utility - costs @ prices).argmax(axis=1)
     mean: FloatArray = costs[np.arange(len(costs)), best].mean(axis=0)
@@ -61,11 +61,12 @@ def spending(utility: FloatArray, costs: FloatArray, prices: FloatArray) -> Floa
 
 
 def solve(utility: FloatArray, costs: FloatArray, allowance: FloatArray, *, margin: float = 0.0) -> Prices:
-    """The prices at which these contexts would cost the allowance; arguments as in :func:`spending`.
+    """Return the prices at which these contexts cost the allowance; for the arguments see :func:`spending`.
 
-    Several resources take turns until none of their prices moves. The two prices stand apart by ``margin`` of
-    themselves, either way: where contexts are alike, nearly all of them change their arm at one price, which moves
-    with every outcome that is learned, and should stay between the two until it is solved for again.
+    With several resources, their prices are solved in turn until none of them changes. The low price is lowered
+    and the high price is raised by the share ``margin``: if contexts are similar, nearly all of them change their
+    arm at the same price. That price moves with every learned outcome, and should stay between the two prices
+    until the next solution.
 
     >>> prices = solve(np.array([[0.5, 0.9]]), np.array([[[1.0], [3.0]]]), np.array([1.5]))
     >>> prices.mean.round(3), round(prices.share, 3)
@@ -91,7 +92,7 @@ def solve(utility: FloatArray, costs: FloatArray, allowance: FloatArray, *, marg
 def _bracket(
     utility: FloatArray, costs: FloatArray, limit: FloatArray, low: FloatArray, high: FloatArray, resource: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Two neighbouring prices of one resource with the allowance between them; the others stay at ``high``."""
+    """Return two close prices of one resource around the allowance; the other prices stay at ``high``."""
 
     def spent(price: float) -> float:
         prices = high.copy()

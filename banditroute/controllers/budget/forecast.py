@@ -1,7 +1,7 @@
-"""Forecast of a request's cost with each arm: the level of the arm, times the shape of the request.
+"""Forecasts a request's cost with each arm: the level of the arm times the shape of the request.
 
 Arms differ by factors of hundreds, so they cannot share one linear model of cost. But a request that is long with
-one arm is long with the others: its cost, relative to the arm's level, is one ridge regression over all.
+one arm is long with the others: one ridge regression over all arms predicts its cost relative to the arm's level.
 """
 
 import base64
@@ -15,8 +15,8 @@ from banditroute.core.arrays import FloatArray, RowArray, from_feature_row
 RIDGE = 32.0
 _SLOW, _FAST = 0.995, 0.8
 _CONTRADICTION, _ENOUGH = 3.0, 8
-# Receipts have heavy tails: one of ten times the usual is no new price. Cut at so many times the usual, it takes
-# some four to eight in a row to make a contradiction.
+# Costs have heavy tails: a single cost of ten times the usual does not mean a new price. Costs are cut at this
+# multiple of the usual, so it takes four to eight high costs in a row to give up the old level.
 _CREDIBLE = 5.0
 _LEAST, _MOST = 0.1, 10.0
 
@@ -25,10 +25,10 @@ class _Level(NamedTuple):
     """Discounted sums of one arm.
 
     Attributes:
-        amount, shape: Of its receipts.
-        late, late_shape: Of the last few.
+        amount, shape: Discounted sums of costs and of request shapes.
+        late, late_shape: The same sums over the last few costs.
         credible: As ``late``, with outliers cut.
-        receipts: So many since the old ones were given up.
+        receipts: Number of costs since the level was last reset.
     """
 
     amount: float
@@ -62,12 +62,12 @@ _NOTHING = _Level(0.0, 0.0, 0.0, 0.0, 0.0, 0)
 
 
 class Forecast:
-    """Expected consumption, for one resource.
+    """Forecasts the cost in one resource.
 
-    The level of an arm is a ratio of discounted sums, Σ consumed / Σ shape. When its last receipts, outliers cut,
-    contradict it by a factor of three (a price changed without notice), the old ones are given up. Where the
-    tail is so heavy that few receipts make up the mean (a log-normal with σ above 1.25), a quiet stretch is taken
-    for a lower price, and the level is some ten per cent too low.
+    The level of an arm is a ratio of discounted sums, Σ cost / Σ shape. If its last costs, with outliers cut,
+    differ from the level by a factor of three (an unannounced change of price), the older costs are dropped. If
+    the tail is so heavy that few costs dominate the mean (a log-normal with σ above 1.25), a run of low costs
+    looks like a lower price, and the level is about ten per cent too low.
     """
 
     def __init__(self) -> None:
@@ -79,13 +79,13 @@ class Forecast:
         self._due = _ENOUGH
 
     def shape(self, X: FloatArray) -> FloatArray:
-        """Return the cost of requests relative to the usual; shape (contexts,) for (contexts, d)."""
+        """Return the cost of requests relative to the arm's level; shape (contexts,) for (contexts, d)."""
         if self._slopes is None:
             return np.ones(len(X))
         return np.asarray(np.clip(1.0 + X @ self._slopes, _LEAST, _MOST))
 
     def level(self, arm: str) -> float | None:
-        """Return the usual use of the arm; None if nothing is known."""
+        """Return the arm's usual cost; None before its first cost."""
         level = self._levels.get(arm)
         return None if level is None else level.usual
 
@@ -110,7 +110,7 @@ class Forecast:
             self._slopes = np.asarray(np.linalg.solve(V, self._cross), dtype=np.float64)
 
     def state(self) -> Mapping[str, Any]:
-        """Levels, the sums behind the shape as base64 of float64, and the shape in use."""
+        """Return levels, the sums of the shape regression as base64 of float64, and its current slopes."""
         return {
             "levels": {arm: [*level] for arm, level in self._levels.items()},
             "gram": _text(self._gram),
@@ -121,7 +121,7 @@ class Forecast:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state` gave."""
+        """Continue from the result of :meth:`state`."""
         self._levels = {arm: _Level(*level) for arm, level in state["levels"].items()}
         cross, gram = _numbers(state["cross"]), _numbers(state["gram"])
         assert cross is not None
@@ -138,15 +138,15 @@ def expected(
     otherwise: FloatArray,
     factors: FloatArray,
 ) -> FloatArray:
-    """Expected consumption, shape (contexts, arms, resources).
+    """Return the expected cost; shape (contexts, arms, resources).
 
     Args:
-        forecasts: One a resource.
-        arms: Their names.
-        X: Contexts; shape (contexts, d). None for one that is not known, which is taken to be like the usual.
-        otherwise: What to expect of arms that sent no bill, shape (arms, resources); where that is NaN, the mean
-            of the others.
-        factors: Prices of the arms relative to those at which they are learned; broadcasts to (arms, resources).
+        forecasts: One per resource.
+        arms: Names of the arms.
+        X: Contexts; shape (contexts, d). None for one unknown context, which has the usual shape.
+        otherwise: Expected cost of arms without a reported cost; shape (arms, resources). Where it is NaN, the
+            mean of the other arms.
+        factors: Price factors of the arms; broadcasts to (arms, resources).
     """
     result = np.empty((1 if X is None else len(X), len(arms), len(forecasts)))
     result[...] = otherwise
@@ -156,10 +156,10 @@ def expected(
         levels = np.array([forecast.level(arm) for arm in arms], dtype=np.float64)
         known = ~np.isnan(levels)
         result[:, known, j] = np.outer(shape, (levels * factors[:, j])[known])
-        strangers = np.isnan(result[0, :, j])
-        if strangers.any():
-            others = result[:, ~strangers, j]
-            result[:, strangers, j] = others.mean(axis=1, keepdims=True) if others.size else 0.0
+        missing = np.isnan(result[0, :, j])
+        if missing.any():
+            others = result[:, ~missing, j]
+            result[:, missing, j] = others.mean(axis=1, keepdims=True) if others.size else 0.0
     return result
 
 

@@ -1,4 +1,4 @@
-"""Adapter caches: which adapters to hold in fast memory, and the cost of a miss."""
+"""Adapter cache controllers: choose the adapters to hold in fast memory, and price a miss."""
 
 from banditroute.controllers.cache.adapter import Adapter, Level
 from banditroute.controllers.cache.classic import LFUCache, LRUCache, StaticCache

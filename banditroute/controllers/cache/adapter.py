@@ -10,7 +10,7 @@ from banditroute.errors import InvalidArgumentError
 
 
 class Level(IntEnum):
-    """Where an adapter lies; the lower, the faster."""
+    """The memory that holds an adapter; a lower level is faster."""
 
     GPU = 0
     HOST = 1
@@ -24,7 +24,7 @@ class Adapter:
     Attributes:
         load_s: Time to bring it from disk to the GPU. [s] ≥ 0
         host_load_s: Time to bring it from host memory to the GPU; by default the same. [s] ≥ 0
-        size: What it takes of a capacity, in the unit in which the capacity is given (slots or bytes). > 0
+        size: Size in the unit of the capacity (slots or bytes). > 0
     """
 
     load_s: float
@@ -39,14 +39,14 @@ class Adapter:
         require_number("size", self.size, above=0)
 
     def seconds_from(self, level: Level) -> float:
-        """Time until it serves from the GPU [s]."""
+        """Return the time until it serves from the GPU [s]."""
         if level is Level.GPU:
             return 0.0
         return self.load_s if level is Level.DISK or self.host_load_s is None else self.host_load_s
 
 
 def checked_adapters(adapters: Mapping[str, Adapter], capacity: float) -> dict[str, Adapter]:
-    """Refuse an empty mapping, or a capacity that holds not even the smallest adapter."""
+    """Return a copy of the adapters; raises InvalidArgumentError if it is empty or no adapter fits."""
     if not adapters:
         raise InvalidArgumentError("adapters must name at least one arm")
     if not (isinstance(capacity, int | float) and min(a.size for a in adapters.values()) <= capacity < math.inf):

@@ -10,17 +10,17 @@ from banditroute.errors import SnapshotCorruptError
 
 
 class StaticCache(PricedCache):
-    """The same residents permanently (``initial``): chosen by hand, by prior quality, or by lot."""
+    """Holds the same residents permanently (``initial``), chosen by hand, by prior quality, or at random."""
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:  # of the protocol
         """Do nothing: the residents never change."""
 
 
 class LRUCache(PricedCache):
-    """Each arm that serves becomes resident; who has not served for longest makes room."""
+    """Makes each arm that serves resident, and evicts the arm that was used least recently."""
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
-        """Move the arm to the end of the line."""
+        """Make the arm the most recently used one."""
         if not self._may_hold(record.arm):
             return
         held = {arm: None for arm in self._resident if arm != record.arm}
@@ -33,7 +33,7 @@ class LRUCache(PricedCache):
 
 
 class LFUCache(PricedCache):
-    """Each arm that serves becomes resident; who has served least often makes room, the older first."""
+    """Makes each arm that serves resident, and evicts the arm that was used least often, the oldest first."""
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
         """Count the use of the arm, and load it."""
@@ -55,11 +55,11 @@ class LFUCache(PricedCache):
         self._served = {}
 
     def state(self) -> Mapping[str, Any]:
-        """Residents and counts."""
+        """Return residents and counts."""
         return {**super().state(), "served": dict(self._served)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state` gave."""
+        """Continue from the result of :meth:`state`."""
         served = state.get("served")
         if not isinstance(served, dict) or not served.keys() <= self.adapters.keys():
             raise SnapshotCorruptError(f"state of {self.name!r} counts {served!r}, not arms with an adapter")

@@ -19,39 +19,39 @@ from banditroute.core.situation import Situation
 from banditroute.core.validation import require_integer, require_number
 from banditroute.errors import SnapshotCorruptError
 
-# Multiples of the golden ratio fall evenly into [0, 1) and in step with no period of the requests.
+# The fractional parts of multiples of the golden ratio are evenly spread, and follow no period of the requests.
 _GOLDEN = 0.6180339887498949
 
 
 class EpochCache(PricedCache):
-    """Chooses an adapter for each request, and which adapters to hold for each epoch.
+    """Chooses an adapter for each request, and the resident adapters for each epoch.
 
-    Within an epoch the residents are fixed and the index prices absent arms by their loading (a miss is served
-    from a transient slot). At its end the next residents are chosen for the contexts seen last, by the facility
-    location of :mod:`~banditroute.controllers.cache.placement`, loading included.
+    Within an epoch the residents are fixed, and the index of an absent arm is reduced by the cost of its load (a
+    miss is served from a transient slot). At the end of the epoch the next residents are chosen for the last
+    contexts, by the facility location of :mod:`~banditroute.controllers.cache.placement`, including the cost of
+    loads.
 
-    Forced requests are evenly spread over an epoch, by their number alone, and are decided without prices. So the
-    policy is asked once for each request, and whatever stands between this controller and the policy is obeyed. A
-    batch of ``route_many`` shares one number.
+    Forced requests are evenly spread over an epoch by their number alone, and are decided without prices. So the
+    policy is asked once per request, and controllers between this one and the policy still apply. All requests of
+    a ``route_many`` batch share one number.
 
     With :class:`~banditroute.controllers.FixedEpochs` this is POLAR, with
     :class:`~banditroute.controllers.DoublingEpochs` POLAR+. Only the abstract of the paper is public: this is a
-    reconstruction by its principles, not the authors' algorithm, and its theorems are not claimed for it.
+    reconstruction by its principles, not the authors' algorithm, and the paper's theorems are not claimed for it.
 
     Args:
         adapters: Arm → its adapter.
-        capacity: Of the GPU, in the unit of the adapters' sizes (slots by default).
-        utility_per_second: What a second of waiting costs, in units of utility. [utility/s] ≥ 0
-        epochs: Their lengths and their forced exploration.
-        optimism: Which multiple of its width is added to an arm's mean where residents are chosen by draws from
-            the belief: at 0 a set that is a little too poor may be held for long. ≥ 0
-        host_capacity: Of the host memory below the GPU, in the same unit; 0 for a single tier.
-        window: How many contexts, the last ones, are looked at when residents are chosen: of several epochs where
-            those are short. The more, the surer the choice; the fewer, the sooner it follows a shift.
-        residency: Evidence of where adapters lie; by default the controller's own plan.
-        initial: Residents to begin with; by default the first that fit.
-        seed: Of the draws; numpy does not promise the same draws in later versions, so a later numpy may choose
-        otherwise.
+        capacity: Capacity of the GPU, in the unit of the adapters' sizes (slots by default).
+        utility_per_second: Cost of a second of waiting. [utility/s] ≥ 0
+        epochs: Lengths of the epochs, and their forced exploration.
+        optimism: Number of widths added to an arm's mean when residents are chosen by draws from the posterior;
+            with 0, a slightly worse set may be held for a long time. ≥ 0
+        host_capacity: Capacity of the host memory, in the same unit; 0 for a single tier.
+        window: Number of last contexts for which residents are chosen; they may span several short epochs. A
+            larger window makes the choice more certain, a smaller one follows a shift sooner.
+        residency: Reports the level of adapters; by default the controller's own plan.
+        initial: Initial residents; by default the first adapters that fit.
+        seed: Seed of the draws. A later version of numpy may draw other numbers for the same seed.
 
     References:
         "POLAR: online learning for LoRA adapter caching and routing in edge LLM serving", arXiv 2604.16583
@@ -88,34 +88,34 @@ class EpochCache(PricedCache):
         self.seed = seed
         self.host_capacity = float(host_capacity)
         self._on_host: frozenset[str] = frozenset()
-        self._told: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
+        self._last_effects: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
         self._rows: deque[RowArray] = deque(maxlen=window)
         self._begin(0, 0)
 
     def level(self, arm: str) -> Level:
-        """GPU, host or disk."""
+        """Return the planned level of the arm: GPU, host or disk."""
         if arm in self._resident:
             return Level.GPU
         return Level.HOST if arm in self._on_host else Level.DISK
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
-        """The choice of the cache-aware index; of the index without prices where this request is forced."""
+        """Return the choice by the cache-aware index; for a forced request, by the index without prices."""
         return choice(situation) if self._forced else super().control(situation, choice)
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
-        """Residents, prices that were charged, epoch, and whether this request was forced (then at no price)."""
+        """Return residents, prices, epoch, and whether this request is forced (then without prices)."""
         if self._forced:
             return {"resident": [*self._resident], "miss_cost": {}, "epoch": self.epoch, "forced": True}
         shown = super().effects(situation)
-        if self._told is None or self._told[0] is not shown:
-            self._told = shown, {**shown, "epoch": self.epoch, "forced": False}
-        return self._told[1]
+        if self._last_effects is None or self._last_effects[0] is not shown:
+            self._last_effects = shown, {**shown, "epoch": self.epoch, "forced": False}
+        return self._last_effects[1]
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
-        """Remember the context; at the end of the epoch choose the next residents by what is believed then."""
+        """Store the context; at the end of the epoch, choose the next residents by current predictions."""
         self._rows.append(record.row)
         if self._seen + 1 >= self._length:
-            self._place(record, predict)
+            self._choose_residents(record, predict)
             self._begin(self.epoch + 1, 0)
         else:
             self._seen += 1
@@ -124,13 +124,13 @@ class EpochCache(PricedCache):
     def _begin(self, epoch: int, seen: int) -> None:
         self.epoch = epoch
         self._seen = seen
-        self._told = None
+        self._last_effects = None
         self._length = self.epochs.length(epoch)
         self._share = self.epochs.forced_share(epoch, len(self.adapters))
         self._forced = (seen + 1) * _GOLDEN % 1.0 < self._share
 
-    def _place(self, record: DecisionRecord, predict: Predict) -> None:
-        # Retired and draining arms serve no request, whatever the caller of this request allowed.
+    def _choose_residents(self, record: DecisionRecord, predict: Predict) -> None:
+        # Arms that this caller did not allow may serve other requests; retired and draining arms may not.
         gone = {arm for arm, rule in record.excluded.items() if rule.startswith("status ")}
         names = [arm for arm in record.arms if arm in self.adapters and arm not in gone]
         if not names:
@@ -138,7 +138,7 @@ class EpochCache(PricedCache):
         indices = [record.arms.index(arm) for arm in names]
         others = [i for i, arm in enumerate(record.arms) if arm not in self.adapters and arm not in gone]
         mean, width = predict(np.stack(self._rows))
-        # Of the seed and the epoch alone, so that a restart draws the same.
+        # Seeded by seed and epoch only, so that a restart draws the same numbers.
         generator = np.random.default_rng([self.seed, self.epoch])
         utilities = drawn_values(
             (mean @ record.weights).T, (width @ np.abs(record.weights)).T, self.optimism, generator
@@ -153,7 +153,7 @@ class EpochCache(PricedCache):
         floor = np.maximum(ready, (values - miss[:, np.newaxis]).max(axis=0))
         chosen = best_set(values, floor, self._per_window(load), sizes, self.capacity)
         room = self.capacity - sizes[chosen].sum()
-        # Who gains nothing is not loaded, but is not evicted for nothing either.
+        # Residents outside the set stay where there is room: evicting them gains nothing.
         for i in (names.index(arm) for arm in self._resident if arm in names):
             if not chosen[i] and sizes[i] <= room:
                 chosen[i] = True
@@ -167,14 +167,14 @@ class EpochCache(PricedCache):
         self._hold([arm for arm, held in zip(names, chosen.tolist(), strict=True) if held])
 
     def _per_window(self, load: FloatArray) -> FloatArray:
-        """Loading is paid once in the coming epoch, of which the window is a sample."""
+        """Scale the cost of loads from the next epoch, where it is paid once, to the window, a sample of it."""
         return load * len(self._rows) / self.epochs.length(self.epoch + 1)
 
     def _prices_from(self, names: list[str], level: Level) -> FloatArray:
         return self.utility_per_second * np.array([self.adapters[arm].seconds_from(level) for arm in names])
 
     def state(self) -> Mapping[str, Any]:
-        """Residents, place in the epoch, and the rows of its window as base64 of int32."""
+        """Return residents, position in the epoch, and the rows of the window as base64 of int32."""
         return {
             **super().state(),
             "on_host": sorted(self._on_host),
@@ -184,7 +184,7 @@ class EpochCache(PricedCache):
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state` gave."""
+        """Continue from the result of :meth:`state`."""
         on_host = self._checked(state.get("on_host"), self.host_capacity)
         epoch, seen, rows = (state.get(name) for name in ("epoch", "seen", "rows"))
         if not (_is_count(epoch) and _is_count(seen) and seen < self.epochs.length(epoch)):
@@ -204,7 +204,7 @@ def _is_count(value: object) -> TypeGuard[int]:
 
 
 def _rows(texts: object) -> list[RowArray] | None:
-    """Rows of one length from their base64, or None."""
+    """Return rows decoded from base64; None if they are invalid or differ in length."""
     if not isinstance(texts, list):
         return None
     try:

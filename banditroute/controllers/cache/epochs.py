@@ -1,4 +1,4 @@
-"""When an epoch ends, and how much of it is forced exploration."""
+"""Lengths of epochs, and the share of forced exploration."""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -8,23 +8,23 @@ from banditroute.core.validation import require_integer, require_number
 
 
 class Epochs(Protocol):
-    """Lengths of epochs, from epoch 0 on."""
+    """Protocol: length and forced share of each epoch, from epoch 0."""
 
     def length(self, epoch: int) -> int:
         """Return the number of requests in an epoch."""
         ...
 
     def forced_share(self, epoch: int, arms: int) -> float:
-        """Share in [0, 1] of its requests that is decided as if every adapter were resident."""
+        """Return the share of requests decided as if every adapter were resident. [0, 1]."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FixedEpochs:
-    """Epochs of one length and nothing forced, as in POLAR.
+    """Epochs of one length without forced requests, as in POLAR.
 
     Attributes:
-        requests: The length.
+        requests: Length of an epoch.
     """
 
     requests: int = 200
@@ -43,23 +43,22 @@ class FixedEpochs:
 
 @dataclass(frozen=True, slots=True)
 class DoublingEpochs:
-    """Epochs that double, with forced exploration, as in POLAR+.
+    """Epochs whose length doubles, with forced exploration, as in POLAR+.
 
-    Each length comes ``repeats`` times before it doubles: with one epoch of a length, half of all requests would
-    hang on a single choice of residents. Over T requests there are O(log T) choices all the same.
+    Each length is used ``repeats`` times before it doubles: with one epoch per length, half of all requests would
+    depend on a single choice of residents. Over T requests there are still O(log T) choices.
 
-    In an epoch of length L a share c √(N/L) of the requests is forced: decided as if every one of the N adapters
-    were resident, so that data come from where an absent adapter may be the best. (To spread them evenly over the
-    adapters, as the name suggests, taught less and cost more in our worlds.) Over T requests that is O(√(N T))
-    forced requests, the order of the regret that they are there to bound. A miss may be expensive, and residents
-    are
-    chosen with optimism already, so forcing is for a policy whose widths may be too narrow: the more expensive a
-    miss, and the surer the widths, the smaller c should be.
+    In an epoch of length L a share c √(N/L) of the requests is forced: decided as if all N adapters were resident,
+    so that data is collected where an absent adapter may be the best. (In our simulations, spreading forced
+    requests evenly over the adapters gave less information at a higher cost.) Over T requests there are O(√(N T))
+    forced requests, which is the order of the regret that they bound. A miss may be expensive, and residents are
+    already chosen with optimism; so forced requests are for a policy whose widths may be too narrow. The more
+    expensive a miss and the more reliable the widths, the smaller c should be.
 
     Attributes:
         first: Length of epoch 0.
-        forced: c. ≥ 0
-        repeats: How many epochs of a length there are.
+        forced: c, the factor of the forced share. ≥ 0
+        repeats: Number of epochs of each length.
     """
 
     first: int = 64

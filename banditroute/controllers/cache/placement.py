@@ -1,15 +1,15 @@
-"""Which adapters to hold: facility location with switching cost under a capacity.
+"""Chooses the adapters to hold: facility location with switching cost under a capacity.
 
-For contexts S, values v_a(x) of serving x with a resident arm a, and what a context gets without any of them,
-f(x), the best set maximises
+For contexts S, the value v_a(x) of serving x with a resident arm a, and the value f(x) of serving x without any
+resident, the best set C maximises
 
     F(C) = Σ_{x ∈ S} max(f(x), max_{a ∈ C} v_a(x)) − Σ_{a ∈ C} load_a,   Σ_{a ∈ C} size_a ≤ capacity,
 
-with load_a = 0 for what is resident already. Values are not known but believed: v_a(x) is a draw from the belief
-about it, one for each a and x, so that F(C) estimates what is earned once it is known which resident serves x
-best. By bounds of confidence instead, one unknown adapter would do for all contexts, and a second one would add
-nothing: they would be tried one at a time. The first term is monotone submodular, so that greedy choice
-reaches 1 − 1/e of it (Nemhauser, Wolsey & Fisher, 1978); one exchange at a time then closes most of the gap.
+with load_a = 0 for adapters that are already resident. Values are uncertain: v_a(x) is a draw from its posterior,
+one for each a and x, so that F(C) estimates the value once the best resident for x is known. With confidence
+bounds instead of draws, one unknown adapter would have the highest bound for all contexts, and a second one would
+add nothing; so they would be tried one at a time. The first term is monotone submodular, so greedy choice reaches
+1 − 1/e of its maximum (Nemhauser, Wolsey & Fisher, 1978); single exchanges then close most of the gap.
 """
 
 from itertools import combinations
@@ -23,14 +23,14 @@ MAX_ENUMERATED = 1_000
 _MAX_EXCHANGES = 200
 _SETS_AT_ONCE = 64
 _LEAST_GAIN = 1e-9
-# Beyond so many values (arms × contexts) exchanges are tried from the best start alone: each takes as long.
+# Above this number of values (arms × contexts), exchanges are tried from the best start only, to save time.
 _ALL_STARTS_UP_TO = 1 << 18
 
 
 def drawn_values(
     mean: FloatArray, width: FloatArray, optimism: float, generator: np.random.Generator
 ) -> FloatArray:
-    """Draws of v ~ N(mean + optimism · width, width²), independent of each other; of the shape of ``mean``."""
+    """Return independent draws of v ~ N(mean + optimism · width, width²), with the shape of ``mean``."""
     values: FloatArray = mean + width * (generator.standard_normal(mean.shape) + optimism)
     return values
 
@@ -38,14 +38,14 @@ def drawn_values(
 def best_set(
     values: FloatArray, floor: FloatArray, load: FloatArray, sizes: FloatArray, capacity: float
 ) -> BoolArray:
-    """The arms to hold, shape (arms,): by enumeration while there are few sets, else greedy and exchanges.
+    """Return the arms to hold, shape (arms,): by enumeration for few sets, else by greedy choice and exchanges.
 
     Args:
-        values: v, shape (arms, contexts).
-        floor: f, shape (contexts,).
+        values: v, the value of each arm; shape (arms, contexts).
+        floor: f, the value without residents; shape (contexts,).
         load: Cost of loading each arm, 0 for residents; shape (arms,).
-        sizes: Of each arm; shape (arms,).
-        capacity: In the same unit.
+        sizes: Size of each arm; shape (arms,).
+        capacity: Capacity in the unit of the sizes.
     """
     slots = int(capacity // sizes[0]) if (sizes == sizes[0]).all() else 0
     if slots > 0 and sum(comb(len(values), size) for size in range(slots + 1)) <= MAX_ENUMERATED:
@@ -60,9 +60,9 @@ def worth(chosen: BoolArray, values: FloatArray, floor: FloatArray, load: FloatA
 
 
 def enumerated_set(values: FloatArray, floor: FloatArray, load: FloatArray, slots: int) -> BoolArray:
-    """The best set of at most ``slots`` arms of equal size, by looking at every one.
+    """Return the best set of at most ``slots`` arms of equal size, by enumeration.
 
-    Of equally good sets it is one without idle loading, but with the residents, who cost nothing.
+    Of equally good sets it returns one without useless loads, but with residents, which cost nothing.
     """
     best, most = np.zeros(len(values), dtype=bool), -np.inf
     for size in range(min(slots, len(values)), -1, -1):
@@ -76,31 +76,31 @@ def enumerated_set(values: FloatArray, floor: FloatArray, load: FloatArray, slot
             if worths.max() > most:
                 most = worths.max()
                 best = np.isin(np.arange(len(values)), part[worths.argmax()])
-    return _without_idlers(best, values, floor, load)
+    return _without_useless_loads(best, values, floor, load)
 
 
 def local_set(
     values: FloatArray, floor: FloatArray, load: FloatArray, sizes: FloatArray, capacity: float
 ) -> BoolArray:
-    """A good set for any number of arms and any sizes: the best of a few greedy starts, then exchanges."""
+    """Return a good set for any number of arms and any sizes: greedy from a few starts, then exchanges."""
     units = [np.ones(len(sizes))] if (sizes == sizes[0]).all() else [np.ones(len(sizes)), sizes]
-    # Also from the residents alone and as if loading cost nothing: an expensive step may lead to the best set.
+    # Also start from residents only, and without the cost of loads: an expensive step may lead to the best set.
     loads = (load, np.where(load > 0, np.inf, 0.0), np.zeros(len(load)))
     starts = [_greedy(values, floor, each, sizes, capacity, unit) for unit in units for each in loads]
     if values.size > _ALL_STARTS_UP_TO:
         starts = [max(starts, key=lambda chosen: worth(chosen, values, floor, load))]
     improved = [_exchanged(start, values, floor, load, sizes, capacity) for start in starts]
     best = max(improved, key=lambda chosen: worth(chosen, values, floor, load))
-    return _without_idlers(best, values, floor, load)
+    return _without_useless_loads(best, values, floor, load)
 
 
 def _greedy(
     values: FloatArray, floor: FloatArray, load: FloatArray, sizes: FloatArray, capacity: float, unit: FloatArray
 ) -> BoolArray:
-    """Add the arm of the largest gain per ``unit`` that still fits, while there is a gain.
+    """Add the arm with the largest gain per ``unit`` that still fits, while there is a gain.
 
-    Gains only shrink as the set grows, so a gain computed earlier is a bound, and an arm whose bound is below a
-    gain just computed need not be looked at again (Minoux, 1978).
+    Gains decrease as the set grows, so an earlier gain is an upper bound, and an arm whose bound is below a new
+    gain need not be evaluated (Minoux, 1978).
     """
     chosen = np.zeros(len(values), dtype=bool)
     served, room = floor.copy(), capacity
@@ -125,10 +125,10 @@ def _greedy(
 def _exchanged(
     chosen: BoolArray, values: FloatArray, floor: FloatArray, load: FloatArray, sizes: FloatArray, capacity: float
 ) -> BoolArray:
-    """Exchange one arm inside for one outside, the best such pair each time, while F grows.
+    """Exchange one arm in the set for one outside, each time the best pair, while F grows.
 
-    All pairs are priced at once: without arm k, a context that k serves falls back to its second best. No arm
-    stands on either side too, serving nothing and taking no room, so that to add and to drop are exchanges.
+    All pairs are evaluated at once: without arm k, a context served by k falls back to its second best arm. An
+    empty arm of size 0 is added inside and outside, so that adding and removing an arm are exchanges too.
     """
     no_arm = [True, False]
     chosen = np.append(chosen, no_arm)
@@ -163,8 +163,10 @@ def _owners(values: FloatArray, floor: FloatArray) -> tuple[IntArray, FloatArray
     return owner, best, np.where(owner < 0, best, second)
 
 
-def _without_idlers(chosen: BoolArray, values: FloatArray, floor: FloatArray, load: FloatArray) -> BoolArray:
-    """Leave out what is not worth its loading."""
+def _without_useless_loads(
+    chosen: BoolArray, values: FloatArray, floor: FloatArray, load: FloatArray
+) -> BoolArray:
+    """Remove arms whose gain is not larger than the cost of their load."""
     best = worth(chosen, values, floor, load)
     for arm in np.flatnonzero(chosen & (load > 0)):
         fewer = chosen.copy()

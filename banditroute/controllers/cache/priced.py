@@ -1,4 +1,4 @@
-"""The cache-aware index: an arm's utility less the cost of loading it from its current place."""
+"""The cache-aware index: an arm's utility minus the cost of loading it from its current level."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from banditroute.core.situation import Situation
 from banditroute.core.validation import require_number
 from banditroute.errors import InvalidArgumentError, SnapshotCorruptError
 
-# Sizes are summed in another order than when they were chosen.
+# Tolerance for sums of sizes, since the order of summation differs from that at the choice.
 _ROUNDING = 1e-12
 
 
@@ -25,8 +25,8 @@ class CachePlan:
     """Loads and evictions that the application should make.
 
     Attributes:
-        to_load: Arms to bring to the GPU, where they are not there yet.
-        to_evict: Arms to take from it, first, where they are there.
+        to_load: Arms to load to the GPU, if they are not there yet.
+        to_evict: Arms to evict from the GPU first, if they are there.
     """
 
     to_load: tuple[str, ...]
@@ -34,17 +34,18 @@ class CachePlan:
 
 
 class PricedCache(ABC):
-    """Prices arms that are not resident by the seconds of their loading; subclasses choose who is resident.
+    """Prices arms that are not resident by their load time; subclasses choose the residents.
 
-    The index of an arm becomes utility − ``utility_per_second`` × seconds until it serves. The learner sees the
-    outcome as reported, before this price: what is believed of an arm does not depend on where it happened to lie.
-    Arms without an adapter are always ready.
+    The index of an arm becomes utility − ``utility_per_second`` × seconds until it serves. The model learns
+    outcomes as reported, without this price: so the predictions of an arm do not depend on its level. Arms without
+    an adapter are always ready.
 
     Args:
         adapters: Arm → its adapter.
-        capacity: Of the GPU, in the unit of the adapters' sizes (slots by default).
-        utility_per_second: What a second of waiting costs, in units of utility. [utility/s] ≥ 0
-        residency: Evidence of where adapters lie; by default the controller's own plan.
+        capacity: Capacity of the GPU, in the unit of the adapters' sizes (slots by default).
+        utility_per_second: Cost of a second of waiting. [utility/s] ≥ 0
+        residency: Reports the level of adapters; by default the controller's own plan.
+        initial: Initial residents; by default the first adapters that fit.
     """
 
     name = "cache"
@@ -76,19 +77,19 @@ class PricedCache(ABC):
         return tuple(self._resident)
 
     def level(self, arm: str) -> Level:
-        """Where the arm is believed to lie by the controller's own plan."""
+        """Return the level of the arm by the controller's own plan."""
         return Level.GPU if arm in self._resident else Level.DISK
 
     def miss_cost(self, arm: str) -> float:
-        """Price of waiting for the arm now [utility]."""
-        return self._miss_cost(arm, self._evidence())
+        """Return the cost of waiting for the arm now [utility]."""
+        return self._miss_cost(arm, self._reported_levels())
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
-        """The choice where absent arms cost their loading."""
+        """Return the choice with absent arms priced by their load time."""
         return choice(situation.priced(self._miss_costs(situation.arms)))
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
-        """Residents, and the price of every absent arm, as :meth:`control` saw them."""
+        """Return residents, and the price of every absent arm, as used by :meth:`control`."""
         costs = self._prices
         if costs is None or self._priced_arms is not situation.arms:
             costs = self._miss_costs(situation.arms)
@@ -98,10 +99,10 @@ class PricedCache(ABC):
         return self._shown
 
     def plan(self) -> CachePlan:
-        """Return what to load and to evict: by the reported residency, or else by the plan alone."""
+        """Return the loads and evictions: by the reported residency if there is one, else by the plan alone."""
         if self._residency is None:
             return CachePlan(self.resident, tuple(arm for arm in self.adapters if arm not in self._resident))
-        levels = self._evidence()
+        levels = self._reported_levels()
         on_gpu = {arm for arm in self.adapters if levels.get(arm, Level.DISK) is Level.GPU}
         wanted = tuple(arm for arm in self.adapters if arm in self._resident)
         return CachePlan(
@@ -111,26 +112,26 @@ class PricedCache(ABC):
 
     @abstractmethod
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
-        """See a decision, and perhaps change who is resident."""
+        """Update the residents by a decision."""
 
     def learned(self, record: FeedbackRecord) -> None:  # noqa: B027  # a hook that caches do not need
-        """Outcomes do not move the cache; beliefs do, and those are in the decisions."""
+        """Do nothing: the cache depends on decisions and their predictions, not on outcomes."""
 
     def state(self) -> Mapping[str, Any]:
-        """The residents, in order."""
+        """Return the residents, in order."""
         return {"resident": [*self._resident]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state` gave.
+        """Continue from the result of :meth:`state`.
 
         Raises:
-            SnapshotCorruptError: if the state is of a cache with other adapters or less capacity, or damaged;
+            SnapshotCorruptError: if the state is damaged, or does not fit this cache's adapters and capacity;
                 nothing was changed.
         """
         self._hold(self._checked(state.get("resident"), self.capacity))
 
     def _checked(self, arms: object, capacity: float) -> list[str]:
-        """Refuse arms of a state that this cache could not hold."""
+        """Return the arms of a state; raises SnapshotCorruptError if this cache cannot hold them."""
         if not (isinstance(arms, list) and all(isinstance(arm, str) and arm in self.adapters for arm in arms)):
             raise SnapshotCorruptError(f"state of {self.name!r} holds {arms!r}, not arms with an adapter")
         size = sum(self.adapters[arm].size for arm in arms)
@@ -143,9 +144,9 @@ class PricedCache(ABC):
         self._prices = None
 
     def _miss_costs(self, arms: tuple[str, ...]) -> FloatArray:
-        # Without evidence from outside, prices only change when residents do.
+        # Without a reported residency, prices change only when residents do.
         if self._prices is None or self._residency is not None or self._priced_arms is not arms:
-            levels = self._evidence()
+            levels = self._reported_levels()
             self._prices = np.array([self._miss_cost(arm, levels) for arm in arms])
             self._shown = None
             self._priced_arms = arms
@@ -159,7 +160,7 @@ class PricedCache(ABC):
             else self.utility_per_second * adapter.seconds_from(levels.get(arm, self.level(arm)))
         )
 
-    def _evidence(self) -> Mapping[str, Level]:
+    def _reported_levels(self) -> Mapping[str, Level]:
         return {} if self._residency is None else self._residency.levels()
 
     def _may_hold(self, arm: str) -> bool:

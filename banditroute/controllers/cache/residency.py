@@ -1,4 +1,4 @@
-"""Residency: where the adapters are, from the server if it reports that."""
+"""Residency: the current level of each adapter, as reported by the application or the server."""
 
 import math
 import re
@@ -13,15 +13,15 @@ _ESCAPED = re.compile(r"\\(.)")
 
 
 class Residency(Protocol):
-    """Evidence of where adapters lie; it must answer at once, from memory."""
+    """Protocol: reports the level of adapters; it must answer at once, from memory."""
 
     def levels(self) -> Mapping[str, Level]:
-        """Arm → level, for those of which something is known; a controller believes its own plan of the rest."""
+        """Return arm → level for the arms with a known level; a controller uses its plan for the others."""
         ...
 
 
 class CallbackResidency:
-    """Residency that the application knows: a function that returns it at once."""
+    """Residency returned by a function of the application, which must return at once."""
 
     def __init__(self, levels: Callable[[], Mapping[str, Level]]) -> None:
         self._levels = levels
@@ -32,19 +32,19 @@ class CallbackResidency:
 
 
 class VLLMResidency:
-    """Residency read from the metrics text of a vLLM server.
+    """Residency parsed from the metrics text of a vLLM server.
 
-    The application fetches the text (``GET /metrics``) when it likes and gives it to :meth:`update`; ``route``
-    never waits for a network. Only ``vllm:lora_adapter_loaded`` speaks of residents. Servers without it have
-    just ``vllm:lora_requests_info``, which lists adapters with requests in flight: those are on the GPU, but
-    of the others it says nothing.
+    The application fetches the text (``GET /metrics``) periodically and passes it to :meth:`update`; ``route``
+    never waits for a network. Only ``vllm:lora_adapter_loaded`` reports residents. Servers without it have only
+    ``vllm:lora_requests_info``, which lists adapters with running requests: those are on the GPU, and the levels
+    of the others are unknown.
     """
 
     def __init__(self) -> None:
         self._levels: dict[str, Level] = {}
 
     def update(self, metrics: str) -> None:
-        """Take in one scrape, in Prometheus' text format; lines that are of no use are passed over."""
+        """Read one scrape in Prometheus' text format; unrelated lines are skipped."""
         loaded: dict[str, Level] = {}
         running: dict[str, Level] = {}
         newest = -math.inf
@@ -54,7 +54,7 @@ class VLLMResidency:
                 level = Level.GPU if labels.get("level", "gpu") == "gpu" else Level.HOST
                 adapter = labels["adapter_name"]
                 loaded[adapter] = min(level if value > 0 else Level.DISK, loaded.get(adapter, Level.DISK))
-            # Its value is the time at which it was true; what was true before stays there to be read.
+            # The value is a time stamp; the server keeps older samples, so the newest one counts.
             elif name == "vllm:lora_requests_info" and value >= newest:
                 names = labels.get("running_lora_adapters", "").split(",")
                 running, newest = {each.strip(): Level.GPU for each in names if each.strip()}, value
@@ -66,7 +66,7 @@ class VLLMResidency:
 
 
 def _sample(line: str) -> tuple[str, dict[str, str], float]:
-    """Name, labels and value of a line; no name and NaN where it is no sample with labels."""
+    """Return name, labels and value of a line; an empty name and NaN if it is not a sample with labels."""
     sample = _SAMPLE.match(line)
     if sample is None:
         return "", {}, math.nan

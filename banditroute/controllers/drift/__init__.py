@@ -1,1 +1,1 @@
-"""Drift detection."""
+"""Drift detection: a controller and its detectors."""

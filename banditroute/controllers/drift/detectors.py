@@ -1,4 +1,4 @@
-"""Detectors of change in a stream of standardised residuals; river's, imported where they are made."""
+"""Detectors of change in a stream of standardised residuals; river is imported when one is created."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from banditroute.core.validation import require_integer, require_number
 
 
 class Detection(Protocol):
-    """A detector at work, as river's are."""
+    """Protocol of a running detector, as in river."""
 
     @property
     def drift_detected(self) -> bool:
@@ -21,16 +21,16 @@ class Detection(Protocol):
 
 
 Detector: TypeAlias = Callable[[], Detection]
-"""Makes a fresh detector, the same each time and without randomness of its own."""
+"""Returns a new detector, always with the same settings and without randomness."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ADWIN:
-    """Adaptive windowing: two parts of the past have different means. Sensitive to what is slow or slight.
+    """Adaptive windowing: compares the means of two parts of the past; sensitive to slow or small changes.
 
     Attributes:
         delta: Confidence of one comparison. (0, 1)
-        clock: Looks at each so many values.
+        clock: Number of values between two comparisons. ≥ 1
 
     References:
         Bifet & Gavaldà, "Learning from time-changing data with adaptive windowing", SDM 2007.
@@ -54,14 +54,14 @@ class ADWIN:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageHinkley:
-    """A cumulative sum about the mean so far, in both directions: quick where the change is large.
+    """A cumulative sum about the running mean, in both directions: fast for large changes.
 
-    Both settings are in standard deviations of one outcome. river's own defaults suit no standardised stream: by
-    chance the sum of an unchanged one passes their threshold of 50 every few thousand values.
+    Both settings are in standard deviations of one outcome. river's defaults do not suit a standardised stream:
+    the sum of an unchanged stream exceeds their threshold of 50 by chance every few thousand values.
 
     Attributes:
-        delta: What is taken off each deviation: half the smallest change that is to be found soon. ≥ 0
-        threshold: How much may gather. > 0
+        delta: Amount subtracted from each deviation: half the smallest change to be found soon. ≥ 0
+        threshold: Cumulative sum above which a change is reported. > 0
 
     References:
         Page, "Continuous inspection schemes", Biometrika 1954.

@@ -29,28 +29,28 @@ _WIDEST_WATCH = 0.5
 
 
 class Drift:
-    """Finds arms that changed, lets their past count for less, and keeps an eye on them.
+    """Finds arms whose outcomes changed, discounts their past data, and watches them for some time.
 
-    Detectors look at the standardised residuals of each arm and objective, (y − μ) / √(σ² + s²) just before y is
-    learned: what the belief already follows is no news, and one setting serves judges' scores, pass/fail checks,
-    dollars and seconds. On an alarm the arm's sums of that objective's group weigh 2⁻ʰ of what they did, so its
-    width grows by itself and what comes next counts. Nothing is forgotten: the sums keep it, only their weight at
-    reading changes, and the log says when.
+    Detectors receive the standardised residuals of each arm and objective, (y − μ) / √(σ² + s²), just before y is
+    learned. A change that the model already predicts raises no alarm, and the same settings suit judges' scores,
+    pass/fail checks, dollars and seconds. On an alarm the weight of the arm's sums of that objective's group is
+    multiplied by 2⁻ʰ; so the arm's width grows, and later outcomes have more effect. No data is deleted: only the
+    weight with which sums are read changes, and the log determines when.
 
-    An arm that is not played cannot show that it recovered. So for a while after an alarm it gets a small share of
-    the traffic, whatever it is believed to be worth.
+    An arm that is not chosen cannot show that it recovered. So for some requests after an alarm it gets a small
+    share of the traffic, whatever its predicted utility.
 
-    A log that was written without this controller can be reopened with it: its alarms are then raised by the
-    replay, and weigh down whole epochs.
+    A log written without this controller can be reopened with it: the replay then raises its alarms, which
+    discount whole epochs.
 
     Args:
-        detectors: Which factories of detectors; any of them may raise the alarm.
-        halvings: h, how often the weight of the past is halved by an alarm. [1, 40]
-        grace: So many outcomes of an arm are not looked at, at its beginning and after an alarm, while it is being
-            learned again. ≥ 0
-        window: How many residuals of an arm and objective are remembered, at the most. ≥ 128
-        watch_share: Share of the traffic of an arm that raised an alarm. [0, 1)
-        watch_requests: For how many requests after the alarm. ≥ 0
+        detectors: Factories of detectors; each of them may raise an alarm.
+        halvings: h, number of times that an alarm halves the weight of past data. [1, 40]
+        grace: Number of outcomes of an arm that detectors ignore, for a new arm and after an alarm, while the arm
+            is being learned. ≥ 0
+        window: Largest number of residuals kept for an arm and objective. ≥ 128
+        watch_share: Share of the traffic for an arm after an alarm. [0, 1)
+        watch_requests: Number of requests after an alarm for which the arm gets this share. ≥ 0
 
     >>> drift = Drift(halvings=2)
     >>> drift.report()
@@ -77,7 +77,7 @@ class Drift:
         require_number("watch_share", watch_share, least=0, below=1)
         require_integer("watch_requests", watch_requests, least=0)
         self.detectors = tuple(detectors)
-        # river takes a second to import: better here than in the middle of the first feedback.
+        # river takes a second to import, so it is imported here and not during the first feedback.
         _Stream(self.detectors, grace, window)
         self.halvings = halvings
         self.grace = grace
@@ -90,7 +90,7 @@ class Drift:
         self._watched: dict[str, int] = {}
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
-        """The choice, with a small share for arms that changed lately."""
+        """Return the choice, mixed with a small share for arms that changed recently."""
         probabilities = choice(situation)
         watched = self._watched_now(situation)
         if not watched:
@@ -99,28 +99,28 @@ class Drift:
         return mix_uniform(probabilities, share, np.array([arm in watched for arm in situation.arms]))
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
-        """Which arms are watched, and how many alarms there were."""
+        """Return the watched arms, and the number of alarms."""
         return {"watched": self._watched_now(situation), "alarms": self._count}
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
-        """Count down the arms that are watched."""
+        """Reduce the remaining requests of each watched arm."""
         if self._watched:
             self._watched = {arm: left - 1 for arm, left in self._watched.items() if left > 1}
 
     def observe(self, record: FeedbackRecord, outlook: OutcomePrediction) -> Sequence[DiscountRequest]:
-        """Let the detectors of this arm see its residuals; an alarm demands that its past counts for less."""
+        """Update the arm's detectors by its residuals; on an alarm, request a discount of its past data."""
         assert record.values is not None
-        surprises = outlook.standardised_residual(record.values).tolist()
+        residuals = outlook.standardised_residual(record.values).tolist()
         alarms = []
-        for objective, standardised_residual in zip(outlook.names, surprises, strict=True):
+        for objective, residual in zip(outlook.names, residuals, strict=True):
             stream = self._streams.get((record.arm, objective))
             if stream is None:
                 stream = self._streams[record.arm, objective] = _Stream(self.detectors, self.grace, self.window)
-            if stream.alarmed_by(standardised_residual):
+            if stream.alarmed_by(residual):
                 alarms.append({"arm": record.arm, "objective": objective, "surprise": stream.recent()})
         if not alarms:
             return ()
-        # What the arm is compared with has just changed, for all objectives of the group.
+        # The discount changes the predictions for all objectives of the group, so their streams start again.
         for objective in outlook.names:
             del self._streams[record.arm, objective]
         for alarm in alarms:
@@ -132,15 +132,15 @@ class Drift:
         return [DiscountRequest(record.arm, record.group, self.halvings)]
 
     def learned(self, record: FeedbackRecord) -> None:
-        """Do nothing: :meth:`observe` has the outcome."""
+        """Do nothing: :meth:`observe` has processed the outcome."""
 
     def report(self) -> Mapping[str, Any]:
-        """Number of alarms, watched arms and the last alarms: arm, objective, mean standardised_residual, when."""
+        """Return number of alarms, watched arms, and the last alarms: arm, objective, mean residual, time."""
         last = [dict(each) for each in self._alarms]
         return {"alarms": self._count, "watched": sorted(self._watched), "last": last}
 
     def state(self) -> Mapping[str, Any]:
-        """Residuals as base64 of int16 [2⁻⁸]; detectors are made again from them."""
+        """Return the residuals as base64 of int16 [2⁻⁸]; detectors are rebuilt from them."""
         return {
             "streams": [[*key, *stream.state()] for key, stream in self._streams.items()],
             "alarms": [dict(each) for each in self._alarms],
@@ -149,7 +149,7 @@ class Drift:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state` gave."""
+        """Continue from the result of :meth:`state`."""
         self._streams = {}
         for arm, objective, *facts in state["streams"]:
             stream = _Stream(self.detectors, self.grace, self.window)
@@ -169,24 +169,24 @@ class Drift:
 class _Stream:
     """The residuals of one arm and objective, and detectors that are a function of them.
 
-    A detector's insides are river's own affair, so what is kept are the values that it saw, rounded before it saw
-    them. To keep them few, detectors restart with the younger half whenever the window is full.
+    The state of a river detector is not portable, so the stream stores the rounded residuals passed to the
+    detectors and rebuilds them from these. Whenever the window is full, detectors restart with its newer half.
 
-    Noise is pooled over arms where beliefs are made, and an arm may be far quieter or louder than the others: so
-    residuals are measured once more, by what is usual in this stream.
+    The model pools noise over arms, and the noise of one arm may be far smaller or larger. So residuals are scaled
+    again by the usual residual of this stream.
     """
 
-    __slots__ = ("_detectors", "_doubt", "_factories", "_grace", "_seen", "_squares", "_values", "_window")
+    __slots__ = ("_detectors", "_factories", "_grace", "_seen", "_squares", "_unconfirmed", "_values", "_window")
 
     def __init__(self, factories: Sequence[Detector], grace: int, window: int) -> None:
         self._factories, self._grace, self._window = factories, grace, window
-        self._seen, self._squares, self._doubt = 0, 0.0, 0
+        self._seen, self._squares, self._unconfirmed = 0, 0.0, 0
         self._begin([])
 
-    def alarmed_by(self, standardised_residual: float) -> bool:
-        """Add a residual; an outlier counts as three deviations, so that a few do not look like a change."""
+    def alarmed_by(self, residual: float) -> bool:
+        """Add a residual, return whether it raises an alarm; outliers are clipped to three deviations."""
         usual = math.sqrt((_PRIOR_ROWS + self._squares) / (_PRIOR_ROWS + self._seen))
-        clipped = min(max(standardised_residual / usual, -_CLIP), _CLIP)
+        clipped = min(max(residual / usual, -_CLIP), _CLIP)
         self._seen += 1
         self._squares += (clipped * usual) ** 2
         if self._seen <= self._grace:
@@ -196,30 +196,30 @@ class _Stream:
         value = round(clipped / _UNIT)
         self._values.append(value)
         if self._detected(value):
-            self._doubt = RECENT
-        elif self._doubt:
-            self._doubt -= 1
-        return self._doubt > 0 and self._is_worse()
+            self._unconfirmed = RECENT
+        elif self._unconfirmed:
+            self._unconfirmed -= 1
+        return self._unconfirmed > 0 and self._is_worse()
 
     def recent(self) -> float:
-        """Mean of the last residuals."""
+        """Return the mean of the last residuals."""
         last = self._values[-RECENT:]
         return sum(last) * _UNIT / len(last)
 
     def _is_worse(self) -> bool:
-        """Whether the last residuals are farther from 0 than those before: learning brings them nearer."""
+        """Return whether the last residuals are farther from 0 than the earlier ones; learning moves them to 0."""
         before = self._values[:-RECENT]
         earlier = sum(before) * _UNIT / len(before) if before else 0.0
         return abs(self.recent()) >= abs(earlier) + _LEAST_EFFECT
 
     def state(self) -> tuple[int, float, int, str]:
-        """How many were seen, their squares, for how long an alarm is in doubt, and the values."""
+        """Return count, sum of squares, remaining values to confirm an alarm, and the residuals."""
         values = base64.b64encode(np.array(self._values, dtype="<i2").tobytes()).decode()
-        return self._seen, self._squares, self._doubt, values
+        return self._seen, self._squares, self._unconfirmed, values
 
-    def restore(self, seen: int, squares: float, doubt: int, values: str) -> None:
-        """Continue from a state."""
-        self._seen, self._squares, self._doubt = seen, squares, doubt
+    def restore(self, seen: int, squares: float, unconfirmed: int, values: str) -> None:
+        """Continue from the result of :meth:`state`."""
+        self._seen, self._squares, self._unconfirmed = seen, squares, unconfirmed
         self._begin(np.frombuffer(base64.b64decode(values), "<i2").tolist())
 
     def _begin(self, values: list[int]) -> None:

@@ -1,4 +1,4 @@
-"""Rollout: the incumbent decides, the router decides, or both in known shares."""
+"""Rollout controllers: the incumbent decides, the router decides, or both in known shares."""
 
 from banditroute.controllers.rollout.apprentice import Apprentice
 from banditroute.controllers.rollout.holdout import Holdout

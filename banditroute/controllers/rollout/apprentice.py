@@ -1,4 +1,4 @@
-"""Apprentice: follow the incumbent until the router has proved itself."""
+"""Apprentice: follows the incumbent until the router is shown to agree or to be better."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,23 +17,24 @@ from banditroute.learning.confidence import ConfidenceSequence
 
 
 class Apprentice(ABTest):
-    """The incumbent decides all but a share of the traffic until agreement or lift is shown, then the router.
+    """Lets the incumbent decide all but a share of the traffic until agreement or lift is shown, then the router.
 
-    Shown is: that the router would do what the incumbent does, on average over all requests so far (lower bound
-    of the overlap Σ_a min(p_a, h_a) ≥ ``agreement``); or that it does better (lower bound of the lift of the first
-    measure > ``margin``). Both bounds hold at all times at once, so it may be looked after every request. What was
-    learned on the way stays: promotion changes who decides, and nothing else. It belongs outermost in the list.
+    Agreement is shown if the router would decide like the incumbent on average over all requests so far (lower
+    bound of the overlap Σ_a min(p_a, h_a) ≥ ``agreement``). Lift is shown if the router does better (lower bound
+    of the lift of the first measure > ``margin``). Both bounds hold at all times at once, so they are checked
+    after every request. Promotion changes only who decides; learned data is kept. Put it outermost in the list of
+    controllers.
 
     Args:
-        incumbent: The arm that always served; or a policy; or None: the arm that the caller names, request by
-            request: ``route(x, incumbent=…)``.
-        share: Of the traffic that the router decides from the start; it is what lift is shown with. (0, 0.5]
-        agreement: Overlap at which it is promoted. (0, 1)
-        margin: Lift above which it is promoted, in the first measure's unit; below 0 if no harm is enough.
-        measures: Objective → bounds, of what lift is measured; the first one counts for promotion, and is one
-            to be maximised.
-        confidence: Of each pair of bounds. (0, 1)
-        name: Its name among a router's controllers.
+        incumbent: The incumbent: an arm's name, a policy, or None for the arm that the caller names in each
+            request, ``route(x, incumbent=…)``.
+        share: Share of the traffic that the router decides from the start, which measures the lift. (0, 0.5]
+        agreement: Overlap at which the router is promoted. (0, 1)
+        margin: Lift above which it is promoted, in the first measure's unit; below 0 for a non-inferiority test.
+        measures: Objective → bounds, for each measured lift; the first one counts for promotion and must be
+            maximised.
+        confidence: Confidence of each pair of bounds. (0, 1)
+        name: Name of this controller, unique in the router.
     """
 
     def __init__(
@@ -57,58 +58,58 @@ class Apprentice(ABTest):
 
     @property
     def promoted(self) -> bool:
-        """Whether the router decides by itself."""
+        """Whether the router decides without the incumbent."""
         return self._promoted
 
     @property
     def agreement(self) -> float:
-        """How far both would have done the same, on average; 0 before the first request."""
+        """Mean overlap of both choices; 0 before the first request."""
         return self._overlap.mean
 
     def report(self) -> Mapping[str, Any]:
-        """Whether it is promoted, agreement and lift, for ``Router.health``."""
+        """Return agreement, lift, and whether the router is promoted, for ``Router.health``."""
         return {**super().report(), "agreement": self.agreement, "promoted": self._promoted}
 
     def share(self, request: Request) -> float:
-        """All but the apprentice's own, and nothing after its promotion."""
+        """Return the incumbent's share: all but the router's own share, and 0 after promotion."""
         return 0.0 if self._promoted else 1.0 - self._own
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
-        """Both choices, mixed; the router's alone after promotion."""
+        """Return both choices, mixed; after promotion only the router's."""
         return choice(situation) if self._promoted else super().control(situation, choice)
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
-        """Agreement and, until promotion, the mode ``"apprentice"`` with what both would have done."""
+        """Return the agreement and, until promotion, the mode ``"apprentice"`` and both choices."""
         if self._promoted:
             return {"promoted": True}
         facts = {**super().effects(situation), "promoted": False, "agreement": self.agreement}
         return {**facts, "mode": "apprentice"} if "policy" in facts else facts
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
-        """Compare what both would have done, and perhaps be promoted."""
+        """Compare both choices, and check for promotion."""
         super().decided(record, predict)
         facts = record.effects.get(self.name, {})
         if "policy" in facts:
             guess = self._overlap.mean
             self._overlap.add(_overlap(facts["policy"], facts["incumbent"]), guess=guess)
-            self._judge()
+            self._check_promotion()
 
     def learned(self, record: FeedbackRecord) -> None:
-        """Measure the lift, and perhaps be promoted."""
+        """Measure the lift, and check for promotion."""
         super().learned(record)
-        self._judge()
+        self._check_promotion()
 
-    def _judge(self) -> None:
+    def _check_promotion(self) -> None:
         agreed = self._overlap.mean - self._overlap.half_width >= self.least_agreement
         first = next(iter(self._measures.values())).report()
         self._promoted = self._promoted or agreed or first.low > self.margin
 
     def state(self) -> Mapping[str, Any]:
-        """Return the state of the test, the agreement, and whether it is over."""
+        """Return the state of the test, the agreement, and whether the router is promoted."""
         return {**super().state(), "overlap": self._overlap.state(), "promoted": self._promoted}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state` gave."""
+        """Continue from the result of :meth:`state`."""
         super().restore(state)
         self._overlap.restore(state["overlap"])
         self._promoted = state["promoted"]

@@ -15,22 +15,23 @@ from banditroute.core.validation import require_number, require_one_of
 class Holdout(ABTest):
     """Leaves a share of the traffic to the incumbent permanently, and reports the lift at any time.
 
-    By default every request is a mixture of both choices, whose exact propensities are logged, and every
-    outcome says something of both sides. With ``by="session"`` whole sessions (without one, keys) are held out,
-    by a hash that anybody can repeat: a conversation stays on one side, and the propensities are those of its
-    side. The lift's interval takes requests for its units, so with long sessions it is too narrow.
+    By default every request is decided by a mixture of both choices with exact logged propensities, and every
+    outcome contributes to the estimates of both sides. With ``by="session"`` whole sessions (or keys, for requests
+    without a session) are held out by a reproducible hash: a conversation stays on one side, and the propensities
+    are those of its side. The interval of the lift treats requests as independent units, so it is too narrow for
+    long sessions.
 
-    Read :meth:`lift` as often as you like: its bounds hold at all times at once. It belongs outermost; what the
-    incumbent does is then not constrained by the controllers within, but is seen by them.
+    :meth:`lift` may be read at any time: its bounds hold at all times at once. Put this controller outermost:
+    inner controllers then do not constrain the incumbent's choice, but receive its decisions.
 
     Args:
-        share: Of the traffic that the incumbent decides. (0, 0.5]
-        incumbent: The arm that always served; or a policy; or None: the arm that the caller names, request by
-            request: ``route(x, incumbent=…)``.
-        by: What is held out: ``"request"`` or ``"session"``.
-        measures: Objective → bounds, of what lift is measured.
-        confidence: Of each pair of bounds. (0, 1)
-        name: Its name among a router's controllers.
+        share: Share of the traffic that the incumbent decides. (0, 0.5]
+        incumbent: The incumbent: an arm's name, a policy, or None for the arm that the caller names in each
+            request, ``route(x, incumbent=…)``.
+        by: Unit that is held out: ``"request"`` or ``"session"``.
+        measures: Objective → bounds, for each measured lift.
+        confidence: Confidence of each pair of bounds. (0, 1)
+        name: Name of this controller, unique in the router.
     """
 
     def __init__(
@@ -50,16 +51,16 @@ class Holdout(ABTest):
         self.by = by
 
     def is_held(self, unit: str) -> bool:
-        """Whether the session, or the key, of that name is held out where sessions are."""
+        """Return whether this session or key is held out, with ``by="session"``."""
         return uniform(0, f"{self.name}\n{unit}".encode()) < self._held
 
     def share(self, request: Request) -> float:
-        """The share; with whole sessions, all or nothing."""
+        """Return the incumbent's share of this request; 0 or 1 with whole sessions."""
         unit = self._unit(request)
         return self._held if unit is None else float(self.is_held(unit))
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
-        """The share, what both would have done, and on which side a whole session is."""
+        """Return the share, both choices, and the side of a whole session."""
         facts = super().effects(situation)
         if "policy" not in facts or self._unit(situation.request) is None:
             return facts
@@ -67,7 +68,7 @@ class Holdout(ABTest):
         return {**facts, "side": side}
 
     def _weight(self, record: DecisionRecord, facts: Mapping[str, Any]) -> float:
-        """Return the weight of the arm; for a whole session that of its side, 1/(1 − s) or −1/s."""
+        """Return the weight of the arm; for a whole session the weight of its side, 1/(1 − s) or −1/s."""
         if "side" not in facts:
             return super()._weight(record, facts)
         return -1.0 / self._held if facts["side"] == "incumbent" else 1.0 / (1.0 - self._held)

@@ -10,11 +10,11 @@ from banditroute.errors import InvalidArgumentError
 from banditroute.policies import Policy
 
 Incumbent: TypeAlias = str | Policy | None
-"""The arm that always served; or a policy; or None: the arm that the caller names, ``route(incumbent=…)``."""
+"""An arm's name, a policy, or None for the arm that the caller names, ``route(incumbent=…)``."""
 
 
 def checked_incumbent(incumbent: Incumbent) -> Incumbent:
-    """Refuse what is none of the three; raises InvalidArgumentError."""
+    """Return a valid incumbent; raises InvalidArgumentError for anything else."""
     if incumbent is None or (isinstance(incumbent, str) and incumbent):
         return incumbent
     if isinstance(incumbent, str | type) or not callable(getattr(incumbent, "probabilities", None)):
@@ -23,7 +23,7 @@ def checked_incumbent(incumbent: Incumbent) -> Incumbent:
 
 
 def incumbent_choice(incumbent: Incumbent, situation: Situation) -> FloatArray | None:
-    """Probability of each arm, shape (arms,); None where the incumbent is not known or may not serve."""
+    """Return the incumbent's probabilities, shape (arms,); None if it is unknown or not eligible."""
     if incumbent is not None and not isinstance(incumbent, str):
         return incumbent.probabilities(situation)
     name = situation.request.incumbent if incumbent is None else incumbent

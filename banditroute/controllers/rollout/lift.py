@@ -1,4 +1,4 @@
-"""The lift of the router over the incumbent, measured while both serve."""
+"""Measures the lift of the router over the incumbent while both serve."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from banditroute.learning.confidence import ConfidenceSequence
 
 @dataclass(frozen=True, slots=True)
 class Lift:
-    """How much more of an objective the router yields than the incumbent, per request, in its own unit.
+    """The difference in one objective between router and incumbent, per request, in the objective's unit.
 
     Attributes:
-        objective: Of which.
+        objective: Name of the objective.
         mean: The estimate; 0 before the first report.
-        low, high: Between which it lies, at all times at once; infinite before the first report.
-        reports: How many outcomes it rests on.
+        low, high: Its bounds, valid at all times at once; infinite before the first report.
+        reports: Number of outcomes in the estimate.
     """
 
     objective: str
@@ -30,18 +30,18 @@ class Lift:
 
 
 class LiftMeasure:
-    """The lift of one objective: a running mean of (p(a) − h(a)) / π(a) · (y − c) over what is reported.
+    """The lift of one objective: a running mean of (p(a) − h(a)) / π(a) · (y − c) over reported outcomes.
 
     p and h are the probabilities of the router and of the incumbent, π those of the mixture from which the arm
-    was drawn, and c the mean outcome before: any c that is fixed before the draw leaves the estimate without
-    bias, and this one takes away most of its variance. Where both do the same, a report adds nothing. Values
-    that are taken back are kept until others come.
+    was drawn, and c is the mean outcome so far: any c that is fixed before the draw keeps the estimate unbiased,
+    and this one removes most of its variance. Where both choices are equal, a report adds 0. Retracted values are
+    kept until new values are reported.
 
     Args:
-        objective: What is reported.
-        bounds: Outcomes beyond them count as if they lay on them.
-        largest: Of the absolute weight (p − h) / π; larger ones are cut there. ≥ 1
-        confidence: Of the bounds. (0, 1)
+        objective: Name of the reported objective.
+        bounds: Outcomes outside these bounds are clipped to them.
+        largest: Largest absolute weight (p − h) / π; larger weights are clipped. ≥ 1
+        confidence: Confidence of the bounds. (0, 1)
     """
 
     def __init__(self, objective: str, *, bounds: tuple[float, float], largest: float, confidence: float) -> None:
@@ -58,7 +58,7 @@ class LiftMeasure:
         return Lift(self.objective, mean, mean - half, mean + half, self._terms.count)
 
     def learn(self, record: FeedbackRecord, weight: float) -> None:
-        """Take a first report in, or put another in its place."""
+        """Add a first report, or replace an earlier one."""
         if self.objective not in record.outcomes:
             return
         lo, hi = self.bounds
@@ -75,7 +75,7 @@ class LiftMeasure:
         self._memory.put(record.decision_key, (weight, guess, value))
 
     def state(self) -> Mapping[str, Any]:
-        """All sums."""
+        """Return all sums."""
         return {
             "terms": self._terms.state(),
             "outcomes": self._outcomes.state(),
@@ -83,7 +83,7 @@ class LiftMeasure:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state` gave."""
+        """Continue from the result of :meth:`state`."""
         self._terms.restore(state["terms"])
         self._outcomes.restore(state["outcomes"])
         self._memory.restore(state["recent"])
@@ -92,7 +92,7 @@ class LiftMeasure:
 def lift_measures(
     measures: Mapping[str, tuple[float, float]], *, largest: float, confidence: float
 ) -> dict[str, LiftMeasure]:
-    """One for each objective; raises InvalidArgumentError where there is none, or bounds are none."""
+    """Return one measure per objective; raises InvalidArgumentError without objectives or for invalid bounds."""
     if not isinstance(measures, Mapping) or not measures:
         raise InvalidArgumentError(f"measures = {measures!r:.60} must map one or more objectives to their bounds")
     return {

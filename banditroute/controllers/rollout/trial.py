@@ -1,4 +1,4 @@
-"""A/B test: the router and the incumbent in known shares, and the lift between them."""
+"""A/B test: mixes router and incumbent in known shares, and measures the lift."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ QUALITY: Mapping[str, tuple[float, float]] = {"quality": (0.0, 1.0)}
 class Sides(NamedTuple):
     """Probabilities of both sides for one request, shape (arms,), and the share of the incumbent.
 
-    The predictions say which request: a controller further out may answer without asking this one.
+    ``mean`` identifies the request: an outer controller may answer without asking this one.
     """
 
     mean: FloatArray
@@ -35,12 +35,12 @@ class ABTest(ABC):
     """Mixes the incumbent's choice into the router's, and measures the lift.
 
     Args:
-        incumbent: The arm that always served; or a policy; or None: the arm that the caller names, request by
-            request. Where it is not known, or may not serve, the router decides and nothing is measured.
-        least: The smaller of the two shares in which both are mixed. (0, 1)
-        measures: Objective → bounds: of what the lift is measured.
-        confidence: Of the bounds of each measure. (0, 1)
-        name: Its name among a router's controllers.
+        incumbent: The incumbent: an arm's name, a policy, or None for the arm that the caller names in each
+            request. If it is unknown or not eligible, the router decides and nothing is measured.
+        least: The smaller of the two shares. (0, 1)
+        measures: Objective → bounds, for each measured lift.
+        confidence: Confidence of the bounds of each measure. (0, 1)
+        name: Name of this controller, unique in the router.
     """
 
     def __init__(
@@ -62,19 +62,19 @@ class ABTest(ABC):
 
     @abstractmethod
     def share(self, request: Request) -> float:
-        """The incumbent's share of this request. [0, 1]."""
+        """Return the incumbent's share of this request. [0, 1]."""
 
     def lift(self) -> dict[str, Lift]:
         """Return the current lift of the router over the incumbent, by objective."""
         return {objective: measure.report() for objective, measure in self._measures.items()}
 
     def report(self) -> Mapping[str, Any]:
-        """The lift of every measure, for ``Router.health``; no bounds before the first report."""
-        found = {}
+        """Return the lift of every measure, for ``Router.health``; without bounds before the first report."""
+        lifts = {}
         for objective, lift in self.lift().items():
             bounds = {"low": lift.low, "high": lift.high} if lift.reports else {}
-            found[objective] = {"mean": lift.mean, **bounds, "reports": lift.reports}
-        return {"lift": found}
+            lifts[objective] = {"mean": lift.mean, **bounds, "reports": lift.reports}
+        return {"lift": lifts}
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
         """Return both choices, mixed."""
@@ -87,7 +87,7 @@ class ABTest(ABC):
         return (1.0 - share) * policy + share * acts
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
-        """The incumbent's share, and what each of the two would have done."""
+        """Return the incumbent's share, and the choices of both sides."""
         if self._last is None or self._last.mean is not situation.mean:
             return {"incumbent_share": 0.0}
         return {
@@ -97,31 +97,31 @@ class ABTest(ABC):
         }
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
-        """Remember with which weight the outcome will count."""
+        """Store the weight with which the outcome will count."""
         facts = record.effects.get(self.name, {})
         if "policy" in facts:
             weight = self._weight(record, facts)
             self._weights.put(record.decision_key, (float(np.clip(weight, -self._largest, self._largest)),))
 
     def learned(self, record: FeedbackRecord) -> None:
-        """Count the outcome for every measure of it."""
+        """Add the outcome to every measure that it reports."""
         note = self._weights.get(record.decision_key)
         if note is not None:
             for measure in self._measures.values():
                 measure.learn(record, note[0])
 
     def _weight(self, record: DecisionRecord, facts: Mapping[str, Any]) -> float:
-        """(p − h) / π of the arm that was chosen."""
+        """Return (p − h) / π of the chosen arm."""
         chance = record.probabilities[record.arms.index(record.arm)]
         return float((facts["policy"].get(record.arm, 0.0) - facts["incumbent"].get(record.arm, 0.0)) / chance)
 
     def state(self) -> Mapping[str, Any]:
-        """The weights of recent requests, and every measure."""
+        """Return the weights of recent requests, and the state of every measure."""
         measures = {objective: measure.state() for objective, measure in self._measures.items()}
         return {"weights": self._weights.state(), "measures": measures}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state` gave."""
+        """Continue from the result of :meth:`state`."""
         self._weights.restore(state["weights"])
         for objective, measure in self._measures.items():
             measure.restore(state["measures"][objective])

@@ -1,4 +1,4 @@
-"""Targets that hold on average: shares of traffic, latencies, outcomes, and a baseline's quality."""
+"""Target controllers, kept on average: shares of traffic, latencies, outcomes, and a baseline's quality."""
 
 from banditroute.controllers.targets.average import Average
 from banditroute.controllers.targets.indicator import Latency, Within

@@ -1,4 +1,4 @@
-"""Targets on the average of an outcome."""
+"""A target on the average of an outcome."""
 
 import numpy as np
 
@@ -10,16 +10,16 @@ from banditroute.errors import InvalidArgumentError
 
 
 class Average(Target):
-    """Keeps the average of an outcome over all requests above, or below, a line.
+    """Keeps the average of an outcome over all requests above or below a limit.
 
-    What an arm is expected to use is what the router believes of the objective, for this request. With
-    :class:`~banditroute.controllers.PerCohort` around it, every cohort has its own average to be kept.
+    The expected use of an arm is the router's prediction of the objective for this request. With
+    :class:`~banditroute.controllers.PerCohort` around this controller, the target holds in every cohort.
 
     Args:
-        objective: What is reported.
-        at_least, at_most: The line, in the objective's own unit; one of the two.
-        bounds: Those of the objective; outcomes beyond them count as if they lay on them.
-        step, slack, name: As of :class:`~banditroute.controllers.targets.target.Target`.
+        objective: Name of the reported objective.
+        at_least, at_most: The limit, in the objective's own unit; give one of the two.
+        bounds: Bounds of the objective; outcomes outside are clipped to them.
+        step, slack, name: See :class:`~banditroute.controllers.targets.target.Target`.
     """
 
     def __init__(
@@ -46,20 +46,20 @@ class Average(Target):
         )
 
     def used(self, outcome: float) -> float:
-        """Distance from the better bound, in units of the bounds. [0, 1]."""
+        """Return the distance from the better bound, in units of the span. [0, 1]."""
         lo, hi = self.bounds
         scaled = (min(max(outcome, lo), hi) - lo) / (hi - lo)
         return scaled if self._more_is_bad else 1.0 - scaled
 
     def expected(self, situation: Situation) -> FloatArray:
         """Return the expected outcome of each arm, as a distance from the better bound; shape (arms,)."""
-        return self._predict_repriced(situation, 0.0)
+        return self._predicted_use(situation, 0.0)
 
     def optimistic(self, situation: Situation) -> FloatArray:
         """Return the expected outcome one width nearer to the better bound; shape (arms,)."""
-        return self._predict_repriced(situation, -1.0 if self._more_is_bad else 1.0)
+        return self._predicted_use(situation, -1.0 if self._more_is_bad else 1.0)
 
-    def _predict_repriced(self, situation: Situation, widths: float) -> FloatArray:
+    def _predicted_use(self, situation: Situation, widths: float) -> FloatArray:
         if self.objective not in situation.objectives.names:
             return np.full(len(situation.arms), self.allowed)
         position = situation.objectives.position(self.objective)

@@ -1,4 +1,4 @@
-"""Targets on how often an outcome crosses a line."""
+"""Targets on the share of requests whose outcome exceeds a limit."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,16 +15,16 @@ PRIOR_REPORTS = 4.0
 
 
 class Within(Target):
-    """Keeps an outcome on the right side of a line, in a share of all requests.
+    """Keeps an outcome within a limit, in a share of all requests.
 
-    How often an arm crosses the line is counted, arm by arm, over everything that was reported of it; few
-    reports are drawn to what is common to all arms, as by four reports more.
+    The chance of an arm to miss the limit is estimated from all its reports, shrunk to the chance over all arms
+    with the weight of four reports.
 
     Args:
-        objective: What is reported.
-        at_most, at_least: The line, in the objective's own unit; one of the two.
-        share: Of all requests that must keep to it. (0, 1)
-        step, slack, name: As of :class:`~banditroute.controllers.targets.target.Target`.
+        objective: Name of the reported objective.
+        at_most, at_least: The limit, in the objective's own unit; give one of the two.
+        share: Share of all requests that must be within the limit. (0, 1)
+        step, slack, name: See :class:`~banditroute.controllers.targets.target.Target`.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class Within(Target):
         self._reports: dict[str, tuple[int, int]] = {}
 
     def used(self, outcome: float) -> float:
-        """1 where the outcome is beyond the line, else 0."""
+        """Return 1 if the outcome is outside the limit, else 0."""
         return float(outcome > self.line if self._above_is_bad else outcome < self.line)
 
     def expected(self, situation: Situation) -> FloatArray:
-        """The chance of each arm to cross the line; shape (arms,)."""
+        """Return the chance of each arm to miss the limit; shape (arms,)."""
         reports = sum(n for n, _ in self._reports.values())
         beyond = sum(k for _, k in self._reports.values())
         common = (beyond + PRIOR_REPORTS * self.allowed) / (reports + PRIOR_REPORTS)
@@ -70,7 +70,7 @@ class Within(Target):
         return least
 
     def learned(self, record: FeedbackRecord) -> None:
-        """Count for the target, and for the arm that served."""
+        """Update the target, and the counts of the arm that served."""
         super().learned(record)
         if record.previous is None and self.objective in record.outcomes:
             reports, beyond = self._reports.get(record.arm, (0, 0))
@@ -78,11 +78,11 @@ class Within(Target):
             self._reports[record.arm] = (reports + 1, beyond + crossed)
 
     def state(self) -> Mapping[str, Any]:
-        """The target's, and the counts of every arm."""
+        """Return the state of the target, and the counts of every arm."""
         return {**super().state(), "reports": {arm: list(counts) for arm, counts in self._reports.items()}}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state` gave."""
+        """Continue from the result of :meth:`state`."""
         super().restore(state)
         self._reports = {arm: (reports, beyond) for arm, (reports, beyond) in state["reports"].items()}
 
@@ -92,9 +92,9 @@ class Latency(Within):
 
     Args:
         p: Share of all requests that must be answered in time. (0, 1)
-        seconds: The time that an answer may take. [s]
-        objective: Under which latencies are reported [s].
-        step, slack, name: As of :class:`Within`.
+        seconds: Largest time of an answer. [s]
+        objective: Name of the objective under which latencies are reported [s].
+        step, slack, name: See :class:`Within`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""One controller for each cohort."""
+"""Applies one controller per cohort."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,15 +14,15 @@ NO_COHORT = ""
 
 
 class PerCohort:
-    """Keeps a constraint for every cohort by itself, so that none is kept at the expense of another.
+    """Keeps a constraint separately for every cohort, so that one cohort cannot compensate for another.
 
-    Averages over all traffic hide whom they are made of: a latency target can be met while one customer always
-    waits. ``PerCohort(lambda: Latency(p=0.95, seconds=2))`` holds it for every value of ``route(cohort=…)``, as
-    does any controller that ``make`` gives. Requests without a cohort are a cohort of their own, and so is
-    what comes after the first 1,000 cohorts.
+    An average over all traffic hides single cohorts: a latency target can be met although one customer always
+    waits. ``PerCohort(lambda: Latency(p=0.95, seconds=2))`` keeps the target for every value of
+    ``route(cohort=…)``; ``make`` may return any other controller too. Requests without a cohort form one cohort,
+    together with the requests of all cohorts after the first 1,000.
 
     Args:
-        make: Gives a fresh controller, the same each time.
+        make: Returns a new controller, always with the same settings.
 
     >>> from banditroute.controllers import Average
     >>> PerCohort(lambda: Average("quality", at_least=0.8)).name
@@ -37,15 +37,15 @@ class PerCohort:
 
     @property
     def name(self) -> str:
-        """The name of the controllers within."""
+        """The name of the inner controllers."""
         return self._new.name
 
     def of(self, cohort: str | None) -> Controller:
-        """The controller of a cohort; a fresh one where nothing was seen of it. Only to be looked at."""
+        """Return the controller of a cohort, a new one for an unknown cohort; read-only."""
         return self._of.get(self._known(cohort), self._new)
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
-        """As the controller of the request's cohort does."""
+        """Apply the controller of the request's cohort."""
         return self.of(situation.request.cohort).control(situation, choice)
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
@@ -54,7 +54,7 @@ class PerCohort:
         return {**self.of(cohort).effects(situation), "cohort": self._known(cohort)}
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
-        """Shown to the controller of its cohort."""
+        """Pass the decision to the controller of its cohort."""
         cohort = self._known(record.cohort)
         self._memory.put(record.decision_key, (cohort,))
         if cohort not in self._of:
@@ -62,7 +62,7 @@ class PerCohort:
         self._of[cohort].decided(record, predict)
 
     def learned(self, record: FeedbackRecord) -> None:
-        """Shown to the controller of its decision's cohort."""
+        """Pass the feedback to the controller of its decision's cohort."""
         note = self._memory.get(record.decision_key)
         if note is not None:
             self._of[note[0]].learned(record)
@@ -73,11 +73,11 @@ class PerCohort:
         return {"cohorts": cohorts, "recent": self._memory.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state` gave."""
+        """Continue from the result of :meth:`state`."""
         self._of = {}
-        for cohort, within in state["cohorts"].items():
+        for cohort, stored in state["cohorts"].items():
             self._of[cohort] = self._make()
-            self._of[cohort].restore(within)
+            self._of[cohort].restore(stored)
         self._memory.restore(state["recent"])
 
     def _known(self, cohort: str | None) -> str:

@@ -1,4 +1,4 @@
-"""A lower bound on quality, as a share of the quality of a baseline."""
+"""Keeps quality above a share of the quality of a baseline."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,33 +16,33 @@ LOOK_AGAIN = 8
 
 
 class QualityFloor:
-    """Lets an arm be tried only where, even if it fails, the quality so far stays above a share of a baseline's.
+    """Allows an arm only if, even when it fails, total quality stays above a share of the baseline's total.
 
-    At all times, with confidence, Σ served ≥ ``at_least`` · Σ baseline, over all requests so far: in expectation,
-    and as it happens. What the baseline yields beyond its share is saved up, and trials are paid from it: an arm
-    is eligible for a request if the savings would cover its failure there. Where none is left but the baseline,
-    the decision is marked ``"held"``.
+    At all times, with confidence, Σ served ≥ ``at_least`` · Σ baseline over all requests so far, both in
+    expectation and as realised. The quality above this floor is the budget for trials: an arm is eligible for a
+    request if the budget covers its failure there. If only the baseline is left, the decision has the mode
+    ``"held"``.
 
-    What was served counts with what was reported, less what chance may have added to it, so that no model is
-    trusted with it; until then, with the lower bound of what was believed. What the baseline would have yielded
-    where others served is the upper bound of what is believed of it: with that the linear model is
-    trusted. If the mean of the baseline is ``known``, all requests together are held against it instead. That
-    asks for no model, but for more savings, which have to cover the chance of which requests came.
+    A served request counts at its reported outcome, minus a bound of the chance in the reports, so it does not
+    depend on the model; before its report, it counts at the lower bound of its prediction. The baseline's yield
+    for requests that other arms served is the upper bound of its prediction, which relies on the linear model. If
+    ``baseline_mean`` is given, all requests are compared with this mean instead. That needs no model, but a larger
+    budget, which must cover the random variation of requests.
 
-    Requests for which the baseline is not eligible are left alone, and out of the sums.
+    Requests for which the baseline is not eligible are not constrained and not counted.
 
     Args:
-        baseline: The arm to be compared with.
-        at_least: Share of its quality. (0, 1)
-        known: Its mean quality, in the objective's own unit, if that is known. > 0
-        objective: What counts as quality; to be maximised, with bounds ≥ 0.
-        confidence: That the floor holds at all times, as far as chance in what is reported goes. (0, 1)
-        widths: By how many widths a belief may be wrong. > 0
-        name: Its name among a router's controllers.
+        baseline: The arm to compare with.
+        at_least: Share of the baseline's quality that must be reached. (0, 1)
+        baseline_mean: Mean quality of the baseline in the objective's own unit, if it is known. > 0
+        objective: The objective that measures quality; maximised, with bounds ≥ 0.
+        confidence: Confidence that the floor holds at all times, given random reports. (0, 1)
+        widths: Number of widths between a prediction and its bounds. > 0
+        name: Name of this controller, unique in the router.
 
     References:
         Kazerouni, Ghavamzadeh, Abbasi-Yadkori & Van Roy, "Conservative contextual linear bandits", NeurIPS 2017;
-        Wu, Shariff, Lattimore & Szepesvári, "Conservative bandits", ICML 2016. Theirs bound what was served by
+        Wu, Shariff, Lattimore & Szepesvári, "Conservative bandits", ICML 2016. They bound the served quality by
         the model too.
     """
 
@@ -71,11 +71,11 @@ class QualityFloor:
 
     @property
     def slack(self) -> float:
-        """By how much the floor is surely exceeded so far, in the objective's unit times requests."""
+        """Lower bound of the total quality above the floor, in the objective's unit times requests."""
         return min(self.savings.expected, self.savings.realised)
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
-        """The choice among the arms that the savings cover."""
+        """Return the choice among the arms that the quality budget covers."""
         safe = self._safe(situation)
         if safe is None or (safe == situation.eligible).all():
             return choice(situation)
@@ -84,25 +84,25 @@ class QualityFloor:
         return choice(situation.narrowed(safe))
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
-        """The savings, the arms that they do not cover, and lower bound, mean and upper bound of every arm."""
+        """Return the slack, the arms not covered, and lower bound, mean and upper bound of every arm."""
         safe = self._safe(situation)
         if safe is None:
             return {"slack": self.slack}
-        bounds = np.column_stack(self._predict_repriced(situation)).tolist()
+        bounds = np.column_stack(self._prediction_bounds(situation)).tolist()
         column = self._column(situation)
-        left_out = [situation.arms[i] for i in np.flatnonzero(situation.eligible & ~safe)]
+        not_covered = [situation.arms[i] for i in np.flatnonzero(situation.eligible & ~safe)]
         facts = {
             "slack": self.slack,
-            "not_covered": left_out,
+            "not_covered": not_covered,
             "believed": dict(zip(situation.arms, bounds, strict=True)),
             "column": column,
             "bounds": list(situation.objectives[column].bounds),
         }
-        held = left_out and np.count_nonzero(safe) == 1
+        held = not_covered and np.count_nonzero(safe) == 1
         return {**facts, "mode": "held"} if held else facts
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
-        """Count the request with the least that was believed of it; a fallback, of which nothing was, does not."""
+        """Count the request at the lower bound of its prediction; a fallback, without one, does not count."""
         facts = record.effects.get(self.name, {})
         if "believed" not in facts:
             return
@@ -127,17 +127,17 @@ class QualityFloor:
         return self.savings.state()
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state` gave."""
+        """Continue from the result of :meth:`state`."""
         self.savings.restore(state)
 
     def _safe(self, situation: Situation) -> BoolArray | None:
-        """Arms that the savings cover, shape (arms,); None where the floor does not apply."""
+        """Return the arms that the budget covers, shape (arms,); None if the floor does not apply."""
         if self.baseline not in situation.arms or self.objective not in situation.objectives.names:
             return None
         index = situation.arms.index(self.baseline)
         if not situation.eligible[index]:
             return None
-        low, _, high = self._predict_repriced(situation)
+        low, _, high = self._prediction_bounds(situation)
         lowest, highest = situation.objectives[self._column(situation)].bounds
         savings = self.savings
         baseline = high[index] if savings.baseline_mean is None else savings.baseline_mean
@@ -151,8 +151,8 @@ class QualityFloor:
     def _column(self, situation: Situation) -> int:
         return situation.objectives.position(self.objective)
 
-    def _predict_repriced(self, situation: Situation) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Lower bound, mean and upper bound of every arm, in the objective's unit; each of shape (arms,)."""
+    def _prediction_bounds(self, situation: Situation) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return lower bound, mean and upper bound of every arm in the objective's unit; each of shape (arms,)."""
         column = self._column(situation)
         objective = situation.objectives[column]
         mean = objective.bounds[0] + objective.span * situation.mean[:, column]
@@ -161,7 +161,7 @@ class QualityFloor:
         return low, middle, high
 
     def _baseline_at_most(self, record: DecisionRecord, predict: Predict) -> float:
-        """Upper bound of the baseline's mean at the average of the contexts where it was not served."""
+        """Return an upper bound of the baseline's mean at the average context of the requests of other arms."""
         mean, width = predict(self.savings.average_row()[np.newaxis])
         index, column = record.arms.index(self.baseline), self.savings.sums.column
         lowest, highest = self.savings.sums.bounds

@@ -1,4 +1,4 @@
-"""The quality budget of a quality floor: the surplus that was earned, and how much of it may be spent."""
+"""The quality budget of a quality floor: the surplus above the floor, which pays for trials."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,19 +11,19 @@ from banditroute.core.arrays import RowArray
 from banditroute.learning.confidence import stitched_boundary
 
 Pending = tuple[str, float, float, float | None, str, str]
-"""Whose sums it is in, what it counts with until its report, the guess, the report, its arm and its group."""
+"""Side of its totals, lower bound that counts until the report, guess, report, arm, and group of the report."""
 
 BASELINE, OTHERS = "baseline", "others"
 
 
 @dataclass(slots=True)
 class Totals:
-    """Totals over some requests.
+    """Totals over the requests of one side.
 
     Attributes:
-        reports, total, variance: Of those reported: their number, what they yielded, and its squared distance from
-            what was guessed.
-        waiting, awaited: Number of the others, and what they count with.
+        reports, total, variance: Over reported requests: their number, the sum of their outcomes, and the sum of
+            squared distances between outcomes and guesses.
+        waiting, awaited: Over requests without a report: their number, and the sum of their lower bounds.
     """
 
     reports: int = 0
@@ -43,16 +43,16 @@ class Totals:
             self.variance = max(0.0, self.variance + sign * (outcome - guess) ** 2)
 
     def expected_at_least(self, bounds: Sequence[float], error: float) -> float:
-        """Lower bound of the sum of what was to be expected, at all times but with chance ``error``.
+        """Return a lower bound of the sum of expected outcomes, at all times except with chance ``error``.
 
-        Nothing yields less than its bound, which says more than chance does while reports are few.
+        With few reports, the lower bound of the objective is tighter than the confidence bound.
         """
         lowest, highest = bounds
         deviation = stitched_boundary(self.variance, scale=highest - lowest, error=error)
         return max(self.reports * lowest, self.total - deviation) + self.awaited
 
     def happens_at_least(self, bounds: Sequence[float], error: float) -> float:
-        """Lower bound of the sum of what did happen: chance is only in what was not reported yet."""
+        """Return a lower bound of the sum of realised outcomes; only those without a report are uncertain."""
         lowest, highest = bounds
         span = highest - lowest
         deviation = stitched_boundary(self.waiting * span**2 / 4.0, scale=span, error=error)
@@ -60,9 +60,9 @@ class Totals:
 
 
 def happens_at_most(requests: int, mean: float, bounds: Sequence[float], error: float) -> float:
-    """Upper bound of what requests of such a mean yield together, at all times but with chance ``error``.
+    """Return an upper bound of the total outcome of requests with a mean, except with chance ``error``.
 
-    No variance is larger than (highest − mean) · (mean − lowest).
+    It holds at all times. The variance of a request is at most (highest − mean) · (mean − lowest).
     """
     lowest, highest = bounds
     variance = requests * (highest - mean) * (mean - lowest)
@@ -76,12 +76,12 @@ class Sums:
     """The quality budget of a floor, in units of the objective times requests.
 
     Attributes:
-        requests: How many there were.
-        baseline, others: What was yielded where the baseline served, and where it did not.
-        served_by_others: How many requests the latter are.
-        forgone: What the baseline would have yielded there, at the most.
-        row: The sum of their contexts, on the grid.
-        column, bounds: Place and bounds of the objective.
+        requests: Number of requests.
+        baseline, others: Totals of the requests served by the baseline, and by other arms.
+        served_by_others: Number of requests served by other arms.
+        forgone: Upper bound of the baseline's outcome for those requests.
+        row: Sum of the contexts of those requests, on the grid.
+        column, bounds: Position and bounds of the objective.
     """
 
     requests: int = 0
@@ -95,15 +95,15 @@ class Sums:
 
 
 class QualityBudget:
-    """By how much the floor is surely exceeded so far: in expectation, and as it happened.
+    """Lower bounds of the total quality above the floor: in expectation, and as realised.
 
-    In expectation that is (1 − s) L_b + L − s n m, with s the share that must be reached, L_b and L the lower
-    bounds of what the baseline was to yield, and the others in n requests, and m the upper bound of what the
-    baseline would have yielded at their average context. As it happened it is (1 − s) Y_b + Y − s U, with what
-    they did yield, and the upper bound U of what n requests of mean m may happen to yield.
+    In expectation the bound is (1 − s) L_b + L − s n m. Here s is the share that must be reached; L_b and L are
+    lower bounds of the expected outcomes of the baseline's requests and of the n requests of other arms; m is an
+    upper bound of the baseline's mean at the average context of these n requests. As realised the bound is (1 − s)
+    Y_b + Y − s U, with lower bounds Y_b and Y of the realised outcomes, and the upper bound U of the realised
+    outcome of n requests with mean m.
 
-    If the mean m of the baseline is known, all requests are others to it: L and Y are over all of them, which
-    are n.
+    If the mean m of the baseline is given, L and Y are over all n requests, and L_b = Y_b = 0.
     """
 
     def __init__(self, *, at_least: float, baseline_mean: float | None, error: float) -> None:
@@ -113,70 +113,72 @@ class QualityBudget:
 
     @property
     def expected(self) -> float:
-        """In expectation, in the objective's unit times requests."""
+        """The bound in expectation, in the objective's unit times requests."""
         sums, error = self.sums, self.error / 4
         own = sums.baseline.expected_at_least(sums.bounds, error)
         others = sums.others.expected_at_least(sums.bounds, error)
-        _, forgone = self._instead()
+        _, forgone = self._compared()
         return (1.0 - self.at_least) * own + others - self.at_least * forgone
 
     @property
     def realised(self) -> float:
-        """As it happened, in the objective's unit times requests."""
+        """The bound as realised, in the objective's unit times requests."""
         sums, error = self.sums, self.error / 4
         own = sums.baseline.happens_at_least(sums.bounds, error)
         others = sums.others.happens_at_least(sums.bounds, error)
-        n, forgone = self._instead()
+        n, forgone = self._compared()
         most = happens_at_most(n, forgone / n, sums.bounds, error) if n else 0.0
         return (1.0 - self.at_least) * own + others - self.at_least * most
 
-    def _instead(self) -> tuple[int, float]:
-        """Requests that are held against the baseline, and what it is expected to yield in them at the most."""
+    def _compared(self) -> tuple[int, float]:
+        """Return the number of requests compared with the baseline, and its highest expected outcome there."""
         if self.baseline_mean is not None:
             return self.sums.requests, self.baseline_mean * self.sums.requests
         return self.sums.served_by_others, self.sums.forgone
 
-    def take(self, body: bytes, arm: str, row: RowArray, *, is_baseline: bool, low: float, guess: float) -> None:
-        """Count a request with the least that is believed of it."""
+    def take(
+        self, decision_key: bytes, arm: str, row: RowArray, *, is_baseline: bool, low: float, guess: float
+    ) -> None:
+        """Count a request at the lower bound of its prediction."""
         sums = self.sums
         sums.requests += 1
-        whose = BASELINE if is_baseline and self.baseline_mean is None else OTHERS
+        side = BASELINE if is_baseline and self.baseline_mean is None else OTHERS
         if is_baseline and self.baseline_mean is not None:
             low = self.baseline_mean
         if not is_baseline:
             sums.served_by_others += 1
             before = sums.row or [0] * len(row)
             sums.row = [total + x for total, x in zip(before, row.tolist(), strict=True)]
-        self._yield(whose).count(1, None, low, guess)
-        self._memory.put(body, (whose, low, guess, None, arm, ""))
+        self._totals(side).count(1, None, low, guess)
+        self._memory.put(decision_key, (side, low, guess, None, arm, ""))
 
-    def report(self, body: bytes, arm: str, group: str, value: float | None) -> None:
-        """Put what was reported in the place of what was believed; or the other way round, if it is taken back.
+    def report(self, decision_key: bytes, arm: str, group: str, value: float | None) -> None:
+        """Replace the lower bound of a request by its report; restore it if ``value`` is None, after a retraction.
 
-        What a stand-in served does not count.
+        A report for another arm than the chosen one does not count.
         """
-        note = self._memory.get(body)
+        note = self._memory.get(decision_key)
         if note is None or (note[4] != arm if value is not None else note[5] != group):
             return
-        whose, low, guess, before, _, _ = note
-        self._yield(whose).count(-1, before, low, guess)
-        self._yield(whose).count(1, value, low, guess)
-        self._memory.put(body, (whose, low, guess, value, arm, "" if value is None else group))
+        side, low, guess, before, _, _ = note
+        self._totals(side).count(-1, before, low, guess)
+        self._totals(side).count(1, value, low, guess)
+        self._memory.put(decision_key, (side, low, guess, value, arm, "" if value is None else group))
 
     def average_row(self) -> RowArray:
-        """Average context of the requests that another arm served, on the grid; shape (d,)."""
+        """Return the average context of the requests served by other arms, on the grid; shape (d,)."""
         return np.rint(np.array(self.sums.row, dtype=np.float64) / self.sums.served_by_others).astype(np.int32)
 
     def state(self) -> Mapping[str, Any]:
-        """All sums, and what recent requests are counted with."""
+        """Return all sums, and the notes of recent requests."""
         return {**asdict(self.sums), "recent": self._memory.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state` gave."""
+        """Continue from the result of :meth:`state`."""
         sums = {name: value for name, value in state.items() if name != "recent"}
-        yields = {whose: Totals(**sums.pop(whose)) for whose in (BASELINE, OTHERS)}
-        self.sums = Sums(**{**sums, **yields, "row": list(sums["row"]), "bounds": list(sums["bounds"])})
+        totals = {side: Totals(**sums.pop(side)) for side in (BASELINE, OTHERS)}
+        self.sums = Sums(**{**sums, **totals, "row": list(sums["row"]), "bounds": list(sums["bounds"])})
         self._memory.restore(state["recent"])
 
-    def _yield(self, whose: str) -> Totals:
-        return self.sums.baseline if whose == BASELINE else self.sums.others
+    def _totals(self, side: str) -> Totals:
+        return self.sums.baseline if side == BASELINE else self.sums.others

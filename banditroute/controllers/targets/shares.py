@@ -15,30 +15,30 @@ from banditroute.errors import InvalidArgumentError
 
 
 class Shares:
-    """Gives every arm at least, or at most, its share of all requests.
+    """Keeps each arm's share of requests above a minimum and below a maximum.
 
     Each bound has a :class:`~banditroute.controllers.targets.virtual_queue.VirtualQueue` of requests. Its
-    price raises or lowers the arm's utility, so that an arm that must be used is used where that costs least.
-    Where prices are not enough, or the policy does not look at them, the answer is mixed with one in which the
-    arm that lags most behind its least share is certain and arms beyond their largest share are left out: more
-    of it from ``slack`` requests of debt on, nearly nothing else from twice that on. So an arm is seldom more
-    than twice the slack beyond its bound, whatever the policy; where many lag at once, they wait for each
-    other.
+    price raises or lowers the arm's utility, so that a required arm is chosen where this costs least. If prices
+    are not enough, or the policy ignores them, the answer is mixed with a forced one: it chooses the arm that is
+    furthest below its minimum share, and excludes arms above their maximum share. The forced part grows from a
+    debt of ``slack`` requests, and is nearly the whole answer from twice that debt. So an arm is seldom more than
+    twice the slack outside its bound, whatever the policy; if many arms are below their minimum, each may take
+    longer.
 
-    A least share counts the requests that the arm may serve; a largest share counts all.
+    A minimum share counts only requests that the arm may serve; a maximum share counts all requests.
 
     Args:
-        min: Arm → the least share. [0, 1]
-        max: Arm → the largest share. [0, 1]
-        slack: Debt from which on the answer is mixed. [requests] > 0
-        step: Of the prices; see :class:`~banditroute.controllers.targets.virtual_queue.VirtualQueue`. > 0
-        name: Its name among a router's controllers.
+        min: Arm → minimum share. [0, 1]
+        max: Arm → maximum share. [0, 1]
+        slack: Debt from which the answer is mixed. [requests] > 0
+        step: Step of the prices; see :class:`~banditroute.controllers.targets.virtual_queue.VirtualQueue`. > 0
+        name: Name of this controller, unique in the router.
     """
 
     def __init__(
         self,
         *,
-        min: Mapping[str, float] | None = None,  # noqa: A002  # the words of the matter
+        min: Mapping[str, float] | None = None,  # noqa: A002  # the plain names of the bounds
         max: Mapping[str, float] | None = None,  # noqa: A002  # the same
         slack: float = 5.0,
         step: float = 0.1,
@@ -52,7 +52,7 @@ class Shares:
         self._most = {arm: VirtualQueue(step=step) for arm in self.max}
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
-        """The choice at the arms' prices, mixed with a forced one where debts are large."""
+        """Return the choice at the arms' prices, mixed with a forced one if debts are large."""
         price = np.zeros(len(situation.arms))
         for i, arm in enumerate(situation.arms):
             price[i] = self._price(arm)
@@ -63,7 +63,7 @@ class Shares:
         return (1.0 - forced) * free + forced * self._corrected(situation, choice)
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
-        """Price and debt of every bound that has any, and the part of the answer that was forced."""
+        """Return price and debt of every bound with a debt, and the forced part of the answer."""
         return {
             "least": {arm: queue.facts() for arm, queue in self._least.items() if queue.price or queue.debt},
             "most": {arm: queue.facts() for arm, queue in self._most.items() if queue.price or queue.debt},
@@ -71,7 +71,7 @@ class Shares:
         }
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
-        """Count the request for every bound."""
+        """Update the queue of every bound."""
         for arm, queue in self._least.items():
             if arm in record.arms and arm not in record.excluded:
                 queue.take(self.min[arm] - (arm == record.arm))
@@ -79,17 +79,17 @@ class Shares:
             queue.take((arm == record.arm) - self.max[arm])
 
     def learned(self, record: FeedbackRecord) -> None:
-        """Do nothing: outcomes do not matter."""
+        """Do nothing: outcomes do not affect shares."""
 
     def state(self) -> Mapping[str, Any]:
-        """The debt of every bound."""
+        """Return the debt of every bound."""
         return {
             "least": {arm: queue.debt for arm, queue in self._least.items()},
             "most": {arm: queue.debt for arm, queue in self._most.items()},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state` gave; bounds that are new since begin at nothing."""
+        """Continue from the result of :meth:`state`; bounds that are not in it start without debt."""
         for queues, states in ((self._least, state["least"]), (self._most, state["most"])):
             for arm, queue in queues.items():
                 queue.debt = states.get(arm, 0.0)
@@ -103,13 +103,13 @@ class Shares:
         return queues[arm].debt if arm in queues else 0.0
 
     def _forced(self, situation: Situation) -> float:
-        """Part of the answer that is forced: what the largest debt of an eligible arm asks for."""
+        """Return the forced part of the answer, by the largest debt of an eligible arm."""
         able = {arm for arm, may in zip(situation.arms, situation.eligible.tolist(), strict=True) if may}
         queues = [queue for bounds in (self._least, self._most) for arm, queue in bounds.items() if arm in able]
         return max((queue.forced(self.slack) for queue in queues), default=0.0)
 
     def _corrected(self, situation: Situation, choice: Choice) -> FloatArray:
-        """Choose among the arms that lag the one that lags most; without any, among those within their bounds."""
+        """Choose the arm furthest below its minimum; if none lags, choose among the arms within their maximum."""
         lags = np.array([self._debt(self._least, arm) for arm in situation.arms]) * situation.eligible
         if lags.max() > self.slack:
             certain: FloatArray = (np.arange(len(lags)) == lags.argmax()).astype(np.float64)

@@ -1,4 +1,4 @@
-"""A constraint on reported outcomes, kept by a price on the outcome that each arm is expected to have."""
+"""A constraint on the average of reported outcomes, kept by a price on each arm's expected use."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -18,27 +18,26 @@ SLACK = 5.0
 
 
 class Target(ABC):
-    """Holds the average use of something at what is allowed, over all requests so far.
+    """Keeps the average use of a quantity at the allowed value, over all requests so far.
 
-    An arm's utility is lowered by price × what it is expected to use, and the price follows a
-    :class:`~banditroute.controllers.targets.virtual_queue.VirtualQueue`. A request counts with what was
-    expected of it until
-    its outcome is reported, so late feedback does not leave the price blind, and one without feedback counts
-    with that for good.
+    An arm's utility is reduced by price × expected use, and the price follows a
+    :class:`~banditroute.controllers.targets.virtual_queue.VirtualQueue`. A request counts at its expected use
+    until its outcome is reported, so the price reacts before late feedback arrives; a request without feedback
+    counts at its expected use permanently.
 
-    Where that is not enough, because new arms are tried at any price or the policy does not look at prices, the
-    answer is mixed with the one among arms that plausibly keep the constraint: more of it from ``slack`` of debt
-    on, nearly nothing else from twice that on. Plausibly, so that an arm that is known to be a little too much
-    does not stand in the way of one that is not known yet. Where no arm does, the one that may use least takes
-    their place, however good the others are.
+    If the price is not enough, because new arms are tried at any price or the policy ignores prices, the answer is
+    mixed with a choice among the arms whose plausible lower bound of use is allowed. This part grows from a debt
+    of ``slack``, and is nearly the whole answer from twice that debt. The lower bound counts, so that uncertain
+    arms stay in the choice. If no arm has an allowed lower bound, the arm with the lowest one is chosen, whatever
+    its utility.
 
     Args:
-        objective: What is reported.
-        allowed: What a request may use on average. > 0
-        step: Of the price, for a debt of what one request is allowed; see
+        objective: Name of the reported objective.
+        allowed: Allowed mean use of a request. > 0
+        step: Step of the price, for a debt of one request's allowed use; see
             :class:`~banditroute.controllers.targets.virtual_queue.VirtualQueue`. > 0
-        slack: Debt from which on the answer is mixed, in units of use. > 0
-        name: Its name among a router's controllers.
+        slack: Debt from which the answer is mixed, in units of use. > 0
+        name: Name of this controller, unique in the router.
     """
 
     def __init__(self, objective: str, *, allowed: float, step: float, slack: float, name: str) -> None:
@@ -68,11 +67,11 @@ class Target(ABC):
 
     @property
     def debt(self) -> float:
-        """By how much more was used so far than all requests were allowed; 0 where the target is kept."""
+        """Use above the allowed use so far; 0 if the target is kept."""
         return self._queue.debt
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
-        """The choice where every arm costs what it uses, mixed with the one among those that may be afforded."""
+        """Return the choice with arms priced by expected use, mixed with a choice among affordable arms."""
         if not self._queue.debt:
             return choice(situation)
         forced = self._queue.forced(self.slack)
@@ -85,18 +84,18 @@ class Target(ABC):
         return (1.0 - forced) * choice(priced) + forced * choice(affordable)
 
     def effects(self, situation: Situation) -> Mapping[str, Any]:
-        """Price, debt, the part of the answer that was forced, and what every arm is expected to use."""
+        """Return price, debt, the forced part of the answer, and the expected use of every arm."""
         expected = dict(zip(situation.arms, self.expected(situation).tolist(), strict=True))
         return {**self._queue.facts(), "forced": self._queue.forced(self.slack), "expected": expected}
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
-        """Take the request for what was expected of it; after a fallback, for what it was allowed."""
+        """Count the request at its expected use; after a fallback, at the allowed use."""
         expected = record.effects.get(self.name, {}).get("expected", {}).get(record.arm, self.allowed)
         self._memory.put(record.decision_key, (expected,))
         self._queue.take(expected - self.allowed)
 
     def learned(self, record: FeedbackRecord) -> None:
-        """Put what happened in the place of what was expected; an outcome taken back is allowed for again."""
+        """Replace the expected use by the reported one; after a retraction, the allowed use counts."""
         note = self._memory.get(record.decision_key)
         if note is None:
             return
@@ -110,17 +109,17 @@ class Target(ABC):
         self._queue.take(now[0] - note[0])
 
     def state(self) -> Mapping[str, Any]:
-        """The debt, and what recent requests are taken for."""
+        """Return the debt, and the counted use of recent requests."""
         return {"debt": self._queue.debt, "recent": self._memory.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state` gave."""
+        """Continue from the result of :meth:`state`."""
         self._queue.debt = state["debt"]
         self._memory.restore(state["recent"])
 
 
 def one_line(at_most: float | None, at_least: float | None) -> tuple[float, bool]:
-    """The line, and whether more than it is bad; raises InvalidArgumentError unless there is exactly one."""
+    """Return the limit, and whether it is an upper one; raises InvalidArgumentError unless one is given."""
     if (at_most is None) == (at_least is None):
         raise InvalidArgumentError(f"give one of at_most = {at_most!r} and at_least = {at_least!r}")
     if at_least is None:

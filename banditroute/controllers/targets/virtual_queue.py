@@ -9,15 +9,14 @@ MOST_FORCED = 0.95
 
 
 class VirtualQueue:
-    """A virtual queue: what stands in it is by how much a constraint is broken so far.
+    """A virtual queue: its length is the amount by which a constraint is violated so far.
 
-    With g what a request used beyond what it was allowed, the debt is Q ← max(0, Q + g), as of a queue that is
-    served faster than it fills, and its price is η Q: stochastic dual ascent, in which the price settles at the
-    multiplier λ that keeps the average, and the queue at λ/η. Since Q is never less than the sum
-    of all g, the average over T requests is beyond what is allowed by Q/T at the most. A larger step keeps the
-    queue shorter, and makes the price less steady.
+    Let g be the use of a request above its allowed use. The debt is Q ← max(0, Q + g), like the backlog of a
+    queue, and the price is η Q. This is stochastic dual ascent: the price converges to the multiplier λ that keeps
+    the average, and the queue to λ/η. Since Q is at least the sum of all g, the average over T requests exceeds
+    the allowed value by at most Q/T. A larger step keeps the queue shorter, and makes the price less steady.
 
-    What was saved earlier cannot be spent: the queue is never below 0.
+    Earlier savings are not credited: the queue is never below 0.
 
     Args:
         step: η, the price of one unit of debt, in units of the preferences' sum. > 0
@@ -46,14 +45,14 @@ class VirtualQueue:
         return min(self.step * self.debt, HIGHEST_PRICE)
 
     def forced(self, slack: float) -> float:
-        """Part of an answer that is to be forced: 0 up to a debt of ``slack``, 0.95 from about twice that on.
+        """Return the part of an answer to force: 0 up to a debt of ``slack``, 0.95 from about twice that debt.
 
-        Never all of it, so that what is forced can be found to be wrong.
+        It is always below 1, so that the other arms still produce data.
         """
         return min(max((self.debt - slack) / slack, 0.0), MOST_FORCED)
 
     def take(self, excess: float) -> None:
-        """A request used so much more, or less, than it was allowed."""
+        """Add the use of one request above the allowed use; negative below it."""
         self.debt = max(self.debt + excess, 0.0)
 
     def facts(self) -> Mapping[str, float]:

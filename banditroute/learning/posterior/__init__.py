@@ -1,1 +1,1 @@
-"""Ridge posteriors: a cache in floating point, computed from the exact sums and never stored."""
+"""Ridge posteriors: a floating-point cache, computed from the exact sums and never stored."""

@@ -2,13 +2,13 @@
 
 The model is hierarchical. Coefficients of arm a are θ_a ~ N(m, σ²/λ · I) about a common model m, which is the
 ridge regression over the rows of all arms: a request that is hard for one arm is hard for the others, so an arm
-starts from what is known of requests, not from zero, and cannot be locked out by a cold start. Outcomes have the
-noise σ, one for each objective, estimated from the ridge costs over all arms. Posterior mean and width are then
+starts from the common model, not from zero, and cannot be excluded by a cold start. Outcomes have one
+noise σ per objective, estimated from the ridge costs over all arms. Posterior mean and width are then
 
     θ_a = m + V_a⁻¹ (B_a − G_a m),   s_a(x) = σ̂ ‖x‖ in the norm of V_a⁻¹,   V_a = G_a + λ I.
 
 Both m and σ are plugged in as if they were known (Morris, "Parametric empirical Bayes inference", JASA 1983), so
-the widths are those of a Bayesian who believes them; they are no frequentist bound.
+the widths are Bayesian widths given m and σ, not frequentist bounds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,8 @@ from banditroute.core.arrays import OUTCOME_UNIT, FloatArray, IntArray, RowArray
 from banditroute.learning.posterior.ridge import RidgePosterior
 from banditroute.learning.sums.exact import CROSS_UNIT, SQUARE_UNIT, ExactSums
 
-# Before anything was seen: outcomes in the middle of their bounds, with a noise of a quarter of them, as firmly
-# believed as eight rows would be.
+# Before the first row: outcomes are expected in the middle of their bounds, with a noise of a quarter of the span.
+# This prior has the weight of eight rows.
 PRIOR_MEAN = 0.5
 PRIOR_NOISE = 0.25
 PRIOR_ROWS = 8
@@ -31,13 +31,13 @@ class GroupPosterior:
     """The arms' posteriors for one objective group, the common model and the noise.
 
     Attributes:
-        positions: Of the group's objectives among all.
-        columns: The same, to index an array's last axis with.
-        noise: σ̂ of each, scaled: a row, shape (1, m).
+        positions: Positions of the group's objectives among all objectives.
+        columns: The same positions, as an index for the last axis of an array.
+        noise: σ̂ of each objective, scaled; shape (1, m).
         posterior: Coefficients and inverse Gram matrices of all arms.
         pool: Sums over all arms, without the rows that are pending.
-        cross: Σ y xᵀ of each arm, likewise; shape (arms, m, d) [2⁻³¹].
-        squares: Σ y² of each arm, likewise; shape (arms, m) [2⁻³²].
+        cross: Σ y xᵀ of each arm, without pending rows; shape (arms, m, d) [2⁻³¹].
+        squares: Σ y² of each arm, without pending rows; shape (arms, m) [2⁻³²].
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class GroupPosterior:
     ) -> None:
         self.name = name
         self.positions = list(positions)
-        # Neighbouring columns are a slice, which costs a third of what a list of places does.
+        # Neighbouring columns become a slice, which takes a third of the time of a list of positions.
         first, last = self.positions[0], self.positions[-1]
         self.columns = slice(first, last + 1) if last - first == len(self.positions) - 1 else self.positions
         self._ridge = ridge
@@ -53,20 +53,20 @@ class GroupPosterior:
         self.posterior = RidgePosterior(dimension, len(positions), ridge)
         self._declared: list[Mapping[int, float]] = []
         self._rows: list[int] = []
-        # Of each arm, what the ridge cost needs besides the posterior: Σ y xᵀ and Σ y², in units of the grid.
+        # The ridge cost needs the posterior and these sums of each arm: Σ y xᵀ and Σ y², in units of the grid.
         self.cross: IntArray = np.zeros((0, len(positions), dimension), dtype=np.int64)
         self.squares: IntArray = np.zeros((0, len(positions)), dtype=np.int64)
         self.pool = ExactSums(dimension, len(positions))
-        # Rows of which only their arm's posterior knows, and for how many of them the rest waits.
+        # Rows that only their arm's posterior has learned; ``_due`` of them are added to the pool at once.
         self._pending: list[tuple[int, RowArray, tuple[int, ...]]] = []
         self._due = 1
-        # The values that are being learned: setting a few numbers is quicker than making an array of them.
+        # A buffer for the values of one row: setting a few numbers is faster than creating an array.
         self._y = np.empty(len(positions))
         self._common = self._common_model()
         self.noise = self._noise()
 
     def add_arm(self, prior: Mapping[int, float]) -> None:
-        """Add an arm that starts from the common model, moved to its declared means."""
+        """Add an arm that starts from the common model, shifted to its declared means."""
         self._declared.append(prior)
         self._rows.append(0)
         self.cross = np.concatenate([self.cross, np.zeros_like(self.cross, shape=(1, *self.cross.shape[1:]))])
@@ -75,13 +75,13 @@ class GroupPosterior:
         self._due = self._next_due()
 
     def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Mean and width σ̂·‖x‖_{V⁻¹} of every arm and of this group's objectives; both (requests, arms, m)."""
+        """Return mean and width σ̂·‖x‖_{V⁻¹} of every arm and objective of this group; both (requests, arms, m)."""
         means, leverages = self.posterior.predict_many(X)
         # The product of a column and a row takes half the time of broadcasting them.
         return means, np.sqrt(leverages)[..., np.newaxis].dot(self.noise)
 
     def predictive(self, arm: int, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Mean and standard deviation of one arm's next outcome, noise included; both of shape (m,)."""
+        """Return mean and standard deviation of one arm's next outcome, with noise; both of shape (m,)."""
         means, leverages = self.posterior.predict(x)
         return means[arm], self.noise[0] * np.sqrt(1.0 + leverages[arm])
 
@@ -103,7 +103,7 @@ class GroupPosterior:
         self.posterior.refresh(arm, sums, self._prior(arm))
 
     def refresh(self, sums: Sequence[ExactSums], pooled: ExactSums) -> None:
-        """Rebuild everything from exact sums, one for each arm: a function of them and of nothing else."""
+        """Rebuild everything from exact sums, one per arm; the result depends on nothing else."""
         self._pending.clear()
         self.pool = pooled
         self._due = self._next_due()
@@ -122,9 +122,9 @@ class GroupPosterior:
         return np.array(self._rows, dtype=np.float64)
 
     def _next_due(self) -> int:
-        """Return how many rows may wait: the common model is refitted at each power of 2, then every 64 rows.
+        """Return how many rows may be pending; the common model is refitted at each power of 2, then every 64.
 
-        Less often where the dimension or the number of arms makes that expensive.
+        The refit is less frequent where the dimension or the number of arms makes it expensive.
         """
         every = POOL_EVERY * -(-max(self.pool.dimension, len(self._rows)) // POOL_EVERY)
         seen = self.pool.n + len(self._pending)
@@ -152,7 +152,7 @@ class GroupPosterior:
         self.noise = self._noise()
 
     def _common_model(self) -> FloatArray:
-        """The ridge regression over all arms about a constant, shape (m, d)."""
+        """Return the ridge regression over all arms about a constant, shape (m, d)."""
         n, centre = self.pool.n, np.zeros((len(self.positions), self.pool.dimension))
         if self._intercept:
             # The last column of Σ y xᵀ belongs to the constant 1, so it is Σ y.
@@ -180,9 +180,9 @@ class GroupPosterior:
         return prior
 
     def _noise(self) -> FloatArray:
-        """Root of the mean ridge cost of a row, over all arms.
+        """Return the root of the mean ridge cost per row over all arms; shape (1, m).
 
-        An arm's ridge cost about its prior mean M is Σ y² + λ|M|² − (B + λM)·Θ, objective by objective.
+        An arm's ridge cost about its prior mean M is Σ y² + λ|M|² − (B + λM)·Θ, for each objective.
         """
         seen = [arm for arm, rows in enumerate(self._rows) if rows]
         costs = np.zeros((1, len(self.positions)))
@@ -191,7 +191,7 @@ class GroupPosterior:
             B = self.cross[seen] * CROSS_UNIT
             explained = ((B + self._ridge * M) * Theta).sum(axis=2)
             squares = self.squares[seen] * SQUARE_UNIT + self._ridge * (M * M).sum(axis=2)
-            # A running sum adds in the order of the arms; a plain one may not, and would give other bits.
+            # A running sum adds in the order of the arms; numpy's sum may use another order and give other bits.
             costs += np.maximum(squares - explained, 0.0).cumsum(axis=0)[-1]
         noise: FloatArray = np.sqrt((PRIOR_ROWS * PRIOR_NOISE**2 + costs) / (PRIOR_ROWS + sum(self._rows)))
         return noise

@@ -1,4 +1,4 @@
-"""The ridge model: one group posterior for each objective group, over exact sums."""
+"""The ridge model: exact sums, and one group posterior per objective group computed from them."""
 
 from collections.abc import Mapping, Sequence
 from math import sqrt
@@ -21,17 +21,17 @@ LIVE_EPOCHS = 32
 
 
 class OutcomeModel:
-    """Means and widths of every arm and objective, learned row by row.
+    """Predicts mean and width of every arm and objective, and learns row by row.
 
-    The sums are the state. Everything else is a cache which is a function of the sums at the last refresh (a
-    multiple of 4,096 feedbacks) and of the rows since, in order: a belief that is restored there and shown the
-    same rows ends at the same bits.
+    The sums are the state. Everything else is a cache: a function of the sums at the last refresh (a multiple of
+    4,096 feedbacks) and of the rows since then, in order. A model that is restored at a refresh and learns the
+    same rows therefore reaches the same bits.
 
     Attributes:
         table: The exact sums.
-        fading: With which weights they are read.
-        epoch_requests: How many decisions share an epoch.
-        n_feedback: How many feedbacks were counted, those of which nothing was learned included.
+        weights: Weights with which the sums are read.
+        epoch_requests: Number of decisions in an epoch.
+        n_feedback: Number of feedbacks counted, including those that were not learned.
     """
 
     is_additive = True
@@ -55,7 +55,7 @@ class OutcomeModel:
         self._objectives = len(objectives)
         self._ridge = ridge
         self._first = next(iter(self._groups.values()))
-        # A group of all objectives has nothing to be put together.
+        # A single group holds all objectives, so its results need not be combined with others.
         self._is_whole = len(self._groups) == 1
         self._last_row: RowArray | None = None
         self._last_x: FloatArray = np.zeros(0)
@@ -65,20 +65,20 @@ class OutcomeModel:
         self._epoch = 0
         self._refresh_deferred_until = 0
         self.table = SumsTable(self._dimension, self._sizes)
-        self.fading = EvidenceWeights()
+        self.weights = EvidenceWeights()
         self.n_feedback = 0
 
     def add_arm(self, name: str, start: ArmStart) -> None:
-        """Add an arm of which nothing was learned."""
+        """Add an arm without rows."""
         self._arms[name] = len(self._arms)
         for group in self._groups.values():
             group.add_arm(start.prior)
 
     def predict(self, row: RowArray) -> Prediction:
-        """Scaled mean and one standard width σ̂·‖x‖_{V⁻¹} of every arm and objective, for one context.
+        """Return scaled mean and standard width σ̂·‖x‖_{V⁻¹} of every arm and objective, for one context.
 
-        Valid until the next row is learned; where there are many arms and features, its widths are worked out
-        only as far as they are asked for.
+        The prediction is valid until the next row is learned. With many arms and features, it computes only the
+        widths that are requested.
         """
         x = self._features(row)
         if self._first.posterior.is_lazy:
@@ -93,7 +93,7 @@ class OutcomeModel:
         return Prediction(mean, np.sqrt(roots, out=roots), self._noise_by_group())
 
     def _features(self, row: RowArray) -> FloatArray:
-        """The row as features. Often it is learned, in every group, right after it was decided on."""
+        """Return the row as features. The last row is cached: it is often learned right after the decision."""
         if row is not self._last_row:
             self._last_row, self._last_x = row, from_feature_row(row)
         return self._last_x
@@ -106,23 +106,23 @@ class OutcomeModel:
 
         def roots(arms: Sequence[int] | None) -> FloatArray:
             found = np.empty((len(self._arms) if arms is None else len(arms), len(leverages)))
-            for g, work_out in enumerate(leverages):
-                found[:, g] = work_out(arms)
+            for g, compute in enumerate(leverages):
+                found[:, g] = compute(arms)
             return np.sqrt(found, out=found)
 
-        # For V is at least λI.
+        # V is at least λI, so no leverage exceeds |x|² / λ.
         limit = sqrt(float(x.dot(x)) / self._ridge)
         return LazyPrediction(mean, limit, self._noise_by_group(), roots)
 
     def _noise_by_group(self) -> FloatArray:
-        """σ̂ of each objective in the row of its group, 0 in the others; shape (groups, objectives)."""
+        """Return σ̂ of each objective in the row of its group, 0 in the others; shape (groups, objectives)."""
         if self._is_whole:
             return self._first.noise
         for g, group in enumerate(self._groups.values()):
-            # Groups replace their noise and never write into it, so the same array is the same numbers.
+            # Groups replace their noise array and never write into it, so the same array has the same numbers.
             if group.noise is not self._noises[g]:
                 self._noises[g] = group.noise
-                # A new matrix: predictions that were made refer to the old one.
+                # Copied, because earlier predictions refer to the old matrix.
                 self._noise_matrix = self._noise_matrix.copy()
                 self._noise_matrix[g, group.columns] = group.noise
         return self._noise_matrix
@@ -139,10 +139,10 @@ class OutcomeModel:
         return mean, width
 
     def expect(self, decision_key: bytes, arm: str, row: RowArray) -> None:
-        """Nothing: a pending outcome does not change this model."""
+        """Do nothing: a pending outcome does not change this model."""
 
     def learn(self, example: Example) -> None:
-        """Learn a row; or amend it, where there are previous values; or take it out, where there are no new ones.
+        """Learn a row; replace its values if there are previous ones; subtract the row if there are no new values.
 
         Raises:
             UnknownArmError: for an arm that was never added.
@@ -154,7 +154,7 @@ class OutcomeModel:
         if previous is None:
             assert values is not None
             self.table.add(key, row, values)
-            if self.fading.halvings(key):
+            if self.weights.halvings(key):
                 self._rebuild(key.arm, key.group)
             elif self.n_feedback >= self._refresh_deferred_until:
                 group.observe(arm, self._features(row), row, values)
@@ -167,86 +167,86 @@ class OutcomeModel:
         if key.epoch > self._epoch:
             self._epoch = key.epoch
             oldest = key.epoch - LIVE_EPOCHS + 1
-            self.table.merge_epochs(before=oldest, into=self.fading.first_epoch_with_same_weight)
+            self.table.merge_epochs(before=oldest, into=self.weights.first_epoch_with_same_weight)
         self.advance()
 
     def advance(self) -> None:
-        """Count a feedback, also one that nothing is learned from: refreshes lie at places of the log."""
+        """Count a feedback, learned or not: refreshes happen at fixed positions of the log."""
         self.n_feedback += 1
         if not self.n_feedback % REFRESH_EVERY and self.n_feedback >= self._refresh_deferred_until:
             self._refresh()
 
     def defer_refresh_until(self, n_feedback: int) -> None:
-        """Learn into the sums alone up to the last refresh before so many feedbacks; 0 ends that at once.
+        """Update only the sums until the last refresh before ``n_feedback`` feedbacks; 0 ends this at once.
 
-        For a replay that reads no prediction before it: a refresh needs nothing but the sums.
+        This speeds up a replay that reads no prediction before then: a refresh needs only the sums.
         """
-        rested = self.n_feedback < self._refresh_deferred_until
+        was_deferred = self.n_feedback < self._refresh_deferred_until
         self._refresh_deferred_until = n_feedback - n_feedback % REFRESH_EVERY
-        if rested and self.n_feedback >= self._refresh_deferred_until:
+        if was_deferred and self.n_feedback >= self._refresh_deferred_until:
             self._refresh()
 
     def predictive(self, arm: str, group: str, row: RowArray) -> tuple[FloatArray, FloatArray]:
-        """Mean and standard deviation, scaled, of what an arm's next outcomes of one group will be; shape (m,)."""
+        """Return scaled mean and standard deviation of an arm's next outcomes of one group; both of shape (m,)."""
         return self._groups[group].predictive(self._arms[arm], from_feature_row(row))
 
     def discount(self, arm: str, group: str, *, last: int, halvings: int) -> None:
-        """Let what an arm showed in one group, up to epoch ``last``, count for 2⁻ʰ of what it did."""
-        self.fading.discount(arm, group, last=last, times=halvings)
+        """Multiply by 2⁻ʰ, h = ``halvings``, the weight of an arm's rows of one group up to epoch ``last``."""
+        self.weights.discount(arm, group, last=last, times=halvings)
         self._rebuild(arm, group)
 
     def inherit(self, successor: str, predecessor: str, rows: int) -> None:
-        """Let an arm start as if about ``rows`` rows of another one, and at most those, were its own."""
+        """Let an arm start from the rows of another one, with the weight of at most about ``rows`` rows."""
         for group in self._groups:
-            found = self.fading.total(self.table, predecessor, group).n
+            found = self.weights.total(self.table, predecessor, group).n
             halvings = (max(-(-found // rows), 1) - 1).bit_length()
-            self.fading.inherit(successor, predecessor, group, halvings=halvings)
+            self.weights.inherit(successor, predecessor, group, halvings=halvings)
             self._rebuild(successor, group)
 
     @property
     def just_refreshed(self) -> bool:
-        """Whether every cache has just been rebuilt from the sums."""
+        """Whether the cache has just been rebuilt from the sums."""
         return self.n_feedback > 0 and self.n_feedback % REFRESH_EVERY == 0
 
     def counts(self, group: str) -> FloatArray:
-        """How many rows of this group each arm has; shape (arms,)."""
+        """Return each arm's number of rows of this group; shape (arms,)."""
         return self._groups[group].counts()
 
     def noise(self) -> FloatArray:
-        """σ̂ of every objective, scaled; shape (objectives,)."""
+        """Return σ̂ of every objective, scaled; shape (objectives,)."""
         noise = np.empty(self._objectives)
         for group in self._groups.values():
             noise[group.columns] = group.noise
         return noise
 
     def digest(self) -> str:
-        """SHA-256 of the sums: equal wherever the same was learned, in any order."""
+        """Return the SHA-256 of the sums: equal for the same examples in any order."""
         return self.table.digest()
 
     def state(self) -> tuple[Mapping[str, Any], bytes]:
-        """The weights, and the sums as bytes."""
-        return self.fading.state(), self.table.encode()
+        """Return the weights, and the sums as bytes."""
+        return self.weights.state(), self.table.encode()
 
     def restore(self, facts: Mapping[str, Any], blob: bytes, *, n_feedback: int) -> None:
         """Continue from encoded sums and their weights.
 
         Raises:
-            SnapshotCorruptError: if they are damaged, of another shape, or not sums of rows; then start again with
-                another model.
+            SnapshotCorruptError: if they are damaged, of another shape, or not sums of rows; the model must then
+                be discarded.
         """
         table = SumsTable.decode(blob)
         if (table.dimension, dict(table.groups)) != (self._dimension, self._sizes):
             raise SnapshotCorruptError("sums are of another dimension or other objective groups")
-        strangers = {key.arm for key in table.keys} - set(self._arms)
-        if strangers:
-            raise SnapshotCorruptError(f"sums are of arms that this router does not have: {', '.join(strangers)}")
+        unknown = {key.arm for key in table.keys} - set(self._arms)
+        if unknown:
+            raise SnapshotCorruptError(f"sums are of arms that this router does not have: {', '.join(unknown)}")
         for arm, group in {key[:2] for key in table.keys}:
             if not table.totals(arm, group).are_of_rows():
                 raise SnapshotCorruptError(
                     f"sums of arm {arm!r}, group {group!r} are not a valid Gram matrix (corrupt data)"
                 )
         self.table = table
-        self.fading.restore(facts)
+        self.weights.restore(facts)
         self.n_feedback = n_feedback
         self._epoch = max((key.epoch for key in table.keys), default=0)
         try:
@@ -255,7 +255,7 @@ class OutcomeModel:
             raise SnapshotCorruptError(f"sums are not a valid Gram matrix (corrupt data): {error}") from None
 
     def _rebuild(self, arm: str, group: str) -> None:
-        """Rebuild one arm; costs a factorisation."""
+        """Rebuild one arm, by one factorisation."""
         if self.n_feedback < self._refresh_deferred_until:
             return
         self._groups[group].rebuild(self._arms[arm], self._total(arm, group), self._pooled(group))
@@ -265,7 +265,7 @@ class OutcomeModel:
             group.refresh([self._total(arm, name) for arm in self._arms], self._pooled(name))
 
     def _total(self, arm: str, group: str) -> ExactSums:
-        return self.fading.total(self.table, arm, group)
+        return self.weights.total(self.table, arm, group)
 
     def _pooled(self, group: str) -> ExactSums:
-        return self.fading.pooled(self.table, group)
+        return self.weights.pooled(self.table, group)

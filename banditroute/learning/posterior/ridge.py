@@ -13,28 +13,29 @@ from banditroute.learning.posterior.backends.packed import PackedBackend
 from banditroute.learning.posterior.backends.stacked import DenseBackend
 from banditroute.learning.sums.exact import MAX_DIMENSION, ExactSums
 
-# Measured. From 128 features on, a d × d matrix for an arm with few rows is a waste. From 4,096 = arms × features
-# on, reading the matrices is what takes the time, and half of each is enough; below, it is the number of calls.
+# Measured. From 128 features on, a d × d matrix wastes memory for an arm with few rows. From 4,096 = arms ×
+# features on, reading the matrices takes most of the time, and half of each is enough; below, the number of calls
+# does.
 _FACTORED_FROM = 128
 _PACKED_FROM = 4096
-# From so many numbers in all inverses on, it pays to read only those of the arms that matter for the choice.
+# From this many numbers in all inverses on, it is faster to read only the arms that matter for the choice.
 _LAZY_FROM = 1 << 18
 
 
 class RidgePosterior:
-    """Means and leverages of the arms' outcomes, for the objectives of one group.
+    """Predicts means and leverages of the arms' outcomes, for the objectives of one group.
 
     An arm with sums G and B and prior mean M has V = ridge I + G and Theta = M + (B - M G) V⁻¹: the coefficients
-    that minimise Σ (y - Theta x)² + ridge |Theta - M|², objective by objective. V is common to the objectives of a
-    group, since they arrive together.
+    that minimise Σ (y - Theta x)² + ridge |Theta - M|² for each objective. The objectives of a group share V,
+    since their outcomes arrive together.
 
-    This is a cache: :meth:`refresh` makes an arm from exact sums, :meth:`observe` carries it along row by row,
-    and the two agree to rounding. Its bits follow from the refreshes and observations of each arm, in their order.
-    Nothing here is ever discounted or stored. Not safe for threads: the owner takes turns.
+    This is a cache: :meth:`refresh` computes an arm from exact sums, :meth:`observe` updates it row by row, and
+    the two agree up to rounding. Its bits are a function of each arm's refreshes and observations, in their order.
+    It is never discounted or stored. It is not thread-safe: the owner holds a lock.
 
     Attributes:
-        backend: How V⁻¹ and Theta are kept.
-        is_lazy: Whether :meth:`means` with the :meth:`leverages` of a few arms is worth more calls than
+        backend: Holds V⁻¹ and Theta of all arms.
+        is_lazy: Whether :meth:`means` and the :meth:`leverages` of a few arms are faster than
             :meth:`predict`.
 
     >>> posterior = RidgePosterior(2, 1, ridge=4.0)
@@ -60,8 +61,8 @@ class RidgePosterior:
         self.ridge = float(ridge)
         self._priors: list[FloatArray] = []
         self._cold: list[bool] = []
-        form = LowRankBackend if dimension >= _FACTORED_FROM else DenseBackend
-        self.backend: InverseBackend = form(dimension, outcomes, self.ridge)
+        backend = LowRankBackend if dimension >= _FACTORED_FROM else DenseBackend
+        self.backend: InverseBackend = backend(dimension, outcomes, self.ridge)
         self.is_lazy = False
 
     def __len__(self) -> int:
@@ -69,7 +70,7 @@ class RidgePosterior:
         return len(self._priors)
 
     def add_arm(self, prior: FloatArray | None = None) -> int:
-        """Append an arm that has seen nothing, and return its number; ``prior`` (m, d) is zero by default."""
+        """Append an arm without rows, and return its index; ``prior``, shape (m, d), is zero by default."""
         mean = np.zeros((self.outcomes, self.dimension)) if prior is None else self._as_prior(prior)
         arm = len(self)
         if isinstance(self.backend, DenseBackend) and (arm + 1) * self.dimension >= _PACKED_FROM:
@@ -81,7 +82,7 @@ class RidgePosterior:
         return arm
 
     def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return what is expected of each arm for the context x of shape (d,).
+        """Return the prediction of each arm for the context x of shape (d,).
 
         Returns:
             Means Theta x, shape (N, m), and leverages xᵀ V⁻¹ x, shape (N,); new arrays. A cold arm has leverage
@@ -94,18 +95,18 @@ class RidgePosterior:
         return self.backend.means(x)
 
     def leverages(self, x: FloatArray) -> Leverages:
-        """Return what works out the leverages of as few arms as are asked for; none exceeds |x|² / ridge."""
+        """Return a function that computes the leverages of the requested arms; none exceeds |x|² / ridge."""
         return self.backend.leverages(x)
 
     def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the same for each row of X, shape (T, d): means (T, N, m) and leverages (T, N)."""
+        """Return the prediction of each row of X, shape (T, d): means (T, N, m) and leverages (T, N)."""
         return self.backend.predict_many(X)
 
     def observe(self, arm: int, x: FloatArray, y: FloatArray) -> FloatArray:
         """Learn one row of one arm: recursive least squares.
 
         Returns:
-            The errors (Theta x - y) / √(1 + xᵀ V⁻¹ x), both from before; shape (m,), valid until the next
+            The errors (Theta x - y) / √(1 + xᵀ V⁻¹ x) before learning; shape (m,), valid until the next
             row. The ridge cost that :meth:`refresh` returns grows by their squares.
         """
         self._cold[arm] = False
@@ -119,8 +120,8 @@ class RidgePosterior:
 
         Raises:
             InvalidArgumentError: if ridge I + G is not positive definite to working precision (code
-                ``ridge.singular``): the sums are not those of rows, or the ridge is too small for them. The arm
-                stays as it was.
+                ``ridge.singular``): the sums are not sums of rows, or the ridge is too small for them. The arm
+                is then unchanged.
         """
         if (sums.dimension, sums.outcomes) != (self.dimension, self.outcomes):
             raise InvalidArgumentError(
@@ -146,9 +147,9 @@ class RidgePosterior:
         return np.maximum(cost, 0.0)
 
     def reprior(self, priors: FloatArray) -> None:
-        """Change the prior means, shape (N, m, d) or (m, d) for all arms, without factoring anything again.
+        """Change the prior means, shape (N, m, d) or (m, d) for all arms, without a new factorisation.
 
-        Theta moves by ridge (new - old) V⁻¹: the less an arm has seen, the more it follows.
+        Theta moves by ridge (new - old) V⁻¹: an arm with fewer rows moves further.
         """
         shape = (self.outcomes, self.dimension)
         if priors.shape not in (shape, (len(self), *shape)) or not np.isfinite(priors).all():
@@ -161,7 +162,7 @@ class RidgePosterior:
                 continue
             theta = self.backend.coefficients(arm)
             if self._cold[arm]:
-                # Exactly, so that its bits do not hang on how often it was moved before it was seen.
+                # Set exactly, so that the bits do not depend on how often the prior moved before the first row.
                 theta[...] = new
             else:
                 theta += self.backend.times_inverse(arm, move)

@@ -1,7 +1,7 @@
-"""Sums as bytes: a fixed layout, sealed by a checksum, whose length is checked before anything is made of it.
+"""Encodes sums as bytes: a fixed layout sealed by a checksum; lengths are checked before decoding.
 
-A sealed blob is ``magic (4) | version (2) | payload | SHA-256 of all before (32)``, little-endian. Nothing in it
-is executed, and no length in it is believed before it was compared with the bytes that are there.
+A sealed blob is ``magic (4) | version (2) | payload | SHA-256 of all before (32)``, little-endian. Decoding
+executes nothing, and compares every length with the number of bytes present before it uses that length.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ def pack_sums(sums: ExactSums) -> bytes:
 
 
 def unpack_sums(reader: "Reader") -> ExactSums:
-    """Read sums; raises SnapshotCorruptError where they do not fit what is there."""
+    """Read sums; raises SnapshotCorruptError if their shape is impossible or bytes are missing."""
     dimension, outcomes, n = reader.unpack(_SHAPE)
     if not (1 <= dimension <= MAX_DIMENSION and 1 <= outcomes <= MAX_OBJECTIVES):
         raise SnapshotCorruptError(f"sums of dimension {dimension} with {outcomes} outcomes cannot be")
@@ -71,7 +71,7 @@ def unseal(magic: bytes, version: int, blob: bytes) -> memoryview:
     """Return the payload of a sealed blob.
 
     Raises:
-        SnapshotCorruptError: if magic, version or checksum are others, or bytes are missing.
+        SnapshotCorruptError: if the magic, version or checksum is wrong, or bytes are missing.
     """
     if len(blob) < _SEAL.size + _DIGEST_SIZE:
         raise SnapshotCorruptError(f"{len(blob)} bytes are too few for sealed sums")
@@ -87,7 +87,7 @@ def unseal(magic: bytes, version: int, blob: bytes) -> memoryview:
 
 
 class Reader:
-    """Takes a payload apart from its beginning, and never reads past its end."""
+    """Reads a payload from its start and never past its end."""
 
     __slots__ = ("_rest",)
 
@@ -102,17 +102,17 @@ class Reader:
         return taken
 
     def unpack(self, form: struct.Struct) -> tuple[int, ...]:
-        """Return the next integers; raises SnapshotCorruptError if they are not there."""
+        """Return the next integers; raises SnapshotCorruptError if bytes are missing."""
         return form.unpack(self.take(form.size))
 
     def text(self, size: int) -> str:
-        """Return the next ``size`` bytes as text; raises SnapshotCorruptError if they are none."""
+        """Return the next ``size`` bytes as text; raises SnapshotCorruptError if they are not UTF-8."""
         try:
             return bytes(self.take(size)).decode()
         except UnicodeDecodeError:
             raise SnapshotCorruptError("a name in the sums is not UTF-8") from None
 
     def finish(self) -> None:
-        """Raise SnapshotCorruptError if anything is left."""
+        """Raise SnapshotCorruptError if bytes are left."""
         if self._rest:
             raise SnapshotCorruptError(f"{len(self._rest)} bytes follow the end of the sums")

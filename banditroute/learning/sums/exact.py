@@ -1,4 +1,4 @@
-"""Exact sufficient statistics of a linear model: sums of integers, so that addition has no order."""
+"""Exact sufficient statistics of a linear model: sums of integers, so the order of addition does not matter."""
 
 from functools import lru_cache
 from typing import Any, Self
@@ -22,12 +22,12 @@ _EXACT = 2**53
 class ExactSums:
     """The sums over rows that a ridge regression needs, as integers: n, Σ x xᵀ, Σ y xᵀ and Σ y².
 
-    They hold neither ridge nor discount, and form a group under addition: what was added in any order, in any
-    batches and by any number of workers has the same bits, and subtracting a row leaves what the others alone
-    would have left. A part that saw only retractions has negative counts, which is as it should be.
+    They contain neither ridge nor discount, and form a group under addition: the same rows give the same bits in
+    any order, in any batches and from any number of workers, and subtracting a row gives the sums of the other
+    rows. A part that contains only retractions has negative counts, which is valid.
 
     Attributes:
-        n: How many rows.
+        n: Number of rows.
         gram: The upper triangle of Σ x xᵀ, row after row [2⁻³⁰]; int64 of shape (d (d + 1) / 2,).
         cross: Σ y xᵀ [2⁻³¹]; int64 of shape (outcomes, d).
         squares: Σ y² [2⁻³²]; int64 of shape (outcomes,).
@@ -66,19 +66,19 @@ class ExactSums:
         self._move(_sums(rows, values), sign=1)
 
     def subtract(self, rows: RowArray, values: IntArray) -> None:
-        """Take out rows that were added before, here or elsewhere; raises as :meth:`add` does."""
+        """Subtract rows that were added before, here or in other sums; raises as :meth:`add` does."""
         self._check(rows, values)
         self._move(_sums(rows, values), sign=-1)
 
     def amend(self, rows: RowArray, old_values: IntArray, new_values: IntArray) -> None:
-        """Exchange the values of rows that were added before; raises as :meth:`add` does."""
+        """Replace the values of rows that were added before; raises as :meth:`add` does."""
         self._check(rows, old_values)
         self._check(rows, new_values)
         change = _sums(rows, new_values).plus(_sums(rows, old_values), sign=-1)
         self._move(change, sign=1)
 
     def merge(self, other: "ExactSums") -> None:
-        """Add what another set of sums holds; raises as :meth:`add` does."""
+        """Add other sums to these; raises as :meth:`add` does."""
         if (other.dimension, other.outcomes) != (self.dimension, self.outcomes):
             raise InvalidArgumentError(
                 f"sums of shape {(other.dimension, other.outcomes)} cannot be merged into sums of shape "
@@ -93,7 +93,7 @@ class ExactSums:
         return total
 
     def copy(self) -> Self:
-        """Return sums that share nothing with these."""
+        """Return an independent copy."""
         twin = type(self)(self.dimension, self.outcomes)
         twin.n = self.n
         twin.gram, twin.cross, twin.squares = self.gram.copy(), self.cross.copy(), self.squares.copy()
@@ -102,8 +102,8 @@ class ExactSums:
     def halved(self, times: int) -> Self:
         """Return 2⁻ᵏ of these sums, k = ``times``, each rounded to the grid; ``n`` is rounded away from zero.
 
-        A shift of integers: the same bits anywhere. It is no linear map in the last place, so weights belong to
-        whole sums that are read, and never to sums that are stored.
+        This is an integer shift, with the same bits on every machine. In the last bit it is not linear, so weights
+        are applied to whole sums when they are read, and never to sums that are stored.
         """
         twin = self.copy()
         if times:
@@ -130,9 +130,9 @@ class ExactSums:
         return self.squares.astype(np.float64) * SQUARE_UNIT
 
     def are_of_rows(self) -> bool:
-        """Whether rows can have these sums, as far as they show it without being factored.
+        """Whether these can be sums of rows, checked without a factorisation.
 
-        Counts and squares are not negative, and no Σ y x is beyond √(Σ y² Σ x²), as Cauchy and Schwarz say.
+        Counts and squares must not be negative, and |Σ y x| ≤ √(Σ y² Σ x²) (Cauchy-Schwarz).
         """
         diagonal = self.gram[upper_triangle(self.dimension) % (self.dimension + 1) == 0]
         if self.n < 0 or min(int(diagonal.min()), int(self.squares.min())) < 0:
@@ -168,7 +168,7 @@ class ExactSums:
             )
 
     def _move(self, other: "ExactSums", *, sign: int) -> None:
-        # All three are computed before any is kept, so that a refusal changes nothing.
+        # All three are computed before any is assigned, so that an error changes nothing.
         gram = _moved(self.gram, other.gram, sign)
         cross = _moved(self.cross, other.cross, sign)
         squares = _moved(self.squares, other.squares, sign)
@@ -178,7 +178,7 @@ class ExactSums:
 
 @lru_cache(maxsize=8)
 def upper_triangle(dimension: int) -> IntArray:
-    """Return where the upper triangle lies in a flattened (d, d) matrix, row after row; read-only."""
+    """Return the indices of the upper triangle in a flattened (d, d) matrix, row after row; read-only."""
     indices = np.flatnonzero(np.triu(np.ones((dimension, dimension), dtype=bool)))
     indices.setflags(write=False)
     return indices
@@ -186,8 +186,8 @@ def upper_triangle(dimension: int) -> IntArray:
 
 def _moved(total: IntArray, part: IntArray, sign: int) -> IntArray:
     moved: IntArray = total + part if sign > 0 else total - part
-    # A sum has overflowed where it has the sign of neither term; a difference where it left the side on which
-    # its minuend was, towards the subtrahend's.
+    # A sum overflowed if its sign differs from the signs of both terms; a difference overflowed if its sign
+    # differs from the minuend's and equals the subtrahend's.
     wrapped = (total ^ moved) & ((part if sign > 0 else ~part) ^ moved)
     if wrapped.size and wrapped.min() < 0:
         raise InvalidArgumentError("sums would leave int64; nothing was added", code="sums.overflow")
@@ -220,5 +220,5 @@ def _block_sums(rows: RowArray, values: IntArray) -> ExactSums:
 
 
 def _largest(array: NDArray[Any]) -> int:
-    # In Python's integers: the absolute value of the most negative int does not fit its own type.
+    # As Python integers: the absolute value of the most negative int does not fit its own type.
     return max(-int(array.min()), int(array.max())) if array.size else 0

@@ -16,11 +16,11 @@ Fold: TypeAlias = Callable[[Mapping[StateKey, bytes], Sequence[FeedbackRecord]],
 
 
 def folder(groups: Mapping[str, int]) -> Fold:
-    """Return the fold of a router whose objective groups have so many objectives each.
+    """Return the fold of a router; ``groups`` maps each objective group to its number of objectives.
 
-    The fold is pure. The dimension is that of the rows, since a router may learn it from its first vector.
-    It raises InvalidArgumentError for feedback that does not fit its group, and SnapshotCorruptError for a blob
-    that is broken or of another shape.
+    The fold is pure. It takes the dimension from the rows, since a router may learn it from its first vector. It
+    raises InvalidArgumentError for feedback that does not fit its group, and SnapshotCorruptError for a blob that
+    is damaged or has another shape.
     """
     sizes = dict(groups)
 
@@ -52,8 +52,8 @@ def _folded(
         raise SnapshotCorruptError(
             f"sums of {key} have shape {(sums.dimension, sums.outcomes)}, feedback has {shape}"
         )
-    # A record takes out what it replaces and puts in what it says: a first value has nothing to take out, a
-    # retraction nothing to put in.
+    # A record subtracts its previous values and adds its new ones; a first report has no previous values, a
+    # retraction has no new ones.
     for record in (record for record in records if record.previous is not None and record.values is not None):
         sums.amend(record.row[np.newaxis], _values([record.previous]), _values([record.values]))
     added = [record for record in records if record.previous is None and record.values is not None]

@@ -15,7 +15,7 @@ from banditroute.learning.sums.codec import Reader, encode, pack_sums, seal, unp
 from banditroute.learning.sums.exact import MAX_DIMENSION, ExactSums
 
 BASE_EPOCH = -1
-"""The epoch that holds all those that were merged: older than any that is live."""
+"""The epoch into which old epochs are merged; it is older than every live epoch."""
 
 _LEAST_BATCH = 64
 _ROW_TYPE = np.dtype(np.int32)
@@ -34,7 +34,7 @@ class SumsTable:
 
     Attributes:
         dimension: Length of a row, with the intercept.
-        groups: Objective group → how many objectives it has.
+        groups: Objective group → its number of objectives.
     """
 
     __slots__ = ("_batch", "_buckets", "_epochs", "_shape", "dimension", "groups")
@@ -49,7 +49,7 @@ class SumsTable:
         self.dimension = dimension
         self.groups: Mapping[str, int] = MappingProxyType(dict(groups))
         self._shape = (dimension,)
-        # So many rows weigh no more than the Gram triangle to which they will be added.
+        # This many rows need no more memory than the Gram triangle to which they will be added.
         self._batch = max(_LEAST_BATCH, dimension)
         self._buckets: dict[StateKey, _Bucket] = {}
         self._epochs: dict[tuple[str, str], dict[int, _Bucket]] = {}
@@ -57,11 +57,11 @@ class SumsTable:
     def add(self, key: StateKey, row: RowArray, values: Sequence[int] | IntArray) -> None:
         """Add one row [2⁻¹⁵] of shape (d,) with its values [2⁻¹⁶] in the order of the group's objectives.
 
-        The hot path: it copies both and returns. The caller answers for the magnitudes: a feature below 2¹¹ and
-        a value below 2¹⁰ in absolute size, checked where they came in.
+        This is the hot path: it copies both and returns. The caller guarantees the magnitudes: a feature below 2¹¹
+        and a value below 2¹⁰ in absolute size, checked where they enter the router.
 
         Raises:
-            InvalidArgumentError: if the group is unknown, or the length of the row or of the values is another.
+            InvalidArgumentError: if the group is unknown, or the row or the values have the wrong length.
         """
         bucket = self._buckets.get(key) or self._open(key)
         if row.shape != self._shape or row.dtype != _ROW_TYPE or len(values) != bucket.sums.outcomes:
@@ -75,7 +75,7 @@ class SumsTable:
             bucket.flush()
 
     def subtract(self, key: StateKey, row: RowArray, values: Sequence[int] | IntArray) -> None:
-        """Take one row out again; raises as :meth:`ExactSums.subtract` does."""
+        """Subtract one row; raises as :meth:`ExactSums.subtract` does."""
         bucket = self._buckets.get(key) or self._open(key)
         bucket.sums.subtract(row[np.newaxis], _matrix(values))
 
@@ -86,7 +86,7 @@ class SumsTable:
         old_values: Sequence[int] | IntArray,
         new_values: Sequence[int] | IntArray,
     ) -> None:
-        """Exchange the values of one row; raises as :meth:`ExactSums.amend` does."""
+        """Replace the values of one row; raises as :meth:`ExactSums.amend` does."""
         bucket = self._buckets.get(key) or self._open(key)
         bucket.sums.amend(row[np.newaxis], _matrix(old_values), _matrix(new_values))
 
@@ -95,7 +95,7 @@ class SumsTable:
         return self._total(group, self._epochs.get((arm, group), {}).values())
 
     def by_epoch(self, arm: str, group: str) -> Mapping[int, ExactSums]:
-        """Return epoch → sums of one arm and group, oldest first; not to be changed."""
+        """Return epoch → sums of one arm and group, oldest first; read-only."""
         self._outcomes(group)
         return {epoch: bucket.flushed() for epoch, bucket in sorted(self._epochs.get((arm, group), {}).items())}
 
@@ -109,11 +109,11 @@ class SumsTable:
         return self._total(key.group, () if bucket is None else (bucket,))
 
     def put(self, key: StateKey, sums: ExactSums) -> None:
-        """Add sums that were made elsewhere to those of one key; raises as :meth:`ExactSums.merge` does."""
+        """Add sums to those of one key; raises as :meth:`ExactSums.merge` does."""
         (self._buckets.get(key) or self._open(key)).sums.merge(sums)
 
     def merge(self, other: "SumsTable") -> None:
-        """Add all that another table holds; they must have the same dimension and groups."""
+        """Add all sums of another table; both must have the same dimension and groups."""
         if (other.dimension, other.groups) != (self.dimension, self.groups):
             raise InvalidArgumentError(
                 f"a table of dimension {other.dimension} and groups {dict(other.groups)} cannot be merged into "
@@ -125,8 +125,8 @@ class SumsTable:
     def merge_epochs(self, before: int, *, into: Callable[[StateKey], int] = lambda _: BASE_EPOCH) -> None:
         """Add every epoch below ``before`` to an older one of its arm and group, the base epoch by default.
 
-        Totals stay as they are. The caller determines when, and into which, by a rule that depends on nothing but
-        the sequence of decisions, so that every worker arrives at the same buckets.
+        Totals do not change. The caller must determine when to merge, and into which epoch, by a rule that depends
+        only on the sequence of decisions, so that every worker has the same buckets.
         """
         for key in [key for key in self._buckets if BASE_EPOCH < key.epoch < before]:
             target = key._replace(epoch=into(key))
@@ -144,7 +144,7 @@ class SumsTable:
     def digest(self) -> str:
         """Return a SHA-256 over all keys and sums, as hexadecimal digits.
 
-        It depends on what was learned and on nothing else: not on order, batches, or which worker saw what.
+        It depends only on the rows learned: not on their order, the batches, or the worker that learned them.
         """
         return hashlib.sha256(self.encode()).hexdigest()
 
@@ -209,9 +209,9 @@ class SumsTable:
 
 
 class _Bucket:
-    """The sums of one key, and the rows that wait to be added to them by one matrix product.
+    """The sums of one key, and the pending rows that one matrix product will add to them.
 
-    A row waits as bytes: copying it into an array would cost five times as much.
+    Pending rows are kept as bytes: copying a row into an array would take five times as long.
     """
 
     __slots__ = ("rows", "sums", "values")

@@ -1,9 +1,10 @@
 """Evidence weights: powers of two by which sums of past epochs are multiplied when they are read.
 
-Sums stay what was seen. What changes is how they are read: the rows of an arm and group up to some epoch can weigh
-half, a quarter, an eighth of what they did (the world changed), and an arm can read the rows of the one that it
-succeeds at such a weight too. A weight of 2⁻ᵏ is a shift of integers, so that a weighted sum has the same bits on
-any machine, and taking a row out of its epoch again leaves what the others alone would have left.
+Stored sums never change weight; the weight is applied when they are read. The rows of an arm and group up to some
+epoch can count for a half, a quarter or an eighth (after a drift), and an arm can also read the rows of its
+predecessor with such a weight. For example, 64 rows with 2 halvings count as 16 rows; 3 more halvings of the same
+epochs leave 2 rows. A weight of 2⁻ᵏ is a shift of integers, so a weighted sum has the same bits on every machine,
+and subtracting a row from its epoch gives the weighted sum of the other rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,13 +16,15 @@ from banditroute.learning.sums.exact import ExactSums
 from banditroute.learning.sums.table import BASE_EPOCH, SumsTable
 
 MAX_HALVINGS = 40
-"""Beyond this nothing is left of sums that fit into int64, and epochs need not be distinguished any more."""
+"""The largest number of halvings. More would leave almost nothing of a sum in int64, so older epochs need no
+separate weight."""
 
 
 class _Step(NamedTuple):
     last: int
-    """The last epoch that it concerns."""
+    """The last epoch to which the step applies."""
     halvings: int
+    """How often the weight of these epochs is halved."""
 
 
 class _Inheritance(NamedTuple):
@@ -32,12 +35,12 @@ class _Inheritance(NamedTuple):
 
 
 class EvidenceWeights:
-    """The weights of a router's sums.
+    """The weights of a router's sums, by arm, objective group and epoch.
 
-    >>> fading = EvidenceWeights()
-    >>> fading.discount("a", "quality", last=4, times=3)
-    >>> fading.discount("a", "quality", last=6, times=1)
-    >>> [fading.halvings(StateKey("a", "quality", epoch)) for epoch in (4, 5, 6, 7)]
+    >>> weights = EvidenceWeights()
+    >>> weights.discount("a", "quality", last=4, times=3)
+    >>> weights.discount("a", "quality", last=6, times=1)
+    >>> [weights.halvings(StateKey("a", "quality", epoch)) for epoch in (4, 5, 6, 7)]
     [4, 1, 1, 0]
     """
 
@@ -46,10 +49,10 @@ class EvidenceWeights:
         self._inheritances: list[_Inheritance] = []
 
     def discount(self, arm: str, group: str, *, last: int, times: int) -> None:
-        """Halve the weight of an arm's rows of one group, those up to epoch ``last``, so many times.
+        """Halve the weight of an arm's rows of one group, up to epoch ``last``, ``times`` times.
 
         Raises:
-            InvalidArgumentError: if ``times`` is no number of halvings from 1 to 40.
+            InvalidArgumentError: if ``times`` is not from 1 to 40.
         """
         if not 1 <= times <= MAX_HALVINGS:
             raise InvalidArgumentError(f"halvings = {times!r} is outside [1, {MAX_HALVINGS}]")
@@ -59,7 +62,7 @@ class EvidenceWeights:
         steps.append(_Step(last, times))
         while len(steps) > 1 and sum(step.halvings for step in steps[1:]) >= MAX_HALVINGS:
             del steps[0]
-        # What was inherited is older than all that the successor saw itself.
+        # Inherited rows are older than all rows of the successor, so they are discounted too.
         self._inheritances = [
             each._replace(halvings=min(each.halvings + times, MAX_HALVINGS))
             if (each.successor, each.group) == (arm, group)
@@ -68,10 +71,10 @@ class EvidenceWeights:
         ]
 
     def inherit(self, successor: str, predecessor: str, group: str, *, halvings: int) -> None:
-        """Let an arm read the rows of another one, at that weight, besides its own.
+        """Let an arm also read the rows of another one, with weight 2⁻ʰ, h = ``halvings``.
 
         Raises:
-            InvalidArgumentError: if the predecessor reads the successor's: rows cannot be handed round.
+            InvalidArgumentError: if the predecessor inherits from the successor: inheritance must not be circular.
         """
         if successor == predecessor or successor in self._predecessors(predecessor, group):
             raise InvalidArgumentError(
@@ -80,7 +83,7 @@ class EvidenceWeights:
         self._inheritances.append(_Inheritance(successor, predecessor, group, min(halvings, MAX_HALVINGS)))
 
     def halvings(self, key: StateKey) -> int:
-        """How often the weight of these sums was halved."""
+        """Return how often the weight of these sums was halved."""
         # The hot path: most routers never discount anything.
         steps = self._steps and self._steps.get((key.arm, key.group))
         if not steps:
@@ -88,12 +91,12 @@ class EvidenceWeights:
         return min(sum(step.halvings for step in steps if key.epoch <= step.last), MAX_HALVINGS)
 
     def first_epoch_with_same_weight(self, key: StateKey) -> int:
-        """The first epoch that weighs as much as this one: the one into which it may be merged, losing nothing."""
+        """Return the first epoch with the same weight as this one, into which it can be merged without loss."""
         steps = self._steps.get((key.arm, key.group), ())
         return max((step.last + 1 for step in steps if step.last < key.epoch), default=BASE_EPOCH)
 
     def total(self, table: SumsTable, arm: str, group: str) -> ExactSums:
-        """The sums of one arm and group as they are to be read, what it inherited included; new sums."""
+        """Return the weighted sums of one arm and group, including inherited ones, as new sums."""
         total = self._own(table, arm, group)
         for each in self._inheritances:
             if (each.successor, each.group) == (arm, group):
@@ -101,7 +104,7 @@ class EvidenceWeights:
         return total
 
     def pooled(self, table: SumsTable, group: str) -> ExactSums:
-        """The sums of one group over all arms, each row once; new sums."""
+        """Return the weighted sums of one group over all arms, each row once, as new sums."""
         if not self._steps:
             return table.pooled(group)
         total = ExactSums(table.dimension, table.groups[group])
@@ -110,14 +113,14 @@ class EvidenceWeights:
         return total
 
     def state(self) -> Mapping[str, Any]:
-        """All weights, fit for JSON."""
+        """Return all weights as a mapping for JSON."""
         return {
             "steps": [[*key, *step] for key, steps in self._steps.items() for step in steps],
             "bequests": [list(each) for each in self._inheritances],
         }
 
     def restore(self, state: Mapping[str, Sequence[Any]]) -> None:
-        """Continue from what :meth:`state` gave."""
+        """Continue from the result of :meth:`state`."""
         self._steps = {}
         for arm, group, last, halvings in state["steps"]:
             self._steps.setdefault((arm, group), []).append(_Step(last, halvings))
@@ -132,5 +135,5 @@ class EvidenceWeights:
         return total
 
     def _predecessors(self, arm: str, group: str) -> set[str]:
-        givers = {each.predecessor for each in self._inheritances if (each.successor, each.group) == (arm, group)}
-        return givers.union(*(self._predecessors(predecessor, group) for predecessor in givers))
+        direct = {each.predecessor for each in self._inheritances if (each.successor, each.group) == (arm, group)}
+        return direct.union(*(self._predecessors(predecessor, group) for predecessor in direct))

@@ -1,1 +1,1 @@
-"""Policies that do not learn: baselines of a router."""
+"""Policies that do not learn; they serve as baselines."""

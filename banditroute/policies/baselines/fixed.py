@@ -11,20 +11,20 @@ from banditroute.errors import NoEligibleArmError, UnknownArmError
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """One arm for every request: what a router has to beat.
+    """Chooses one arm for every request: the baseline that a router has to beat.
 
     Attributes:
-        arm: Its name.
+        arm: Name of the arm.
     """
 
     arm: str
 
     def probabilities(self, situation: Situation) -> FloatArray:
-        """1 for the arm, 0 for all others; shape (arms,).
+        """Return 1 for the arm and 0 for all others; shape (arms,).
 
         Raises:
             UnknownArmError: if the router has no such arm.
-            NoEligibleArmError: if it may not be chosen for this request.
+            NoEligibleArmError: if the arm is not eligible for this request.
         """
         if self.arm not in situation.arms:
             raise UnknownArmError(

@@ -10,8 +10,8 @@ from banditroute.core.situation import Situation
 
 @dataclass(frozen=True, slots=True)
 class Uniform:
-    """Every eligible arm with the same probability: the cleanest log there is, at the highest price."""
+    """Chooses every eligible arm with the same probability: the best log for evaluation, at the highest cost."""
 
     def probabilities(self, situation: Situation) -> FloatArray:
-        """1 / number of eligible arms; shape (arms,)."""
+        """Return 1 / (number of eligible arms) for each eligible arm; shape (arms,)."""
         return situation.eligible / np.count_nonzero(situation.eligible)

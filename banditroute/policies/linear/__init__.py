@@ -1,1 +1,1 @@
-"""Policies over a linear model per arm."""
+"""Policies that choose by one linear model per arm."""

@@ -11,10 +11,10 @@ from banditroute.policies.exploration import Exploration, greedy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpsilonGreedy:
-    """The highest expected utility with probability 1 − ε, any eligible arm with ε.
+    """Chooses the arm with the highest expected utility with probability 1 − ε, else any eligible arm.
 
     Attributes:
-        epsilon: ε, spread evenly over the eligible arms; it is the floor of exploration. [0, 1)
+        epsilon: ε, the share of traffic spread evenly over the eligible arms. [0, 1)
         ridge: λ, how strongly coefficients are held at their prior mean. [1e-3, 1e9]
     """
 
@@ -26,5 +26,5 @@ class EpsilonGreedy:
         require_number("ridge", self.ridge, least=LEAST_RIDGE, most=MOST_RIDGE)
 
     def probabilities(self, situation: Situation) -> FloatArray:
-        """The greedy choice mixed with the uniform one; shape (arms,)."""
+        """Return the greedy choice mixed with the uniform one; shape (arms,)."""
         return Exploration(floor=self.epsilon, burn_in=0).mix(greedy(situation.utility(), situation), situation)

@@ -10,9 +10,9 @@ from banditroute.core.validation import require_number
 from banditroute.policies.base import LEAST_RIDGE, MOST_RIDGE
 from banditroute.policies.exploration import STANDARD_EXPLORATION, Exploration
 
-# A normal law is taken to lie within six standard deviations of its mean: beyond are 2e-9 of it. No panel
-# of the integral is wider than one deviation of any law that is still moving there, and on such a panel three
-# Gauss-Legendre nodes are good for about 1e-6.
+# Each normal distribution is cut at six standard deviations from its mean, which leaves out 2e-9 of it. No panel
+# of the integral is wider than one standard deviation of any distribution that overlaps it; on such a panel three
+# Gauss-Legendre nodes are accurate to about 1e-6.
 _REACH = 6.0
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(3)
 _RESOLUTION = 1e-12
@@ -22,21 +22,21 @@ _FAR = 40.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinTS:
-    """Thompson sampling: each arm as often as it is the best under the posterior.
+    """Thompson sampling: chooses each arm with the probability that it is the best under the posterior.
 
-    The utility of arm a is believed to be normal with mean Σ_j w_j μ_aj and variance α² Σ_j w_j² s_aj², arms
-    and objectives independent. The probability that a draw of arm a is the highest,
+    The posterior of the utility of arm a is normal with mean Σ_j w_j μ_aj and variance α² Σ_j w_j² s_aj²; arms
+    and objectives are independent. The probability that a draw of arm a is the highest,
     π_a = ∫ Π_{b≠a} Φ((z − m_b)/t_b) dΦ((z − m_a)/t_a), is computed by quadrature instead of drawn, so that the
     propensity in the log is exact (to about 1e-6).
 
     ``alpha = 1`` is posterior sampling; on recorded workloads half of it explores enough, hence the default. The
-    frequentist guarantee needs an inflation by about √d, which is too expensive in practice; without it linear
-    Thompson sampling can have linear regret in the worst case.
+    frequentist guarantee needs widths inflated by about √d, which explores too much in practice; without the
+    inflation, linear Thompson sampling can have linear regret in the worst case.
 
     Attributes:
-        alpha: Multiplies the standard deviation. (0, ∞)
+        alpha: α, the factor of the standard deviation. (0, ∞)
         ridge: λ, how strongly coefficients are held at their prior mean. [1e-3, 1e9]
-        exploration: Burn-in of new arms, and the share of traffic that is always spread over all.
+        exploration: Burn-in of new arms, and the share of traffic that is always spread over all arms.
 
     References:
         Agrawal & Goyal, "Thompson sampling for contextual bandits with linear payoffs", ICML 2013.
@@ -51,14 +51,14 @@ class LinTS:
         require_number("ridge", self.ridge, least=LEAST_RIDGE, most=MOST_RIDGE)
 
     def probabilities(self, situation: Situation) -> FloatArray:
-        """Probability of being the best under the posterior, then burn-in and floor; shape (arms,)."""
+        """Return the probability of being the best under the posterior, after burn-in and floor; shape (arms,)."""
         deviation = self.alpha * np.sqrt((situation.width**2) @ situation.weights**2)
         best = probability_of_best(situation.utility(), deviation, situation.eligible)
         return self.exploration.mix(best, situation)
 
 
 def probability_of_best(mean: FloatArray, deviation: FloatArray, eligible: BoolArray) -> FloatArray:
-    """Probability that each of several independent normal variables is the highest; all of shape (arms,).
+    """Return the probability that each independent normal variable is the highest; all arrays of shape (arms,).
 
     >>> probability_of_best(np.array([0.0, 0.0]), np.array([1.0, 3.0]), np.array([True, True])).round(6)
     array([0.5, 0.5])
@@ -66,9 +66,9 @@ def probability_of_best(mean: FloatArray, deviation: FloatArray, eligible: BoolA
     from scipy.special import ndtr
 
     result = np.zeros(len(mean))
-    # A law narrower than the rounding of the means is taken to be as wide as that.
+    # A distribution narrower than the rounding of the means gets the width of that rounding.
     deviation = np.maximum(deviation, max(_RESOLUTION * float(np.abs(mean[eligible]).max()), _TINY))
-    # What lies wholly below another arm's lowest value cannot win.
+    # An arm whose highest value lies below another arm's lowest value cannot win.
     lowest = float((mean - _REACH * deviation)[eligible].max())
     contenders = np.flatnonzero(eligible & (mean + _REACH * deviation >= lowest))
     if len(contenders) == 1:
@@ -78,7 +78,7 @@ def probability_of_best(mean: FloatArray, deviation: FloatArray, eligible: BoolA
     z, weight = _quadrature(m, s, lowest)
     standard = np.minimum((z - m) / s, _FAR)
     below = ndtr(standard)
-    # Every law has its share of 1e-9 or more below each node, so nothing is divided by zero.
+    # Every distribution has 1e-9 or more of its mass below each node, so no divisor is zero.
     highest = np.exp(-0.5 * standard * standard) * (below.prod(axis=0) * weight / below)
     wins = highest.sum(axis=1) / s[:, 0]
     result[contenders] = wins / wins.sum()
@@ -86,7 +86,7 @@ def probability_of_best(mean: FloatArray, deviation: FloatArray, eligible: BoolA
 
 
 def _quadrature(m: FloatArray, s: FloatArray, lowest: float) -> tuple[FloatArray, FloatArray]:
-    """Nodes and weights from ``lowest`` to the highest value of any law, as fine as the narrowest law there."""
+    """Return quadrature nodes and weights above ``lowest``, as fine as the narrowest distribution there."""
     start, end = m - _REACH * s, m + _REACH * s
     edges = np.unique(np.concatenate([start, end, [[lowest]]]))
     edges = edges[edges >= lowest]

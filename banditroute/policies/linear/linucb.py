@@ -15,21 +15,21 @@ from banditroute.policies.exploration import STANDARD_EXPLORATION, Exploration, 
 class LinUCB:
     """Upper confidence bounds on a linear model per arm: argmax_a Σ_j w_j μ_aj + α Σ_j |w_j| s_aj.
 
-    μ is the ridge prediction and s = σ̂_j·‖x‖ in the norm of V_a⁻¹ one standard width of it. Since widths are in
-    units of the noise σ̂, estimated from the exact sums, one ``alpha`` serves a judge's score (σ ≈ .1) and a
-    pass/fail check (σ ≈ .4) alike. The sum over objectives makes the width hold for preferences that are
+    μ is the ridge prediction, and its standard width is s = σ̂_j·‖x‖ in the norm of V_a⁻¹. Since widths are in
+    units of the noise σ̂, which is estimated from the exact sums, one ``alpha`` serves a judge's score (σ ≈ .1)
+    and a pass/fail check (σ ≈ .4) alike. The sum over objectives makes the width hold for preferences that are
     chosen after seeing results, where a width for one fixed utility does not.
 
-    The √T regret bounds of the literature ask for an ``alpha`` that grows like the root of a log-determinant;
-    the default is a constant, well below it, chosen on recorded workloads. A constant floor of exploration
-    is linear regret by itself: that is the price of a log that can be evaluated.
+    The √T regret bounds of the literature need an ``alpha`` that grows like the root of a log-determinant;
+    the default is a much smaller constant, chosen on recorded workloads. A constant floor of exploration
+    has linear regret by itself: this is the price of a log that can be evaluated.
 
     Attributes:
         alpha: Exploration multiplier. [0, ∞)
-        ridge: λ, how strongly coefficients are held at the model that is common to all arms: as if it had been
-            seen in λ rows. The default suits embeddings; with a handful of strong features and little noise, 1
-            tells arms apart sooner. [1e-3, 1e9]
-        exploration: Burn-in of new arms, and the share of traffic that is always spread over all.
+        ridge: λ, how strongly coefficients are held at the model that is common to all arms: as strongly as by λ
+            rows. The default suits embeddings; with a few strong features and little noise, λ = 1
+            distinguishes arms sooner. [1e-3, 1e9]
+        exploration: Burn-in of new arms, and the share of traffic that is always spread over all arms.
 
     References:
         Li, Chu, Langford & Schapire, "A contextual-bandit approach to personalized news article
@@ -45,11 +45,12 @@ class LinUCB:
         require_number("ridge", self.ridge, least=LEAST_RIDGE, most=MOST_RIDGE)
 
     def score(self, situation: Situation) -> FloatArray:
-        """Upper confidence bound of each arm's utility; shape (arms,).
+        """Return the upper confidence bound of each arm's utility; shape (arms,).
 
-        Where widths are worked out on demand, those of the contenders are: of the eligible arm that looks best
-        with what no width exceeds, and of those that still reach its score, or a tie with it. The others cannot
-        win, and keep what no width exceeds, which makes an upper confidence bound too.
+        Where widths are computed on demand, only those of the contenders are computed: first the eligible arm
+        with the highest score by the bound on all widths, then each arm whose score by that bound still reaches
+        the first arm's exact score, or ties with it. No other arm can win; its score keeps the bound in place of
+        the width, which is still an upper confidence bound.
         """
         prediction, utility, weights = situation.prediction, situation.utility(), abs(situation.weights)
         score: FloatArray = utility + self.alpha * prediction.weighted(weights)
@@ -66,5 +67,5 @@ class LinUCB:
         return score
 
     def probabilities(self, situation: Situation) -> FloatArray:
-        """All on the highest score, then burn-in and floor; shape (arms,)."""
+        """Put all probability on the highest score, then apply burn-in and floor; shape (arms,)."""
         return self.exploration.mix(greedy(self.score(situation), situation), situation)

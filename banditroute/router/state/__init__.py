@@ -1,1 +1,1 @@
-"""The state of a router, a fold of the log; and the recent part of the log itself."""
+"""The state of a router, which is a fold of its log, and the recent part of the log."""

@@ -17,7 +17,7 @@ RETIRED = "status retired"
 
 
 class ArmCatalogue:
-    """Arms in the order in which they were first added; an arm is never removed, its place is never re-used."""
+    """Arms in the order in which they were first added; an arm is never removed, its index is never re-used."""
 
     def __init__(self) -> None:
         self.names: tuple[str, ...] = ()
@@ -33,14 +33,14 @@ class ArmCatalogue:
         return len(self.names)
 
     def record(self, name: str) -> ArmRecord:
-        """The latest record of the arm."""
+        """Return the latest record of the arm."""
         return self._records[self.position(name)]
 
     def position(self, name: str) -> int:
-        """Place of the arm in every array.
+        """Return the arm's index in every array.
 
         Raises:
-            UnknownArmError: if there is none of that name.
+            UnknownArmError: if no arm has this name.
         """
         try:
             return self._positions[name]
@@ -52,7 +52,7 @@ class ArmCatalogue:
         """Add an arm or change it.
 
         Raises:
-            InvalidArgumentError: if it would be one too many.
+            InvalidArgumentError: if the router already has the maximum number of arms.
         """
         name = record.arm.name
         if name in self._positions:
@@ -73,7 +73,7 @@ class ArmCatalogue:
             self.put_price(name, record.arm.price, since_us=record.price_effective_us)
 
     def adopt(self, stored: StoredRouter) -> None:
-        """Take over the arms of a store, with all their prices."""
+        """Add or update the arms of a store, with all their prices."""
         for record in stored.arms:
             self.put(record)
         for name, prices in stored.prices.items():
@@ -81,7 +81,7 @@ class ArmCatalogue:
                 self.put_price(name, price, since_us=since_us)
 
     def put_price(self, name: str, price: Price, *, since_us: int) -> None:
-        """Let a price count from ``since_us`` on."""
+        """Add a price that applies from ``since_us`` on."""
         self._prices[self.position(name)].put(price, since_us=since_us)
         self._factors_until_us = -np.inf
 
@@ -90,12 +90,12 @@ class ArmCatalogue:
         return self._prices[self.position(name)].at(time_us)
 
     def price_factor(self, name: str, time_us: int) -> float:
-        """Price of an arm at that time, relative to the price at which its dollars are learned."""
+        """Return the arm's price at that time, relative to the price at which its cost is learned."""
         return self._prices[self.position(name)].factor(time_us)
 
     def price_factors(self, now_us: int) -> FloatArray | None:
-        """The price factors of all arms now, shape (arms,); None while no price moved."""
-        # Not for the time before, to which a clock may jump back.
+        """Return the price factors of all arms now, shape (arms,); None if all factors are 1."""
+        # The cache is not valid for earlier times, to which a clock may jump back.
         if not self._factors_since_us <= now_us < self._factors_until_us:
             factors = np.array([history.factor(now_us) for history in self._prices])
             self._factors = None if (factors == 1.0).all() else factors
@@ -104,22 +104,22 @@ class ArmCatalogue:
         return self._factors
 
     def excluded(self, allowed: Collection[str] | None) -> dict[str, str]:
-        """Arm → the rule that keeps it out: its status, or that the caller did not allow it.
+        """Return arm → the rule that excludes it: its status, or that the caller did not allow it.
 
         Raises:
-            UnknownArmError: if ``allowed`` names an arm that never was.
+            UnknownArmError: if ``allowed`` names an unknown arm.
         """
         rules = dict(self._inactive)
         if allowed is not None:
-            wanted = {self._heir(name) for name in self._checked(allowed)}
+            wanted = {self._final_successor(name) for name in self._checked(allowed)}
             rules |= {name: "not allowed" for name in self.names if name not in wanted and name not in rules}
         return rules
 
     def eligible(self, excluded: Mapping[str, str]) -> BoolArray:
-        """Which arms are left; shape (arms,).
+        """Return which arms are not excluded; shape (arms,).
 
         Raises:
-            NoEligibleArmError: if none is.
+            NoEligibleArmError: if all are excluded.
         """
         if not excluded:
             return self.active
@@ -137,8 +137,8 @@ class ArmCatalogue:
             self.position(name)
         return names
 
-    def _heir(self, name: str) -> str:
-        """The arm that stands in for ``name``: itself, or the end of its line of successors."""
+    def _final_successor(self, name: str) -> str:
+        """Return the arm that replaces ``name``: itself, or the last arm of its chain of successors."""
         seen = {name}
         while (
             (record := self.record(name)).status == "retired" and record.successor and record.successor not in seen
@@ -149,10 +149,10 @@ class ArmCatalogue:
 
 
 def new_arm_record(arm: Arm, objectives: Objectives, *, now_us: int) -> ArmRecord:
-    """The record of a new arm; its first price counts from ever.
+    """Return the record of a new arm; its first price applies to all earlier times too.
 
     Raises:
-        InvalidArgumentError: if it is no arm, or its prior does not fit the objectives.
+        InvalidArgumentError: if it is not an arm, or its prior does not fit the objectives.
     """
     if not isinstance(arm, Arm):
         raise InvalidArgumentError(f"arms must be Arm objects, got {type(arm).__name__}")
@@ -162,10 +162,10 @@ def new_arm_record(arm: Arm, objectives: Objectives, *, now_us: int) -> ArmRecor
 
 
 def seed_records(arms: Iterable[Arm], objectives: Objectives, now_us: int) -> tuple[ArmRecord, ...]:
-    """The records of the arms that a constructor was given.
+    """Return the records of the arms passed to a constructor.
 
     Raises:
-        InvalidArgumentError: if there are none, or two of one name, or one whose prior does not fit.
+        InvalidArgumentError: if there are none, two have the same name, or a prior does not fit.
     """
     if isinstance(arms, Arm):
         raise InvalidArgumentError(f"arms must be several, in a sequence; got just {arms.name!r}")

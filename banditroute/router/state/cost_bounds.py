@@ -1,4 +1,4 @@
-"""Upper bounds of a request's cost with each arm."""
+"""Computes upper bounds of a request's cost with each arm."""
 
 import numpy as np
 
@@ -11,10 +11,11 @@ SAFE_DEVIATIONS = 2.0
 
 
 def cost_ceilings(state: State, prediction: Prediction, *, prompt_tokens: float | None, now_us: int) -> FloatArray:
-    """Upper bound of the predicted cost of one request, shape (arms,) [USD].
+    """Return an upper bound of the predicted cost of one request, shape (arms,) [USD].
 
-    By price where the prompt's length and ``Arm.max_output_tokens`` are known; else two standard deviations
-    above the learned mean; infinite for an arm of which nothing is known: unknown is not free.
+    The bound follows from the price if the prompt's length and ``Arm.max_output_tokens`` are known. Otherwise it
+    is two standard deviations above the learned mean, and infinite for an arm without learned cost: an unknown
+    cost must not count as 0.
     """
     model = state.model
     assert model is not None

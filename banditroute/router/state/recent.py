@@ -14,8 +14,8 @@ class DecisionEntry:
 
     Attributes:
         decision: The decision.
-        feedback: Objective group → what this worker knows of it.
-        read: Objective group → the last revision that was read from the log; this worker's own are not read back.
+        feedback: Objective group → its latest feedback, as counted by this worker.
+        read: Objective group → the last revision read from the log; this worker's own are not read back.
     """
 
     decision: DecisionRecord
@@ -24,14 +24,14 @@ class DecisionEntry:
 
     @classmethod
     def of_log(cls, decision: DecisionRecord, feedback: Iterable[FeedbackRecord]) -> "DecisionEntry":
-        """An entry as the log has it; each group's latest feedback last."""
+        """Return an entry read from the log; ``feedback`` has each group's latest record last."""
         entry = cls(decision)
         for record in feedback:
             entry.put_read(record)
         return entry
 
     def put_read(self, record: FeedbackRecord) -> None:
-        """Take over a revision that was read from the log."""
+        """Replace a group's feedback by a revision read from the log."""
         self.feedback[record.group] = record
         self.read[record.group] = record.revision
 
@@ -40,8 +40,8 @@ class RecentDecisions:
     """The last ``limit`` decisions; older ones are found in the store.
 
     Attributes:
-        limit: How many.
-        horizon_us: Decisions from before it may be gone from the store; 0 where all is kept.
+        limit: Number of decisions kept.
+        horizon_us: The store may have deleted decisions made before this time; 0 if it keeps all of them.
     """
 
     def __init__(self, store: Store, *, limit: int) -> None:
@@ -54,29 +54,29 @@ class RecentDecisions:
         return len(self._entries)
 
     def add(self, entry: DecisionEntry) -> DecisionEntry:
-        """Keep the entry, and let the oldest go when there are too many."""
+        """Add the entry, and remove the oldest if there are more than ``limit``."""
         self._entries[entry.decision.decision_key] = entry
         if len(self._entries) > self.limit:
             self._entries.popitem(last=False)
         return entry
 
     def get(self, key: bytes) -> DecisionEntry | None:
-        """The entry of that decision, if it is still here."""
+        """Return the entry of that decision; None if it is not in memory."""
         return self._entries.get(key)
 
     def set_horizon(self, horizon_us: int) -> None:
-        """From now on ask the store for decisions that it may have deleted: feedback on them is refused."""
+        """Drop decisions that the store may have deleted, so that feedback on them needs a query."""
         if horizon_us > self.horizon_us:
             self.horizon_us = horizon_us
             self.drop([key for key, entry in self._entries.items() if entry.decision.created_us <= horizon_us])
 
     def drop(self, keys: Iterable[bytes]) -> None:
-        """Forget these decisions; the store is asked from then on."""
+        """Drop these decisions from memory; later look-ups query the store."""
         for key in keys:
             self._entries.pop(key, None)
 
     def fetch(self, key: bytes) -> DecisionEntry | None:
-        """The entry of that decision from the store, which is asked after all that was appended is settled."""
+        """Return the entry of that decision from the store, after all appended records are stored."""
         self._store.flush()
         found = self._store.decision(key)
         if found is None:

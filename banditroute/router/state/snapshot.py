@@ -1,6 +1,6 @@
-"""The bytes of a snapshot: JSON of the state outside the sums, and the sums.
+"""Encodes a snapshot: the sums, and the rest of the state as JSON.
 
-Layout: magic (4 bytes) · length of the JSON (uint32) · JSON · sums · sha256 of all that (32 bytes).
+Layout: magic (4 bytes) · length of the JSON (uint32) · JSON · sums · SHA-256 of everything before it (32 bytes).
 """
 
 import hashlib
@@ -24,10 +24,10 @@ def encode(facts: Mapping[str, Any], sums: bytes) -> bytes:
 
 
 def decode(blob: bytes) -> tuple[Mapping[str, Any], bytes]:
-    """Both again.
+    """Return facts and sums of an encoded snapshot.
 
     Raises:
-        SnapshotCorruptError: if a single bit is wrong, or the bits say what no snapshot says.
+        SnapshotCorruptError: if the checksum fails, or the content is not that of a snapshot.
     """
     body, digest = blob[:-_DIGEST_BYTES], blob[-_DIGEST_BYTES:]
     if len(blob) < _HEAD.size + _DIGEST_BYTES or hashlib.sha256(body).digest() != digest:

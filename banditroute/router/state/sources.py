@@ -5,17 +5,17 @@ from collections.abc import Mapping
 from banditroute.core.validation import require_number
 
 GRACE = 50
-"""So many feedbacks of a source are learned before its cap applies."""
+"""Number of feedbacks of a source that are learned before its cap applies."""
 
 
 class SourceCaps:
-    """Counts what was learned from each source, and holds those that are capped to their share.
+    """Counts learned feedback by source, and limits capped sources to their share.
 
-    Validation cannot stop a source that tells plausible lies; a cap bounds the harm until it is noticed and
-    forgotten. What is beyond the cap is kept in the log, not learned.
+    Validation cannot detect a source whose values are plausible but wrong; a cap bounds the damage until the
+    source is noticed and forgotten. Feedback above the cap is kept in the log and not learned.
 
     Args:
-        caps: Source → largest share of all that is learned. (0, 1]
+        caps: Source → its largest share of all learned feedback. (0, 1]
     """
 
     def __init__(self, caps: Mapping[str, float] | None = None) -> None:
@@ -26,23 +26,23 @@ class SourceCaps:
         self._learned = 0
 
     def count(self, source: str | None, change: int) -> None:
-        """Count what was learned from a source, and what was taken out again."""
+        """Add ``change`` to the count of feedback learned from a source; negative for a retraction."""
         self._learned += change
         if source in self._caps:
             self._counts[source] = self._counts.get(source, 0) + change
 
     def allows(self, source: str | None) -> bool:
-        """Whether one more feedback of this source is learned."""
+        """Return whether the source's cap allows one more feedback."""
         if source is None or source not in self._caps:
             return True
         count = self._counts.get(source, 0) + 1
         return count <= GRACE or count <= self._caps[source] * (self._learned + 1)
 
     def state(self) -> Mapping[str, int]:
-        """The counts, fit for JSON."""
+        """Return the counts as a mapping for JSON."""
         return {"": self._learned, **self._counts}
 
     def restore(self, state: Mapping[str, int]) -> None:
-        """Continue from what :meth:`state` gave."""
+        """Continue from the result of :meth:`state`."""
         self._counts = dict(state)
         self._learned = self._counts.pop("", 0)

@@ -1,4 +1,4 @@
-"""The state of a router: a fold of its log, and nothing else."""
+"""The state of a router: a function of its log only."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,9 +33,9 @@ class State:
 
     Attributes:
         arms: The router's arms and their prices.
-        sources: How much each source of feedback may teach.
-        plays: How often each arm was chosen; shape (arms,).
-        model: What predicts outcomes; None until the number of features is known.
+        sources: Caps on the feedback learned from each source.
+        plays: Number of times that each arm was chosen; shape (arms,).
+        model: The model that predicts outcomes; None until the number of features is known.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class State:
 
     @property
     def position(self) -> Position:
-        """How much of the log was applied."""
+        """Numbers of feedbacks and decisions applied."""
         return Position(self._n_feedback, self._n_decisions)
 
     @position.setter
@@ -85,9 +85,9 @@ class State:
     # ------------------------------------------------------------------------------------------------ decisions
 
     def apply_decision(self, record: DecisionRecord) -> None:
-        """Count a decision, and show it to the controllers."""
+        """Count a decision, and pass it to the controllers."""
         if not record.arms:
-            # An unreadable row has its position in the log and nothing else.
+            # An unreadable row has a position in the log and no content.
             self._n_decisions += 1
             self._in_epoch += 1
             return
@@ -96,13 +96,14 @@ class State:
             self.arms.position(record.arm), record.row, record.decision_key, record.epoch, record.excluded
         )
         for controller in self.controllers:
-            # Not of arms that a replay of the log knows already, but which came later.
+            # Only arms that existed at this decision are predicted; a replay has later arms in the catalogue
+            # already.
             controller.decided(record, lambda rows: self._predict_repriced(rows, record.created_us))
 
     def count_decision(
         self, arm: int, row: RowArray, decision_key: bytes, epoch: int, excluded: Mapping[str, str]
     ) -> None:
-        """Count that an arm was chosen, by its index; all that a decision changes but the controllers."""
+        """Count that the arm with this index was chosen; updates everything except the controllers."""
         assert self.model is not None
         self._n_decisions += 1
         self.plays[arm] += 1
@@ -114,14 +115,15 @@ class State:
         self.model.expect(decision_key, self.arms.names[arm], row)
 
     def next_epoch(self) -> int:
-        """The epoch of the next decision: a new one begins every so many decisions, and after a discount."""
+        """Return the epoch of the next decision; an epoch ends when it is full, and at a discount."""
         assert self.model is not None
         return self._epoch + self._in_epoch // self.model.epoch_requests
 
     def _apply_inheritance(self, excluded: Mapping[str, str]) -> None:
-        """Let successors inherit from arms that this decision is the first to know as retired.
+        """Let successors inherit from arms that this decision is the first to exclude as retired.
 
-        Decisions have a place in the order of events; that an arm is retired has none.
+        Decisions have a position in the log, changes of an arm's status have none; so the first decision
+        afterwards determines when the inheritance happens.
         """
         for arm, rule in excluded.items():
             if rule == RETIRED and arm not in self._inherited:
@@ -134,7 +136,7 @@ class State:
     # ------------------------------------------------------------------------------------------------- feedback
 
     def apply_feedback(self, record: FeedbackRecord) -> None:
-        """Learn one group of outcomes (or an amendment, or a retraction), and show it to the controllers."""
+        """Learn one group of outcomes (or an amendment, or a retraction), and pass it to the controllers."""
         if record.group and (record.values is not None or record.previous is not None):
             self._ensure_arms(self.arms.position(record.arm) + 1)
             requests = self._observed(record)
@@ -150,7 +152,7 @@ class State:
             for controller in self.controllers:
                 controller.learned(record)
             return
-        # Unreadable, late, over the cap of its source, or held back until its window closes: it is in the log.
+        # Not learned: unreadable, late, above the cap of its source, or held back until its window closes.
         assert self.model is not None
         self._n_feedback += 1
         if record.group:
@@ -158,14 +160,14 @@ class State:
         self.model.advance()
 
     def learn(self, example: Example, *, source: str | None = None) -> None:
-        """Learn an example; all that a feedback changes but the controllers."""
+        """Learn an example; updates everything except the controllers."""
         assert self.model is not None
         self._n_feedback += 1
         self.model.learn(example)
         self.sources.count(source, (example.values is not None) - (example.previous is not None))
 
     def _observed(self, record: FeedbackRecord) -> Sequence[DiscountRequest]:
-        """Return the discounts that observers request on an outcome; a correction is not shown to them."""
+        """Return the discounts that observers request after an outcome; they do not see corrections."""
         if not self._observers or record.revision or record.values is None:
             return ()
         assert self.model is not None
@@ -177,7 +179,7 @@ class State:
 
     def _discount(self, requests: Sequence[DiscountRequest]) -> None:
         if requests and self._in_epoch:
-            # What is decided from now on counts in full, so it goes into sums of its own.
+            # Later decisions keep their full weight, so they need an epoch of their own.
             self._epoch, self._in_epoch = self._epoch + 1, 0
         for request in requests:
             assert self.model is not None
@@ -201,7 +203,7 @@ class State:
 
     @contextmanager
     def replaying(self, end: Position) -> Iterator[None]:
-        """While this lasts, records up to ``end`` are applied, and only controllers ask for predictions."""
+        """Defer refreshes of the model while records up to ``end`` are applied, if there are no controllers."""
         assert self.model is not None
         if not self.controllers:
             self.model.defer_refresh_until(end.n_feedback)
@@ -211,8 +213,8 @@ class State:
     def _ensure_arms(self, count: int) -> None:
         """Add the first ``count`` arms to the model.
 
-        An arm is added when a decision or a feedback first knows of it, in life as in replay, and not when it
-        is added to the catalogue: so the log alone determines the order of events.
+        An arm is added to the model by the first decision or feedback that refers to it, and not when it is added
+        to the catalogue. The order of events is then the same on the live path and in a replay of the log.
         """
         if count <= len(self.plays):
             return
@@ -222,7 +224,7 @@ class State:
             self.plays = np.append(self.plays, 0)
 
     def _prior(self, name: str) -> dict[int, float]:
-        """Declared prior means, position of the objective → scaled value."""
+        """Return the declared prior means: position of the objective → scaled value."""
         prior = self.arms.record(name).arm.prior
         positions = {self.objectives.position(objective): value for objective, value in prior.items()}
         return {i: self.objectives[i].scaled(self.objectives[i].checked(value)) for i, value in positions.items()}
@@ -230,12 +232,12 @@ class State:
     # ----------------------------------------------------------------------------------------------- predictions
 
     def predict(self, row: RowArray, now_us: int) -> Prediction:
-        """Predict all arms, dollars at today's prices; valid until the next feedback is applied."""
+        """Predict all arms, with cost at current prices; valid until the next feedback is applied."""
         self._ensure_arms(len(self.arms))
         return self._repriced(row, now_us)
 
     def predict_many(self, rows: RowArray, now_us: int) -> tuple[FloatArray, FloatArray]:
-        """Mean and width for each row, scaled, dollars at today's prices; both (requests, arms, objectives)."""
+        """Return scaled mean and width for each row, cost at current prices; both (requests, arms, objectives)."""
         self._ensure_arms(len(self.arms))
         return self._predict_repriced(rows, now_us)
 
@@ -273,11 +275,11 @@ class State:
 
     @property
     def can_snapshot(self) -> bool:
-        """Whether the log can be continued bit for bit from a snapshot that is taken now."""
+        """Whether a snapshot taken now continues with the same bits as the log."""
         return self.model is not None and self.model.just_refreshed
 
     def snapshot(self, *, now_us: int) -> SnapshotRecord:
-        """Everything that is not in the arms' own records."""
+        """Return a snapshot of everything outside the arm records."""
         assert self.model is not None
         facts, blob = self.model.state()
         return SnapshotRecord(
@@ -297,10 +299,10 @@ class State:
         )
 
     def restore(self, record: SnapshotRecord) -> None:
-        """Continue from where the snapshot was taken.
+        """Continue from a snapshot.
 
         Raises:
-            SnapshotCorruptError: if it is damaged, or of another router; then start again from the log.
+            SnapshotCorruptError: if it is damaged, or from another router; the caller then replays the log.
         """
         assert self.model is not None
         facts, blob = snapshot.decode(record.blob)
@@ -329,7 +331,7 @@ class State:
             raise SnapshotCorruptError(f"snapshot has an impossible content ({type(error).__name__})") from None
 
     def digest(self) -> str:
-        """SHA-256 of all that was learned; empty before the first vector."""
+        """Return the SHA-256 of everything learned; empty before the first vector."""
         return "" if self.model is None else self.model.digest()
 
 

@@ -15,12 +15,12 @@ def test_levels_differ_by_factors_and_shapes_are_shared() -> None:
     forecast = Forecast()
     for _ in range(600):
         x = float(rng.uniform(-0.5, 0.5))
-        forecast.learn("dear", row(x), 10.0 * (1 + x) * rng.uniform(0.9, 1.1))
+        forecast.learn("expensive", row(x), 10.0 * (1 + x) * rng.uniform(0.9, 1.1))
         forecast.learn("cheap", row(x), 0.02 * (1 + x) * rng.uniform(0.9, 1.1))
     X = np.array([[-0.4, 1.0], [0.4, 1.0]])
     learned = 1200 / 12 / (1200 / 12 + RIDGE)
     shapes = np.array([[1 - 0.4 * learned], [1 + 0.4 * learned]])
-    found = expected([forecast], ["cheap", "dear"], X, np.full((2, 1), np.nan), np.ones((2, 1)))[..., 0]
+    found = expected([forecast], ["cheap", "expensive"], X, np.full((2, 1), np.nan), np.ones((2, 1)))[..., 0]
     assert found == pytest.approx(shapes * np.array([[0.02, 10.0]]), rel=0.05)
 
 
@@ -29,7 +29,7 @@ def test_one_linear_model_of_all_arms_could_not() -> None:
     assert abs((10.0 + 0.02) / 2 - 0.02) > 100 * 0.02
 
 
-def test_a_silent_change_of_price_is_believed_after_a_few_receipts() -> None:
+def test_an_unannounced_change_of_price_is_adopted_after_a_few_costs() -> None:
     rng = np.random.default_rng(3)
     forecast = Forecast()
     for _ in range(400):
@@ -65,7 +65,7 @@ def test_five_in_a_row_are() -> None:
     assert level > 6.0
 
 
-def test_an_arm_that_was_free_is_believed_to_cost_something_at_once() -> None:
+def test_a_cost_of_an_arm_that_was_free_is_adopted_at_once() -> None:
     forecast = Forecast()
     for _ in range(20):
         forecast.learn("a", row(0.0), 0.0)
@@ -76,11 +76,11 @@ def test_an_arm_that_was_free_is_believed_to_cost_something_at_once() -> None:
     assert level > 0.3
 
 
-def test_arms_without_a_bill_cost_what_is_believed_or_what_the_others_do() -> None:
+def test_arms_without_a_cost_get_their_prior_or_the_mean_of_the_others() -> None:
     forecast = Forecast()
     forecast.learn("baseline_mean", row(0.0), 4.0)
-    believed = np.array([[np.nan], [7.0], [np.nan]])
+    priors = np.array([[np.nan], [7.0], [np.nan]])
     found = expected(
-        [forecast], ["baseline_mean", "declared", "new"], None, believed, np.array([[0.5], [0.5], [0.5]])
+        [forecast], ["baseline_mean", "declared", "new"], None, priors, np.array([[0.5], [0.5], [0.5]])
     )
     assert found[0, :, 0].tolist() == [2.0, 7.0, 4.5]

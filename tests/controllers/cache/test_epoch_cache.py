@@ -47,7 +47,7 @@ def steady(mean: list[float]) -> object:
     return predict
 
 
-def lived(cache: EpochCache, mean: list[float], requests: int) -> EpochCache:
+def with_history(cache: EpochCache, mean: list[float], requests: int) -> EpochCache:
     """The cache after so many requests under that belief."""
     for step in life(ARMS, requests):
         object.__setattr__(step.decision, "weights", np.array([1.0]))
@@ -58,9 +58,9 @@ def lived(cache: EpochCache, mean: list[float], requests: int) -> EpochCache:
 
 def test_at_the_end_of_an_epoch_the_best_are_held() -> None:
     cache = EpochCache(ADAPTERS, capacity=1, utility_per_second=0.1, epochs=FixedEpochs(10))
-    assert lived(cache, [0.2, 0.3, 0.9, 0.1], 9).resident == ("arm 0",)
+    assert with_history(cache, [0.2, 0.3, 0.9, 0.1], 9).resident == ("arm 0",)
     assert cache.epoch == 0
-    assert lived(cache, [0.2, 0.3, 0.9, 0.1], 1).resident == ("arm 2",)
+    assert with_history(cache, [0.2, 0.3, 0.9, 0.1], 1).resident == ("arm 2",)
     assert cache.epoch == 1
     assert cache.level("arm 2") is Level.GPU
     assert cache.level("arm 0") is Level.DISK
@@ -70,7 +70,7 @@ def test_what_is_not_worth_its_loading_is_not_loaded() -> None:
     """Ten requests gain 0.02 each, or the miss of 0.2 at most; loading costs utility_per_second × 2 s."""
     for utility_per_second, held in ((0.05, "arm 2"), (0.5, "arm 0")):
         cache = EpochCache(ADAPTERS, capacity=1, utility_per_second=utility_per_second, epochs=FixedEpochs(10))
-        assert lived(cache, [0.70, 0.3, 0.72, 0.1], 10).resident == (held,)
+        assert with_history(cache, [0.70, 0.3, 0.72, 0.1], 10).resident == (held,)
 
 
 def test_a_retired_arm_is_not_held() -> None:
@@ -139,7 +139,7 @@ def test_a_resident_that_gains_nothing_is_not_evicted_for_nothing() -> None:
     cache = EpochCache(
         ADAPTERS, capacity=3, utility_per_second=0.1, epochs=FixedEpochs(10), initial=["arm 3", "arm 0"]
     )
-    assert set(lived(cache, [0.2, 0.3, 0.9, 0.1], 10).resident) == {"arm 0", "arm 2", "arm 3"}
+    assert set(with_history(cache, [0.2, 0.3, 0.9, 0.1], 10).resident) == {"arm 0", "arm 2", "arm 3"}
 
 
 def test_one_set_serves_several_epochs_of_contexts() -> None:
@@ -176,12 +176,12 @@ def tiered(**changes: Any) -> EpochCache:
 
 
 WRONG = [
-    {"resident": ["nobody"]},
+    {"resident": ["unknown"]},
     {"resident": ["arm 0", "arm 1", "arm 2"]},
     {"resident": ["arm 0", "arm 0"]},
     {"resident": "arm 0"},
     {"resident": [3]},
-    {"on_host": ["nobody"]},
+    {"on_host": ["unknown"]},
     {"on_host": ["arm 0", "arm 1", "arm 2"]},
     {"epoch": -1},
     {"epoch": "2"},
@@ -211,7 +211,7 @@ def test_a_state_of_other_settings_is_refused() -> None:
         with pytest.raises(SnapshotCorruptError):
             tiered(**other).restore(state)
     with pytest.raises(SnapshotCorruptError, match="counts"):
-        LFUCache(ADAPTERS, capacity=2, utility_per_second=0.1).restore({"resident": [], "served": {"nobody": 3}})
+        LFUCache(ADAPTERS, capacity=2, utility_per_second=0.1).restore({"resident": [], "served": {"unknown": 3}})
 
 
 def test_control_a_state_that_fits_is_not_refused() -> None:

@@ -17,7 +17,7 @@ MOST_SETS = 5_000
 
 
 def instance(seed: int) -> tuple[FloatArray, FloatArray, FloatArray, int]:
-    """Values, floor, loads and slots: arms with a niche each, some resident, some dear to load."""
+    """Values, floor, loads and slots: arms with a niche each, some resident, some expensive to load."""
     rng = np.random.default_rng(seed)
     while True:
         arms = int(rng.integers(5, 16))
@@ -106,7 +106,7 @@ def test_equal_sizes_fill_no_more_than_the_slots(seed: int, slots: int, *, equal
 
 
 @pytest.mark.parametrize("solve", [best_set, local_set])
-def test_nobody_is_loaded_to_stand_idle(solve: object) -> None:
+def test_no_arm_is_loaded_without_use(solve: object) -> None:
     """What is loaded adds more than its loading costs."""
     assert callable(solve)
     for seed in range(200):
@@ -145,7 +145,7 @@ def test_draws_are_of_the_belief() -> None:
 
 
 def loaded_of_unknown(values: FloatArray) -> int:
-    """How many of 12 adapters are taken into 5 empty slots, whoever they are."""
+    """Return how many of 12 adapters are placed in 5 empty slots."""
     floor, load = np.zeros(values.shape[1]), np.full(len(values), 0.5)
     return int(best_set(values, floor, load, np.ones(len(values)), 5).sum())
 

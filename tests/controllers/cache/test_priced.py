@@ -29,7 +29,7 @@ def test_the_price_of_a_miss() -> None:
 
 
 def test_initial_residents() -> None:
-    with pytest.raises(InvalidArgumentError, match="initial names 'nobody'"):
-        StaticCache(ADAPTERS, capacity=2, utility_per_second=0.1, initial=["nobody"])
+    with pytest.raises(InvalidArgumentError, match="initial names 'unknown'"):
+        StaticCache(ADAPTERS, capacity=2, utility_per_second=0.1, initial=["unknown"])
     cache = StaticCache(ADAPTERS, capacity=2, utility_per_second=0.1, initial=["arm 3", "arm 3", "arm 1", "arm 0"])
     assert cache.resident == ("arm 3", "arm 1")

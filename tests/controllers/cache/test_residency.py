@@ -40,7 +40,7 @@ def test_running_adapters_are_those_of_the_newest_sample() -> None:
     assert read(*lines, INFO % ("", "1.8e9")) == {}
 
 
-def test_what_is_loaded_speaks_louder_than_what_runs() -> None:
+def test_loaded_adapters_take_precedence_over_running_ones() -> None:
     assert read(INFO % ("b", "1.7e9"), LOADED % ("a", "gpu", "1")) == {"a": Level.GPU}
 
 

@@ -28,14 +28,14 @@ def test_what_another_request_would_have_is_not_said() -> None:
         assert not {"would", "policy", "mode"} & set(effects)
 
 
-def test_operators_are_told() -> None:
+def test_the_report_contains_the_lift() -> None:
     holdout = Holdout(0.2, incumbent="c")
     assert holdout.report() == {"lift": {"quality": {"mean": 0.0, "reports": 0}}}
     life = Life(holdout, mostly_a)
     life.report(life.step(a_situation("abc"), arm="a"), quality=1.0)
     lift = holdout.lift()["quality"]
-    told = {"mean": lift.mean, "low": lift.low, "high": lift.high, "reports": 1}
-    assert holdout.report() == {"lift": {"quality": told}}
+    lift_report = {"mean": lift.mean, "low": lift.low, "high": lift.high, "reports": 1}
+    assert holdout.report() == {"lift": {"quality": lift_report}}
     assert Apprentice("c").report()["promoted"] is False
     assert Shadow("c").report() == {"agreement": 0.0, "requests": 0}
 

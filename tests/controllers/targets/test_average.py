@@ -8,7 +8,7 @@ from tests.controllers.lives import Life, a_situation
 
 
 def test_an_average_by_hand() -> None:
-    """Use is the distance from the better bound; what is believed of an arm is what it is expected to use."""
+    """Use is the distance from the better bound; the prediction of an arm is what it is expected to use."""
     target = Average("latency_s", at_most=6.0, bounds=(0.0, 20.0), step=0.3)
     assert target.allowed == pytest.approx(0.3)
     assert [target.used(value) for value in (0.0, 5.0, 40.0)] == pytest.approx([0.0, 0.25, 1.0])
@@ -21,7 +21,7 @@ def test_an_average_by_hand() -> None:
 
 
 def test_an_average_is_kept() -> None:
-    """b is dear, so a serves as often as the average of quality allows: (0.8 − 0.4) / (0.9 − 0.4) of b."""
+    """b is expensive, so a serves as often as the average of quality allows: (0.8 − 0.4) / (0.9 − 0.4) of b."""
     target = Average("quality", at_least=0.8)
     life = Life(target)
     total = 0.0

@@ -25,7 +25,7 @@ from banditroute.testing.controllers import check_probabilities, even, greedy, l
 
 
 class Laws(ControllerLaws):
-    """Shorter lives, for restoring after every step takes the square of their length."""
+    """Shorter histories, since restoring after every step takes time quadratic in their length."""
 
     __test__ = False
     steps = 33
@@ -107,14 +107,14 @@ class TestSoonPromoted(Laws):
     def controller(self) -> Controller:
         return Apprentice("arm 1", agreement=0.01, margin=-9.0, measures={"objective_0": (0.0, 1.0)})
 
-    def test_it_is_promoted_in_the_lives_of_the_laws(self) -> None:
+    def test_it_is_promoted_in_the_histories_of_the_laws(self) -> None:
         controller = self.controller()
         for step in life(self.arms, 150):
             controller.control(step.given, even)
-            told = logged(controller, step)
-            controller.decided(told.decision, told.predict)
-            if told.feedback is not None:
-                controller.learned(told.feedback)
+            step_log = logged(controller, step)
+            controller.decided(step_log.decision, step_log.predict)
+            if step_log.feedback is not None:
+                controller.learned(step_log.feedback)
         assert controller.state()["promoted"]
 
 
@@ -155,8 +155,8 @@ def test_they_compose(choice: Choice, backwards: bool) -> None:
 
 def see_all(controllers: Sequence[Controller], step: object) -> None:
     for controller in controllers:
-        told = logged(controller, step)  # type: ignore[arg-type]
-        controller.decided(told.decision, told.predict)
-        if told.feedback is not None:
-            controller.learned(told.feedback)
+        step_log = logged(controller, step)  # type: ignore[arg-type]
+        controller.decided(step_log.decision, step_log.predict)
+        if step_log.feedback is not None:
+            controller.learned(step_log.feedback)
         json.dumps(controller.state(), allow_nan=False)

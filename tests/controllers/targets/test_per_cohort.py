@@ -8,7 +8,7 @@ from banditroute.controllers import Latency, PerCohort, Shares
 from tests.controllers.lives import Life, a_situation, choice_of_the_best
 
 
-def cohorts_lived(controller: Any) -> dict[str, float]:
+def simulate_cohorts(controller: Any) -> dict[str, float]:
     """Cohort → share of slow answers, where a is slow for many answers in the far cohort alone."""
     rng = np.random.default_rng(0)
     life = Life(controller, choice_of_the_best)
@@ -23,13 +23,13 @@ def cohorts_lived(controller: Any) -> dict[str, float]:
 
 
 def test_every_cohort_has_its_own_target() -> None:
-    found = cohorts_lived(PerCohort(lambda: Latency(p=0.85, seconds=2.0)))
+    found = simulate_cohorts(PerCohort(lambda: Latency(p=0.85, seconds=2.0)))
     assert found["far"] <= 0.17
     assert found["near"] == 0.0
 
 
 def test_control_one_target_for_all_lets_a_cohort_down() -> None:
-    assert cohorts_lived(Latency(p=0.85, seconds=2.0))["far"] > 0.3
+    assert simulate_cohorts(Latency(p=0.85, seconds=2.0))["far"] > 0.3
 
 
 def test_cohorts_are_seen_and_do_not_mix() -> None:

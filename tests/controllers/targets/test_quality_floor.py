@@ -16,8 +16,8 @@ from tests.controllers.lives import Life, a_situation, certain, greedy, without
 FLOOR: dict[str, Any] = {"at_least": 0.9, "widths": 2.0, "confidence": 0.95}
 
 
-def believed(quality: float) -> Any:
-    """What is believed of the baseline, wherever it is looked at."""
+def predicting(quality: float) -> Any:
+    """Return a function that predicts this quality of the baseline in every context."""
 
     def predict(rows: Any) -> tuple[FloatArray, FloatArray]:
         mean = np.zeros((len(rows), 2, 3))
@@ -28,7 +28,7 @@ def believed(quality: float) -> Any:
 
 
 def test_savings_by_hand() -> None:
-    """Arm a is the baseline; with widths of .05, a is believed to lie between .5 and .7, b between .8 and 1.
+    """Arm a is the baseline; with widths of .05, a is predicted between .5 and .7, b between .8 and 1.
 
     A few reports are no evidence of what is expected, so that only what is awaited counts in expectation, and
     only what was reported counts as it happened.
@@ -57,7 +57,7 @@ def test_many_reports_by_hand() -> None:
     life = Life(floor)
     given = a_situation("ab", [0.6, 0.9])
     for number in range(100):
-        record = life.step(given, arm="a" if number < 40 else "b", believed=believed(0.8))
+        record = life.step(given, arm="a" if number < 40 else "b", predict=predicting(0.8))
         life.report(record, quality=0.9 if number < 40 else 0.75)
     life.report(record, previous=True, quality=0.0)
 
@@ -76,11 +76,11 @@ def test_many_reports_by_hand() -> None:
 
 
 def test_many_that_are_awaited_by_hand() -> None:
-    """As it happens, chance may take what is believed of them: 100 at .8, of variance ¼ each at the most."""
+    """As it happens, chance may reduce their predictions: 100 at .8, of variance ¼ each at the most."""
     floor = QualityFloor("a", **FLOOR)
     life = Life(floor)
     for _ in range(100):
-        life.step(a_situation("ab", [0.6, 0.9]), arm="b", believed=believed(0.6))
+        life.step(a_situation("ab", [0.6, 0.9]), arm="b", predict=predicting(0.6))
     stray = stitched_boundary(25.0, scale=1.0, error=0.05 / 4)
     most = min(100.0, floor.state()["forgone"] + stitched_boundary(100 * 0.7 * 0.3, scale=1.0, error=0.05 / 4))
     assert floor.state()["forgone"] == pytest.approx(100 * 0.7)
@@ -121,19 +121,21 @@ def test_it_does_not_apply_without_its_baseline() -> None:
     assert life.step(a_situation("bc", [0.1, 0.2])).arm == "c"
 
 
-def test_from_time_to_time_the_baseline_is_judged_anew() -> None:
-    """At the eighth request: what it would have yielded is the upper bound of what is believed by then."""
+def test_the_baseline_is_estimated_again_periodically() -> None:
+    """At the eighth request: what it would have yielded is the upper bound of its prediction by then."""
     floor = QualityFloor("a", **FLOOR)
     life = Life(floor)
     given = a_situation("ab", [0.6, 0.9])
     for number in range(8):
-        life.step(given, arm="b" if number < 3 else "a", believed=believed(0.2))
+        life.step(given, arm="b" if number < 3 else "a", predict=predicting(0.2))
     assert floor.state()["forgone"] == pytest.approx(3 * (0.2 + 2 * 0.05))
     assert floor.savings.expected == pytest.approx(0.1 * 5 * 0.5 + 3 * 0.8 - 0.9 * 3 * 0.3)
 
 
-def lived(floor: Any, promise: float, truth: float, *, seed: int, requests: int = 500) -> tuple[float, float]:
-    """The least surplus over the floor, and the share of b: believed to be worth ``promise``.
+def with_history(
+    floor: Any, promise: float, truth: float, *, seed: int, requests: int = 500
+) -> tuple[float, float]:
+    """The least surplus over the floor, and the share of b, with predicted quality ``promise``.
 
     In expectation and as it happens, against what the baseline would have yielded on the same requests.
     """
@@ -143,7 +145,7 @@ def lived(floor: Any, promise: float, truth: float, *, seed: int, requests: int 
     for _ in range(requests):
         given = a_situation("ab", [0.8, promise])
         given = believing(given, width=np.array([[0.01, 0.05, 0.05], [0.5, 0.05, 0.05]]))
-        record = life.step(given, believed=believed(0.8))
+        record = life.step(given, predict=predicting(0.8))
         mean = {"a": 0.8, "b": truth}[record.arm]
         others += record.arm == "b"
         quality, baseline = float(rng.random() < mean), float(rng.random() < 0.8)
@@ -159,26 +161,26 @@ def lived(floor: Any, promise: float, truth: float, *, seed: int, requests: int 
 def test_the_floor_holds_whatever_was_promised(truth: float) -> None:
     """b looks best and is not: the mean yielded so far never falls below 90 % of the baseline's."""
     for seed in range(6):
-        least, share = lived(QualityFloor("a", **FLOOR), 0.99, truth, seed=seed)
+        least, share = with_history(QualityFloor("a", **FLOOR), 0.99, truth, seed=seed)
         assert least >= -1e-9
         assert 0 < share < 0.5
 
 
 def test_control_without_a_floor_it_is_broken() -> None:
-    least, share = lived(QualityFloor("a", at_least=1e-6), 0.99, 0.3, seed=0)
+    least, share = with_history(QualityFloor("a", at_least=1e-6), 0.99, 0.3, seed=0)
     assert least < -100
     assert share > 0.9
 
 
 def test_what_is_better_takes_over() -> None:
-    _, share = lived(QualityFloor("a", **FLOOR), 0.99, 0.97, seed=0, requests=1500)
+    _, share = with_history(QualityFloor("a", **FLOOR), 0.99, 0.97, seed=0, requests=1500)
     assert share > 0.5
 
 
 def test_a_known_baseline_lets_others_in_with_time() -> None:
-    """Without any model of the baseline: what is believed of it is wrong here, and does not matter."""
+    """Without any model of the baseline: its prediction is wrong here, and does not matter."""
     floor = QualityFloor("a", at_least=0.7, baseline_mean=0.8)
-    least, share = lived(floor, 0.99, 0.9, seed=0, requests=1500)
+    least, share = with_history(floor, 0.99, 0.9, seed=0, requests=1500)
     assert least >= -1e-9
     assert share > 0.3
 

@@ -43,7 +43,7 @@ def test_a_least_share_counts_requests_that_the_arm_may_serve() -> None:
     assert shares.effects(given)["least"]["b"]["price"] == pytest.approx(0.05)
 
 
-def test_more_than_the_largest_share_is_served_where_nobody_else_may() -> None:
+def test_an_arm_exceeds_its_maximum_share_where_no_other_is_eligible() -> None:
     life = Life(Shares(max={"a": 0.1}))
     given = without(a_situation("ab"), "b")
     for _ in range(60):

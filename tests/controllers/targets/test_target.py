@@ -66,7 +66,7 @@ def test_outcomes_of_other_groups_are_nothing_to_a_target() -> None:
     assert target.state() == before
 
 
-def lived(target: Any, requests: int, choice: Any, late: int = 0) -> tuple[float, float]:
+def with_history(target: Any, requests: int, choice: Any, late: int = 0) -> tuple[float, float]:
     """Share of slow answers and of arm a, of which 40 % are slow; b never is. a is much better, c no use."""
     rng = np.random.default_rng(3)
     life = Life(target, choice)
@@ -85,19 +85,19 @@ def lived(target: Any, requests: int, choice: Any, late: int = 0) -> tuple[float
 @pytest.mark.parametrize("late", [0, 40])
 def test_a_latency_target_holds_and_is_used_up(late: int) -> None:
     """10 % may be slow, so that a may serve a quarter: nearly all of that is used."""
-    slow, share = lived(Latency(p=0.9, seconds=2.0), 1500, choice_of_the_best, late)
+    slow, share = with_history(Latency(p=0.9, seconds=2.0), 1500, choice_of_the_best, late)
     assert slow <= 0.11
     assert 0.2 <= share <= 0.29
 
 
 def test_a_policy_that_does_not_look_at_prices_is_held_all_the_same() -> None:
-    slow, _ = lived(Latency(p=0.9, seconds=2.0), 1500, stubborn)
+    slow, _ = with_history(Latency(p=0.9, seconds=2.0), 1500, stubborn)
     assert slow <= 0.11
 
 
 def test_control_without_a_target_both_are_slow() -> None:
     for choice in (choice_of_the_best, stubborn):
-        slow, share = lived(Latency(p=0.9, seconds=2.0, step=1e-9, slack=1e9), 300, choice)
+        slow, share = with_history(Latency(p=0.9, seconds=2.0, step=1e-9, slack=1e9), 300, choice)
         assert slow > 0.3
         assert share > 0.95
 

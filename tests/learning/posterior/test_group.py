@@ -8,7 +8,7 @@ from tests.learning.rows import grid_rows
 DIMENSION, OUTCOMES, RIDGE = 5, 2, 3.0
 
 
-def believed(arms: int) -> GroupPosterior:
+def group_of(arms: int) -> GroupPosterior:
     group = GroupPosterior("group", range(OUTCOMES), DIMENSION, intercept=True, ridge=RIDGE)
     for _ in range(arms):
         group.add_arm({})
@@ -16,7 +16,7 @@ def believed(arms: int) -> GroupPosterior:
 
 
 def observe(group: GroupPosterior, seed: int, count: int) -> list[int]:
-    """Show rows to the first two arms in turn; how many rows the common model knew after each."""
+    """Learn rows for the first two arms in turn; return the pooled number of rows after each."""
     known = []
     rows, values = grid_rows(seed, count, DIMENSION, OUTCOMES)
     for number, (row, value) in enumerate(zip(rows, values.tolist(), strict=True)):
@@ -26,13 +26,13 @@ def observe(group: GroupPosterior, seed: int, count: int) -> list[int]:
 
 
 def test_the_common_model_learns_at_powers_of_2_then_every_64_rows() -> None:
-    known = observe(believed(2), 0, 200)
+    known = observe(group_of(2), 0, 200)
     assert sorted(set(known)) == [1, 2, 4, 8, 16, 32, 64, 128, 192]
     assert [known[n - 1] for n in (1, 2, 64, 128, 192)] == [1, 2, 64, 128, 192]
 
 
 def test_arms_that_are_added_put_it_off() -> None:
-    group = believed(2)
+    group = group_of(2)
     observe(group, 0, 130)
     for _ in range(63):
         group.add_arm({})
@@ -41,14 +41,14 @@ def test_arms_that_are_added_put_it_off() -> None:
 
 
 def test_an_amended_arm_leaves_what_is_known_of_the_others_alone() -> None:
-    amended, untouched = believed(2), believed(2)
+    amended, untouched = group_of(2), group_of(2)
     for group in (amended, untouched):
         observe(group, 2, 13)
     rows, values = grid_rows(2, 13, DIMENSION, OUTCOMES)
     first, pooled = ExactSums(DIMENSION, OUTCOMES), ExactSums(DIMENSION, OUTCOMES)
     first.add(rows[::2], values[::2])
     pooled.add(rows, values)
-    # Five of the rows were still waiting when the arm was made anew.
+    # Five of the rows were still pending when the arm was rebuilt.
     amended.rebuild(0, first, pooled)
     untouched.settle()
     # Private: no caller needs how many rows wait, nor the noise between its updates.
@@ -59,7 +59,7 @@ def test_an_amended_arm_leaves_what_is_known_of_the_others_alone() -> None:
 
 
 def test_the_noise_is_the_root_of_the_mean_ridge_cost() -> None:
-    group = believed(3)
+    group = group_of(3)
     observe(group, 3, 64)
     rows, values = grid_rows(3, 64, DIMENSION, OUTCOMES)
     X, Y = rows * FEATURE_UNIT, values * OUTCOME_UNIT

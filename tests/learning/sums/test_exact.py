@@ -148,7 +148,7 @@ def test_impossible_shapes_are_refused(dimension: int, outcomes: int) -> None:
         ExactSums(dimension, outcomes)
 
 
-def test_sums_of_rows_are_told_from_sums_of_none() -> None:
+def test_sums_of_rows_are_distinguished_from_other_sums() -> None:
     rows, values = grid_rows(3, 40, 5, 2)
     sums = ExactSums(5, 2)
     assert sums.are_of_rows()

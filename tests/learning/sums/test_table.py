@@ -111,8 +111,8 @@ def test_a_row_is_copied_when_it_is_added() -> None:
 
 def test_reading_what_is_unknown_stores_nothing() -> None:
     table = SumsTable(DIMENSION, GROUPS)
-    assert not table.totals("nobody", "quality")
-    assert not table.sums(StateKey("nobody", "quality", 0))
+    assert not table.totals("unknown", "quality")
+    assert not table.sums(StateKey("unknown", "quality", 0))
     assert table.keys == ()
     assert table.digest() == SumsTable(DIMENSION, dict(reversed(GROUPS.items()))).digest()
 

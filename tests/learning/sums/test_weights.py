@@ -22,7 +22,7 @@ def a_row(number: int, dimension: int = 3) -> tuple[np.ndarray, tuple[int, ...]]
     return row, (int(rng.integers(0, 2**OUTCOME_BITS)),)
 
 
-def lived(arms: str = "ab", epochs: int = 6, rows: int = 9) -> SumsTable:
+def with_history(arms: str = "ab", epochs: int = 6, rows: int = 9) -> SumsTable:
     table = SumsTable(3, {GROUP: 1})
     for number in range(len(arms) * epochs * rows):
         key = StateKey(arms[number % len(arms)], GROUP, number // (len(arms) * rows))
@@ -40,77 +40,77 @@ def test_halving_is_a_rounded_shift() -> None:
 
 
 def test_each_epoch_has_the_weight_of_all_steps_behind_it() -> None:
-    table, fading = lived(), EvidenceWeights()
-    fading.discount("a", GROUP, last=1, times=3)
-    fading.discount("a", GROUP, last=3, times=1)
+    table, weights = with_history(), EvidenceWeights()
+    weights.discount("a", GROUP, last=1, times=3)
+    weights.discount("a", GROUP, last=3, times=1)
     epochs = table.by_epoch("a", GROUP)
     expected = ExactSums(3, 1)
     for epoch, halvings in ((0, 4), (1, 4), (2, 1), (3, 1), (4, 0), (5, 0)):
         expected.merge(epochs[epoch].halved(halvings))
-    assert fading.total(table, "a", GROUP) == expected
-    assert fading.total(table, "b", GROUP) == table.totals("b", GROUP)
-    assert fading.pooled(table, GROUP) == expected.plus(table.totals("b", GROUP))
+    assert weights.total(table, "a", GROUP) == expected
+    assert weights.total(table, "b", GROUP) == table.totals("b", GROUP)
+    assert weights.pooled(table, GROUP) == expected.plus(table.totals("b", GROUP))
 
 
 def test_epochs_merge_with_their_like_and_lose_nothing() -> None:
-    table, fading = lived(), EvidenceWeights()
-    fading.discount("a", GROUP, last=2, times=2)
-    before = fading.total(table, "a", GROUP)
-    table.merge_epochs(before=6, into=fading.first_epoch_with_same_weight)
+    table, weights = with_history(), EvidenceWeights()
+    weights.discount("a", GROUP, last=2, times=2)
+    before = weights.total(table, "a", GROUP)
+    table.merge_epochs(before=6, into=weights.first_epoch_with_same_weight)
     assert list(table.by_epoch("a", GROUP)) == [BASE_EPOCH, 3]
     assert list(table.by_epoch("b", GROUP)) == [BASE_EPOCH]
-    after = fading.total(table, "a", GROUP)
+    after = weights.total(table, "a", GROUP)
     assert abs(after.gram - before.gram).max() <= 3  # a rounding for each sum that was merged
     assert after.n == pytest.approx(before.n, abs=3)
 
 
 def test_control_merging_all_into_one_loses_the_new_ones() -> None:
-    table, fading = lived(), EvidenceWeights()
-    fading.discount("a", GROUP, last=2, times=2)
-    before = fading.total(table, "a", GROUP)
+    table, weights = with_history(), EvidenceWeights()
+    weights.discount("a", GROUP, last=2, times=2)
+    before = weights.total(table, "a", GROUP)
     table.merge_epochs(before=6)
-    assert fading.total(table, "a", GROUP).n < 0.5 * before.n
+    assert weights.total(table, "a", GROUP).n < 0.5 * before.n
 
 
 def test_taking_out_a_faded_row_leaves_what_the_others_would_have_left() -> None:
-    table, other, fading = lived(), lived(), EvidenceWeights()
-    fading.discount("a", GROUP, last=2, times=3)
+    table, other, weights = with_history(), with_history(), EvidenceWeights()
+    weights.discount("a", GROUP, last=2, times=3)
     extra = a_row(999)
     table.add(StateKey("a", GROUP, 1), *extra)
-    assert fading.total(table, "a", GROUP) != fading.total(other, "a", GROUP)
+    assert weights.total(table, "a", GROUP) != weights.total(other, "a", GROUP)
     table.subtract(StateKey("a", GROUP, 1), *extra)
-    assert fading.total(table, "a", GROUP) == fading.total(other, "a", GROUP)
+    assert weights.total(table, "a", GROUP) == weights.total(other, "a", GROUP)
 
 
 def test_an_heir_reads_the_rows_of_the_giver_at_its_weight() -> None:
-    table, fading = lived(), EvidenceWeights()
-    fading.inherit("b", "a", GROUP, halvings=2)
+    table, weights = with_history(), EvidenceWeights()
+    weights.inherit("b", "a", GROUP, halvings=2)
     inherited = table.totals("a", GROUP).halved(2)
-    assert fading.total(table, "b", GROUP) == table.totals("b", GROUP).plus(inherited)
-    assert fading.pooled(table, GROUP) == table.pooled(GROUP)
-    fading.discount("b", GROUP, last=5, times=1)
+    assert weights.total(table, "b", GROUP) == table.totals("b", GROUP).plus(inherited)
+    assert weights.pooled(table, GROUP) == table.pooled(GROUP)
+    weights.discount("b", GROUP, last=5, times=1)
     own = ExactSums(3, 1)
     for sums in table.by_epoch("b", GROUP).values():
         own.merge(sums.halved(1))
-    assert fading.total(table, "b", GROUP) == own.plus(table.totals("a", GROUP).halved(3))
+    assert weights.total(table, "b", GROUP) == own.plus(table.totals("a", GROUP).halved(3))
 
 
 def test_rows_are_not_handed_round() -> None:
-    fading = EvidenceWeights()
-    fading.inherit("b", "a", GROUP, halvings=2)
-    fading.inherit("c", "b", GROUP, halvings=2)
+    weights = EvidenceWeights()
+    weights.inherit("b", "a", GROUP, halvings=2)
+    weights.inherit("c", "b", GROUP, halvings=2)
     for successor in "abc":
         with pytest.raises(InvalidArgumentError, match="cannot inherit"):
-            fading.inherit("a", successor, GROUP, halvings=1)
+            weights.inherit("a", successor, GROUP, halvings=1)
 
 
 def test_steps_that_weigh_nothing_are_dropped() -> None:
-    fading = EvidenceWeights()
+    weights = EvidenceWeights()
     for last in range(30):
-        fading.discount("a", GROUP, last=last, times=15)
-    state = fading.state()
+        weights.discount("a", GROUP, last=last, times=15)
+    state = weights.state()
     assert [step[2] for step in state["steps"]] == [27, 28, 29]
-    assert fading.halvings(StateKey("a", GROUP, 3)) == MAX_HALVINGS
+    assert weights.halvings(StateKey("a", GROUP, 3)) == MAX_HALVINGS
     again = EvidenceWeights()
     again.restore(json.loads(json.dumps(state)))
     assert again.state() == state
@@ -140,7 +140,7 @@ def test_a_shrunk_arm_is_that_of_its_weighted_sums() -> None:
     width = model.predict(row).width[0, 0] / model.noise()[0]
     model.discount("a", GROUP, last=3, halvings=3)
     wider = model.predict(row).width[0, 0] / model.noise()[0]
-    V = model.fading.total(model.table, "a", GROUP).gram_matrix() + 3.0 * np.eye(3)
+    V = model.weights.total(model.table, "a", GROUP).gram_matrix() + 3.0 * np.eye(3)
     assert wider == pytest.approx(np.sqrt(x @ np.linalg.solve(V, x)), rel=1e-9)
     assert wider > 1.5 * width
     assert model.table.totals("a", GROUP).n == 80
@@ -155,13 +155,13 @@ def test_late_rows_of_a_faded_epoch_count_as_little() -> None:
         late, values = a_row(number)
         late[-1] = 1 << FEATURE_BITS
         model.learn(Example(StateKey("a", GROUP, 2 if number % 2 else 4), late, values))
-    V = model.fading.total(model.table, "a", GROUP).gram_matrix() + 3.0 * np.eye(3)
+    V = model.weights.total(model.table, "a", GROUP).gram_matrix() + 3.0 * np.eye(3)
     leverage = (model.predict(row).width[0, 0] / model.noise()[0]) ** 2
     assert leverage == pytest.approx(x @ np.linalg.solve(V, x), rel=1e-9)
 
 
 @pytest.mark.parametrize(("rows", "inherited"), [(1, 1), (20, 20), (79, 40), (80, 80), (500, 80)])
-def test_a_successor_starts_as_if_it_had_seen_so_many(rows: int, inherited: int) -> None:
+def test_a_successor_starts_with_the_inherited_rows(rows: int, inherited: int) -> None:
     model = a_model()
     model.add_arm("c", ArmStart())
     model.inherit("c", "a", rows)

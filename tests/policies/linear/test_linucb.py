@@ -136,7 +136,7 @@ def test_few_widths_are_worked_out() -> None:
     assert 0 < asked < 0.5 * 40 * arms
 
 
-def test_whoever_wants_all_widths_gets_them() -> None:
+def test_all_widths_can_be_computed() -> None:
     both = Both(OBJECTIVES, 3, 9, 4.0)
     LinUCB().probabilities(both.lazy)
     np.testing.assert_allclose(both.lazy.utility_width(), both.exact.utility_width(), rtol=1e-12)

@@ -1,4 +1,4 @@
-"""The bytes of a snapshot are those of every version, and others are refused, whoever gave them a checksum."""
+"""The bytes of a snapshot stay readable, and other bytes are refused even with a valid checksum."""
 
 import hashlib
 import struct
@@ -41,7 +41,7 @@ def test_what_is_not_finite_is_never_written(value: float) -> None:
         (b"", "fails its checksum"),
     ],
 )
-def test_a_right_checksum_is_not_believed(body: bytes, sentence: str) -> None:
+def test_a_valid_checksum_is_not_enough(body: bytes, sentence: str) -> None:
     with pytest.raises(SnapshotCorruptError, match=sentence):
         decode(sealed(body))
 

@@ -14,8 +14,8 @@ from banditroute.testing.world import a_router, a_vector, bodies, url
 RESPONSE: dict[str, Any] = {"cost_usd": 0.01, "latency_s": 3.0}
 
 
-def told(router: Router, requests: int = 40, liar: bool = True) -> list[str]:
-    """Every third request is judged by somebody who should not."""
+def report_all(router: Router, requests: int = 40, liar: bool = True) -> list[str]:
+    """Report outcomes; every third request is judged by a source with wrong values."""
     ids = [router.route(a_vector(number)).id for number in range(requests)]
     for number, identity in enumerate(ids):
         router.feedback(identity, **RESPONSE)
@@ -27,11 +27,11 @@ def told(router: Router, requests: int = 40, liar: bool = True) -> list[str]:
 
 
 @pytest.mark.parametrize("sql", [False, True])
-def test_a_source_is_forgotten_as_if_it_had_never_spoken(tmp_path: Path, sql: bool) -> None:
+def test_a_forgotten_source_leaves_no_trace(tmp_path: Path, sql: bool) -> None:
     router = a_router(url(tmp_path / "f.db") if sql else None)
     honest = a_router()
-    told(router)
-    told(honest, liar=False)
+    report_all(router)
+    report_all(honest, liar=False)
     assert router.digest() != honest.digest()
     assert router.forget(source="liar") == 14
     assert router.digest() == honest.digest()
@@ -47,7 +47,7 @@ def test_decisions_are_forgotten_with_all_that_is_personal(tmp_path: Path, sql: 
     store = url(tmp_path / "f.db") if sql else MemoryStore()
     router = a_router(store)
     other = a_router()
-    ids, others = told(router), told(other)
+    ids, others = report_all(router), report_all(other)
     assert router.forget(decisions=ids[:2]) == 4
     other.forget(decisions=others[:2])
     assert router.digest() == other.digest()
@@ -64,7 +64,7 @@ def test_decisions_are_forgotten_with_all_that_is_personal(tmp_path: Path, sql: 
 
 def test_nothing_is_forgotten_by_mistake() -> None:
     router = a_router()
-    ids = told(router)
+    ids = report_all(router)
     before = router.digest()
     with pytest.raises(InvalidArgumentError, match="needs a source or decisions"):
         router.forget()

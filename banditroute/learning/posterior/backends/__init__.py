@@ -1,1 +1,1 @@
-"""Backends that hold the inverses of many arms; chosen by the number of arms and features."""
+"""Backends that hold the inverses of many arms; the numbers of arms and features determine the backend."""

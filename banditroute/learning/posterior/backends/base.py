@@ -6,15 +6,15 @@ from typing import Protocol, TypeAlias
 from banditroute.core.arrays import FloatArray
 
 Leverages: TypeAlias = Callable[[Sequence[int] | None], FloatArray]
-"""Numbers of some arms (None: all) → xᵀ P x of each, for one x; valid until the next row is learned."""
+"""Indices of arms (None: all arms) → xᵀ P x of each, for one x; valid until the next row is learned."""
 
 
 class InverseBackend(Protocol):
-    """P and Theta of N arms.
+    """Holds P and Theta of N arms.
 
-    Every method that changes an arm computes from that arm's own numbers alone. Products over all arms at once
-    are for reading: BLAS sums the last rows of a matrix in another order, so that they hang in the last bit on
-    how many arms there are, and a restart would not end at the same bits.
+    Every method that changes an arm reads that arm's numbers only. Products over all arms at once are only for
+    reading: BLAS sums the last rows of a matrix in another order, so their last bits depend on the number of arms,
+    and a restart would not reach the same bits.
     """
 
     def add(self, theta: FloatArray) -> None:
@@ -30,15 +30,15 @@ class InverseBackend(Protocol):
         ...
 
     def leverages(self, x: FloatArray) -> Leverages:
-        """Return what works out xᵀ P x, of as few arms as are asked for."""
+        """Return a function that computes xᵀ P x for the requested arms only."""
         ...
 
     def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the same for each row of X: shapes (T, N, m) and (T, N)."""
+        """Return the results of :meth:`predict` for each row of X: shapes (T, N, m) and (T, N)."""
         ...
 
     def observe(self, arm: int, x: FloatArray, y: FloatArray) -> FloatArray:
-        """Learn a row; return the errors (Theta x - y) / √(1 + xᵀ P x) from before; valid until the next row."""
+        """Learn a row; return its prior errors (Theta x - y) / √(1 + xᵀ P x), valid until the next row."""
         ...
 
     def refactorise(self, arm: int, gram: FloatArray, n: int, /) -> None:

@@ -1,8 +1,8 @@
 """The BLAS routines that update factors in place.
 
-SciPy's type stubs change their minds about positional arguments from release to release, so here, once, they are
-functions of anything. They are called by position because keywords cost as much as a small product. SciPy's linear
-algebra takes longer to import than all of this library, hence the imports inside.
+SciPy's type stubs for positional arguments change from release to release, so the routines get a loose type here,
+in one place. They are called by position because keywords cost as much as a small product. SciPy's linear algebra
+takes longer to import than this whole library, so functions import it when they need it.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ Routine: TypeAlias = Callable[..., Any]
 
 
 def routines(*names: str) -> tuple[Routine, ...]:
-    """The routines of these names, of :mod:`scipy.linalg.blas`."""
+    """Return the routines of these names from :mod:`scipy.linalg.blas`."""
     from scipy.linalg import blas
 
     return tuple(getattr(blas, name) for name in names)

@@ -1,4 +1,4 @@
-"""V⁻¹ from exact sums, by Cholesky: as a matrix, or as the few rows by which it differs from I / ridge."""
+"""Computes V⁻¹ from exact sums by Cholesky: as a matrix, or as a low-rank difference from I / ridge."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ def inverted(gram: FloatArray, ridge: float) -> FloatArray:
     """Return (ridge I + G)⁻¹, symmetric bit for bit.
 
     Raises:
-        numpy.linalg.LinAlgError: if it is not positive definite.
+        numpy.linalg.LinAlgError: if ridge I + G is not positive definite.
     """
     from scipy.linalg import lapack
 
@@ -33,7 +33,7 @@ def factor_of_difference(gram: FloatArray, ridge: float, most: int) -> FloatArra
     Cᵀ C = Wᵀ (ridge I + W Wᵀ)⁻¹ W / ridge, a problem of r × r.
 
     Returns:
-        None if r would be more than ``most``, or if G is not positive semidefinite and has no such W.
+        None if r would exceed ``most``, or if G is not positive semidefinite, so that no such W exists.
     """
     from scipy.linalg import lapack, solve_triangular
 

@@ -1,4 +1,4 @@
-"""Many features: an arm with few rows owns only the rows C by which P = I / ridge - Cᵀ C differs from cold."""
+"""Backend for many features: an arm with few rows stores only the rows of C in P = I / ridge - Cᵀ C."""
 
 from collections.abc import Sequence
 from math import sqrt
@@ -15,7 +15,7 @@ _FIRST_ROWS = 8
 
 
 class LowRankBackend:
-    """P as a factor until an arm has d/2 rows, then as a packed triangle; see :class:`InverseBackend`."""
+    """Holds P as a factor until an arm has d/2 rows, then as a triangle; an :class:`~.base.InverseBackend`."""
 
     def __init__(self, dimension: int, outcomes: int, ridge: float) -> None:
         (self._dger,) = routines("dger")
@@ -42,7 +42,7 @@ class LowRankBackend:
         self._resize()
 
     def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return means by one product and leverages by one small product an arm."""
+        """Return means by one product, and leverages by one small product per arm."""
         return self.means(x), self.leverages(x)(None)
 
     def means(self, x: FloatArray) -> FloatArray:
@@ -51,7 +51,7 @@ class LowRankBackend:
         return means
 
     def leverages(self, x: FloatArray) -> Leverages:
-        """Return what works out leverages by one small product an arm."""
+        """Return a function that computes leverages by one small product per arm."""
         cold = float(x.dot(x)) / self._ridge
         square: FloatArray | None = None
 
@@ -64,14 +64,14 @@ class LowRankBackend:
                 square = self._packing.square(x)
             return float(inverse.triangle.dot(square))
 
-        def work_out(arms: Sequence[int] | None) -> FloatArray:
+        def compute(arms: Sequence[int] | None) -> FloatArray:
             indices = range(len(self._inverses)) if arms is None else arms
             return np.array([of_one(self._inverses[arm]) for arm in indices])
 
-        return work_out
+        return compute
 
     def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return means and leverages by one matrix product an arm."""
+        """Return means by one matrix product, and leverages by one per arm."""
         means = (X @ self._theta_stack.T).reshape(len(X), -1, self._m)
         cold = np.einsum("td,td->t", X, X) / self._ridge
         leverages = np.empty((len(X), len(self._inverses)))
@@ -93,7 +93,7 @@ class LowRankBackend:
         root = sqrt(1.0 + products.dot(x))
         products /= root
         errors /= root
-        inverse.lose(products)
+        inverse.subtract_outer(products)
         self._dger(-1.0, products, errors, 1, 1, theta.T, 1, 1, 1)
         if isinstance(inverse, _Cold) and inverse.count >= self._d // 2:
             self._inverses[arm] = _Dense(self._packing.pack(inverse.matrix()), self._d)
@@ -126,7 +126,7 @@ class LowRankBackend:
 
 
 class _Cold:
-    """Compute P = I / ridge - Cᵀ C."""
+    """P = I / ridge - Cᵀ C of an arm with few rows, held as its factor C."""
 
     __slots__ = ("_ridge", "_rows", "count", "factor")
 
@@ -142,7 +142,7 @@ class _Cold:
             products -= self.factor.dot(x).dot(self.factor)
         return products
 
-    def lose(self, u: FloatArray) -> None:
+    def subtract_outer(self, u: FloatArray) -> None:
         """Update P -= u uᵀ."""
         if self.count == len(self._rows):
             grown = np.empty((min(max(_FIRST_ROWS, 2 * self.count), len(u)), len(u)))
@@ -160,7 +160,7 @@ class _Cold:
 
 
 class _Dense:
-    """Return P as a packed triangle."""
+    """P of an arm with many rows, held as a packed triangle."""
 
     __slots__ = ("_d", "_dspmv", "_dspr", "triangle")
 
@@ -173,6 +173,6 @@ class _Dense:
         products: FloatArray = self._dspmv(self._d, 1.0, self.triangle, x)
         return products
 
-    def lose(self, u: FloatArray) -> None:
+    def subtract_outer(self, u: FloatArray) -> None:
         """Update P -= u uᵀ."""
         self._dspr(self._d, -1.0, u, self.triangle, 1, 0, 0, 1)

@@ -1,4 +1,4 @@
-"""Many arms: half of each P, all halves in one matrix, so that all leverages are one matrix-vector product."""
+"""Backend for many arms: one triangle of each P, all in one matrix, so one product gives all leverages."""
 
 from collections.abc import Sequence
 from math import sqrt
@@ -14,12 +14,12 @@ from banditroute.learning.posterior.backends.stacked import DenseBackend
 from banditroute.learning.posterior.backends.triangle import Packing
 
 _CHUNK = 256
-# Measured: from this share of the triangles on, to gather them takes longer than to read all.
+# Measured: above this share of the triangles, gathering them takes longer than reading all.
 _MANY = 0.2
 
 
 class PackedBackend:
-    """P as packed triangles, Theta apart; an :class:`~.base.InverseBackend`."""
+    """Holds P as packed triangles and Theta separately; an :class:`~.base.InverseBackend`."""
 
     def __init__(self, dimension: int, outcomes: int, ridge: float) -> None:
         self._dger, self._dspmv, self._dspr = routines("dger", "dspmv", "dspr")
@@ -50,7 +50,7 @@ class PackedBackend:
 
     @classmethod
     def of(cls, stacked: DenseBackend) -> Self:
-        """Return the same arms, packed; exact, since both triangles of a P are equal bit for bit."""
+        """Return a packed copy of all arms; exact, since both triangles of P have equal bits."""
         packed = cls(stacked.dimension, stacked.outcomes, stacked.ridge)
         for arm in range(stacked.arms):
             packed.add(stacked.coefficients(arm))
@@ -67,10 +67,10 @@ class PackedBackend:
         return means
 
     def leverages(self, x: FloatArray) -> Leverages:
-        """Return what works out leverages by one matrix-vector product."""
+        """Return a function that computes leverages by one matrix-vector product."""
         square, triangles = self._packing.square(x), self._triangles
 
-        def work_out(arms: Sequence[int] | None) -> FloatArray:
+        def compute(arms: Sequence[int] | None) -> FloatArray:
             leverages: FloatArray
             if arms is None:
                 leverages = triangles.dot(square)
@@ -82,7 +82,7 @@ class PackedBackend:
                 leverages = triangles.dot(square)[arms]
             return leverages
 
-        return work_out
+        return compute
 
     def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return means and leverages by two matrix products, a part of X at a time."""

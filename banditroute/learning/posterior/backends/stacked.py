@@ -1,4 +1,4 @@
-"""Few arms, few features: one block [P; Theta] an arm, all blocks in one matrix, one product to decide."""
+"""Backend for few arms and features: one block [P; Theta] per arm, all blocks in one matrix."""
 
 from collections.abc import Sequence
 from math import sqrt
@@ -14,7 +14,7 @@ _CHUNK = 256
 
 
 class DenseBackend:
-    """P and Theta of all arms in one stacked matrix; an :class:`~.base.InverseBackend`."""
+    """Holds P and Theta of all arms in one stacked matrix; an :class:`~.base.InverseBackend`."""
 
     def __init__(self, dimension: int, outcomes: int, ridge: float) -> None:
         self._dger, self._dscal = routines("dger", "dscal")
@@ -25,7 +25,8 @@ class DenseBackend:
         self._products = np.empty(self._height)
         self._inverse_products = self._products[:dimension]
         self._theta_products = self._products[dimension:]
-        # A context, and zeros where a block has its Theta: numpy multiplies whole rows faster than parts of them.
+        # The context, followed by zeros where a block has Theta: numpy multiplies whole rows faster than parts of
+        # rows.
         self._padded = np.zeros(self._height)
         self._context = self._padded[:dimension]
         self._store = np.empty((1, self._height, dimension))
@@ -35,7 +36,7 @@ class DenseBackend:
         self.arms = arms
         self._blocks = self._store[:arms]
         self._stack = self._blocks.reshape(arms * self._height, self.dimension)
-        # Each block, and Fortran's view of it through which dger writes: made once, since an index is a call too.
+        # Each block and its transposed view, through which dger writes. Created once, since indexing costs a call.
         self._views = [(block, block.T) for block in self._blocks]
         self._all_products = np.empty(arms * self._height)
         self._table = self._all_products.reshape(arms, self._height)
@@ -64,14 +65,14 @@ class DenseBackend:
         return means
 
     def leverages(self, x: FloatArray) -> Leverages:
-        """Return what works out leverages; nothing is saved by asking for few."""
+        """Return a function that computes leverages; a request for few arms saves no time."""
 
-        def work_out(arms: Sequence[int] | None) -> FloatArray:
+        def compute(arms: Sequence[int] | None) -> FloatArray:
             blocks = self._blocks if arms is None else self._blocks[arms]
             leverages: FloatArray = blocks[:, : self.dimension].dot(x).dot(x)
             return leverages
 
-        return work_out
+        return compute
 
     def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return means and leverages by one matrix product, a part of X at a time."""
@@ -90,13 +91,13 @@ class DenseBackend:
 
         With p = P x: P loses p pᵀ / (1 + q) and Theta gains residual pᵀ / (1 + q). Both factors are scaled by
         √(1 + q), so that entries (i, j) and (j, i) of P are rounded alike; P - outer(p / (1 + q), p) is the same
-        formula and loses symmetry by a last bit that a discount then blows up.
+        formula, but loses symmetry in the last bit, and a discount then amplifies the error.
         """
         block, columns = self._views[arm]
         products = block.dot(x, self._products)
         self._theta_products -= y
         self._dscal(1.0 / sqrt(1.0 + self._inverse_products.dot(x)), products)
-        # By position, which is half the price of keywords: x, y, incx, incy, a, and overwrite all three.
+        # By position, which takes half the time of keywords: x, y, incx, incy, a, and overwrite all three.
         self._dger(-1.0, self._inverse_products, products, 1, 1, columns, 1, 1, 1)
         return self._theta_products
 

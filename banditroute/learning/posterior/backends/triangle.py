@@ -9,14 +9,14 @@ from banditroute.learning.posterior.backends.blas import routines
 
 
 class Packing:
-    """How symmetric (d, d) matrices lie in d (d + 1) / 2 numbers, and how xᵀ P x becomes one product of them."""
+    """Packs symmetric (d, d) matrices into d (d + 1) / 2 numbers, and turns xᵀ P x into one product of them."""
 
     def __init__(self, dimension: int) -> None:
         (self._dspr,) = routines("dspr")
         self.dimension = dimension
         self.size = dimension * (dimension + 1) // 2
         # Column after column of the upper triangle is row after row of the lower.
-        self.rows, self.columns = _places(dimension)
+        self.rows, self.columns = _lower_indices(dimension)
         self.diagonal = np.flatnonzero(self.rows == self.columns)
 
     def pack(self, matrix: FloatArray) -> FloatArray:
@@ -31,19 +31,19 @@ class Packing:
         return matrix
 
     def square(self, x: FloatArray) -> FloatArray:
-        """Return s with sᵀ pack(P) = xᵀ P x: all x_i x_j, twice off the diagonal."""
+        """Return s with sᵀ pack(P) = xᵀ P x: all x_i x_j, doubled off the diagonal."""
         square = np.zeros(self.size)
         self._dspr(self.dimension, 2.0, x, square, 1, 0, 0, 1)
         square[self.diagonal] = x * x
         return square
 
     def squares(self, X: FloatArray) -> FloatArray:
-        """Return the same for each row of X, shape (T, d (d + 1) / 2)."""
+        """Return :meth:`square` of each row of X, shape (T, d (d + 1) / 2)."""
         squares: FloatArray = 2.0 * X[:, self.rows] * X[:, self.columns]
         squares[:, self.diagonal] *= 0.5
         return squares
 
 
 @lru_cache(maxsize=8)
-def _places(dimension: int) -> tuple[IntArray, IntArray]:
+def _lower_indices(dimension: int) -> tuple[IntArray, IntArray]:
     return np.tril_indices(dimension)
