@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from banditroute.cli.configured import ConfigOption, UrlArgument, target
+from banditroute.cli.targets import ConfigOption, UrlArgument, target
 
 db = typer.Typer(help="Create, upgrade, verify and compact a database of routers.", no_args_is_help=True)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from banditroute.cli.configured import ConfigOption, UrlArgument, target
+from banditroute.cli.targets import ConfigOption, UrlArgument, target
 
 ERROR_EXIT = 1
 

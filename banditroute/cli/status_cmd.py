@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from banditroute.cli.configured import ConfigOption, UrlArgument, target
+from banditroute.cli.targets import ConfigOption, UrlArgument, target
 
 if TYPE_CHECKING:
     from banditroute.store.maintenance.views import RouterSummary

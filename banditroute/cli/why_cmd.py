@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from banditroute.cli.configured import ConfigOption, Target, UrlArgument, target
+from banditroute.cli.targets import ConfigOption, Target, UrlArgument, target
 from banditroute.core.explanation import Explanation
 from banditroute.core.ids import DecisionIds
 from banditroute.core.objectives import Objectives

@@ -250,6 +250,7 @@ class StoreLaws(SharingLaws):
         refusal = store.append([a_decision(1_201)]).exception(timeout=30)
         assert isinstance(refusal, StoreError)
         assert refusal.code == "store.closed"
+        assert store.health().state == "closed"
         store, stored = self.again(store, tmp_path)
         assert stored.end == store.end() == Position(0, 1_200)
         store.close()

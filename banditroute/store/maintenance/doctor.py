@@ -155,7 +155,7 @@ def _of_pages(connection: Connection) -> Finding:
 
 
 def _of_server(connection: Connection, now: Callable[[], float]) -> Iterator[Finding]:
-    lossy = {
+    lossy: dict[str, tuple[Level, str]] = {
         "fsync": ("error", "a crash may corrupt the database"),
         "full_page_writes": ("warning", "a crash may corrupt the database"),
         "synchronous_commit": ("warning", "a crash may lose feedback that was acknowledged"),
@@ -163,7 +163,7 @@ def _of_server(connection: Connection, now: Callable[[], float]) -> Iterator[Fin
     for name, (level, harm) in lossy.items():
         value = connection.execute(text("SELECT current_setting(:name)"), {"name": name}).scalar_one()
         if value == "off":
-            yield Finding(level, name, f"PostgreSQL runs with {name}=off: {harm}", f"set {name}=on")  # type: ignore[arg-type]
+            yield Finding(level, name, f"PostgreSQL runs with {name}=off: {harm}", f"set {name}=on")
         else:
             yield Finding("ok", name, f"PostgreSQL runs with {name}={value}")
     theirs = float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())

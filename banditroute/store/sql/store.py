@@ -203,6 +203,8 @@ class SqlStore:
         if opened is None:
             return StoreHealth(**facts)
         facts |= opened.health()
+        if self._is_closed:
+            return StoreHealth(**facts | {"state": "closed"})
         try:
             router_id = opened.entrance.router_id
             facts["unreadable"] = opened.reader.skipped.count
@@ -252,7 +254,14 @@ class SqlStore:
         opened = self._in_this_process()
         if opened is None:
             raise StoreUnavailableError("the store is not open; call open() first", code="store.closed")
+        if self._is_closed:
+            # Reading would open connections that are never closed.
+            raise StoreUnavailableError("the store is closed; open another one", code="store.closed")
         return opened
+
+    @property
+    def _is_closed(self) -> bool:
+        return not self._finalizer.alive
 
 
 def _found_or_created(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from banditroute.core.log import FeedbackRecord, LogRecord, Position, SnapshotRecord, SpaceRecord, StateKey
@@ -225,6 +226,33 @@ def test_secrets_are_not_shown(store: SqlStore) -> None:
     shown = f"{store!r} {error!r} {vars(error) if error else None}"
     assert "canary" not in shown
     assert repr(SECRET)[2:20] not in shown
+
+
+def test_a_closed_store_opens_no_connection(store: SqlStore) -> None:
+    append(store, a_decision(1))
+    store.close()
+    opened = connections_of(store)
+    assert (store.health().state, store.health().available) == ("closed", False)
+    for read in (store.end, lambda: list(store.events()), lambda: store.decision(bytes(16)), store.flush):
+        with pytest.raises(StoreUnavailableError, match="the store is closed; open another one") as refusal:
+            read()
+        assert refusal.value.code == "store.closed"
+    assert opened == []
+
+
+def test_control_a_connection_that_is_opened_is_counted(store: SqlStore) -> None:
+    store.database.dispose()
+    opened = connections_of(store)
+    store.end()
+    assert len(opened) == 1
+
+
+def connections_of(store: SqlStore) -> list[object]:
+    """The connections that the store opens from now on."""
+    opened: list[object] = []
+    for engine in (database_of(store).writing, database_of(store).reading):
+        event.listen(engine, "connect", lambda connection, _record: opened.append(connection))
+    return opened
 
 
 def test_a_store_is_opened_once(store: SqlStore, path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from banditroute.cli import main
-from banditroute.cli.configured import Target, target
+from banditroute.cli.targets import Target, target
 from banditroute.core.arms import Arm
 from banditroute.errors import InvalidArgumentError
 from banditroute.integrations.settings import RouterSettings
