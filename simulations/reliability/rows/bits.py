@@ -15,7 +15,7 @@ import numpy as np
 from banditroute.learning import ExactSums, encode
 from banditroute.testing import ridge_model_of
 from banditroute.testing.world import World, url
-from simulations.reliability.harness.orders import BATCHES, OUTCOMES, grid_rows
+from simulations.reliability.harness.orders import OUTCOMES, grid_rows
 from simulations.reliability.harness.row import Finding, Tick
 
 KERNELS = ("Core2", "Nehalem", "Haswell", "SkylakeX")
@@ -58,7 +58,7 @@ class Kernels:
         if broken:
             measured["kernels × threads that crash numpy itself, left out"] = ", ".join(broken)
         control = {"distinct hashes": len(set(raw))}
-        return Finding(measured, len(set(exact)) == 1, control, len(set(raw)) >= len(BATCHES) ** 2)
+        return Finding(measured, len(set(exact)) == 1, control, len(set(raw)) > 1)
 
     def _hashes(self, kernel: str, threads: int) -> dict[str, list[str]]:
         command = [sys.executable, "-m", "simulations.reliability.harness.orders", str(self.rows)]
