@@ -1,17 +1,29 @@
-"""The append-only log of one router, in memory or in SQL, for one worker or many.
+"""The append-only log of one router, in memory or in a SQL database, for one worker or for many.
 
-:func:`open_store` turns the ``store`` argument of a router into a store. SQLAlchemy is loaded only for SQL.
+:func:`open_store` turns a router's ``store`` argument into a store. SQLAlchemy is loaded only for SQL stores.
 
-===============  ==========================================================================================
-``base``         the store protocol
-``memory``       the store in memory
-``semantics/``   the meaning of records, without SQL: limits, merging, order, results, compatibility
-``sql/``         the store in SQL: append, fold, read; the writing thread; the open worker
-``schema/``      tables, the schema version, migrations
-``databases/``   SQLite and PostgreSQL: connections, transactions, locks; a new database is one file here
-``spool/``       local files in which records wait while the database is unavailable
-``maintenance/`` commands for operators: set up, upgrade, verify, compact, diagnose
-===============  ==========================================================================================
+Module map, in the order of the imports (a module imports only from rows below its own)::
+
+    maintenance/   operators' commands: setup, upgrade, compact, verify, doctor, views
+    memory         MemoryStore, the reference implementation
+    sql/           SqlStore: store (public methods), worker (threads, connection), writer (group commit),
+                   log (transactions), append, fold, read, erase, settings, base_sums,
+                   encode and decode (records and rows), rows (skips corrupted rows)
+    spool/         records on local disk while the database is unavailable: commit (when to spool and replay),
+                   directory (all spools of a router), file (one spool), codec (bytes), lock
+    databases/     base (the protocol of a database), sqlite, postgres, url (picks one), bulk, backup,
+                   postgres_timeout
+    schema/        tables, version, migrations
+    semantics/     rules shared by all stores: limits, merge, order, results, compatibility
+    base           the store protocol
+
+To add a database, open these files in this order:
+
+1. ``databases/base.py``: the protocol :class:`~banditroute.store.databases.base.Database` to implement;
+2. ``databases/sqlite.py``: the shorter of the two implementations, as an example;
+3. ``databases/<name>.py``: your implementation (``databases/bulk.py`` has fast inserts to reuse);
+4. ``databases/url.py``: return it for its URLs from ``database_at``;
+5. ``tests/store/test_laws.py``: run :class:`~banditroute.testing.StoreLaws` on it.
 """
 
 from pathlib import Path
@@ -24,16 +36,17 @@ __all__ = ["START", "Fold", "MemoryStore", "Resolve", "Store", "open_store"]
 
 
 def open_store(store: "str | Store | None", *, spool: Path | None = None) -> Store:
-    """The store behind ``store``: None is memory, a URL is SQL.
+    """Return the store for ``store``: None is memory, a URL is SQL, and a Store is returned as it is.
 
-    ``spool`` is a directory on local disk where records wait while a SQL database is away; by default one beside
-    a SQLite file, and for PostgreSQL ``BANDITROUTE_SPOOL`` or one below the user's state directory.
+    ``spool`` is a directory on local disk where records wait while a SQL database is unavailable. The default is a
+    directory next to a SQLite file; for PostgreSQL it is ``BANDITROUTE_SPOOL``, or a directory in the user's state
+    directory.
 
-    URLs look like ``"sqlite:///routing.db"`` or ``"postgresql+psycopg://user@host/database"``. Nothing is touched
-    before the store's ``open``.
+    URLs look like ``"sqlite:///routing.db"`` or ``"postgresql+psycopg://user@host/database"``. No file and no
+    connection is opened before the store's ``open``.
 
     Raises:
-        InvalidArgumentError: for a URL that names no supported database, or something else altogether.
+        InvalidArgumentError: for a URL of an unsupported database, or an argument of another type.
     """
     if store is None:
         return MemoryStore()

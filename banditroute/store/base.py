@@ -1,4 +1,4 @@
-"""The store protocol: what each method promises, to one worker or to many on one log."""
+"""The store protocol: the contract of each method, for one worker or for many workers on one log."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -22,32 +22,32 @@ START = Position()
 
 
 Fold: TypeAlias = Callable[[Mapping[StateKey, bytes], Sequence[FeedbackRecord]], Mapping[StateKey, bytes]]
-"""Adds feedback to encoded sums: (the blobs of the touched keys that exist, rows) → their new blobs.
+"""Adds feedback to encoded sums: (existing blobs of the affected keys, rows) → their new blobs.
 
-Pure, exact and handed in by the router, so that the store moves the state in the transaction that appends the
-log without knowing what the bytes mean.
+Pure and exact. The router passes it in, so that the store can update the state in the transaction that appends
+to the log, without knowing what the bytes mean.
 """
 
 
 Resolve: TypeAlias = Callable[[DecisionRecord, Sequence[FeedbackRecord], ReportRecord], Sequence[FeedbackRecord]]
-"""Says what a report means: (its decision, the feedback on it so far, the report) → the feedback to be learned.
+"""Turns a report into feedback: (its decision, the feedback on it so far, the report) → the feedback to learn.
 
-Handed in by the router, as the fold is. Of each group the highest revision comes last in the feedback so far. It
-returns nothing for what is known already, and raises a BanditRouteError for a report that is refused.
+The router passes it in, as it does the fold. In the feedback so far, the highest revision of each group comes
+last. Returns nothing for a duplicate, and raises a BanditRouteError for a report that is refused.
 """
 
 
 class Store(Protocol):
-    """Where one router's log lives.
+    """Stores the log of one router.
 
-    The log is the truth, the state is a fold of it, and a snapshot only saves time: deleting every snapshot
-    changes nothing. A store is opened once, for one router; any thread may then append, read or close.
+    The log is the source of truth, the state is a fold of it, and a snapshot only saves time: deleting every
+    snapshot changes no result. A store is opened once, for one router; any thread may then append, read or close.
 
-    An open store is one *worker*, and many workers may share one log. Each appends in its own order; the *fold*
-    then numbers what all of them appended, without gaps, in one order for everybody, the *journal*. A feedback
-    comes after its decision there, and after its own earlier revisions. The numbers in a record that is appended
-    are the worker's own count; those in a record that is read are the journal's, and 0 where it is not in the
-    journal yet. A worker that is alone counts as the journal does.
+    An open store is one *worker*, and many workers may share one log. Each worker appends in its own order; the
+    *fold* then numbers the rows of all workers, without gaps, in one order that is the same for every reader:
+    the *journal*. In the journal, a feedback comes after its decision and after its own earlier revisions. An
+    appended record carries the worker's own sequence number; a record that is read carries the number in the
+    journal, or 0 where it is not in the journal yet. For a worker without peers the two are the same.
     """
 
     @property
@@ -70,14 +70,15 @@ class Store(Protocol):
         fold: Fold,
         resolve: Resolve,
     ) -> StoredRouter:
-        """Create the router as given, or return what is stored of it.
+        """Create the router as given, or return the stored one.
 
-        What is stored wins: ``arms``, ``preferences`` and ``secret`` only seed a new router. The stored shape
-        (objectives, dimension, intercept, x_max) must equal the given one, where ``dimension=None`` fits any.
+        Stored values take precedence: ``arms``, ``preferences`` and ``secret`` only initialise a new router. The
+        stored shape (objectives, dimension, intercept, x_max) must equal the given one; ``dimension=None``
+        matches any.
 
         Raises:
-            RouterMismatchError: when it does not.
-            SchemaVersionError: when the schema is older or newer than this library's.
+            RouterMismatchError: when the shapes differ.
+            SchemaVersionError: when the database schema is older or newer than this library's.
             StoreUnavailableError: when the database cannot be reached.
         """
         ...
@@ -85,82 +86,83 @@ class Store(Protocol):
     def append(self, records: Sequence[LogRecord]) -> "Future[ReceiptStatus]":
         """Queue records, in order, all or none in one transaction; the future is done when they are durable.
 
-        Never blocks on the database and never raises for its sake: the future carries the error, and cannot be
-        cancelled. Records of earlier calls are durable before those of later ones.
+        Never blocks on the database, and never raises because of it: the future carries the error, and cannot
+        be cancelled. Records of earlier calls become durable before those of later calls.
 
-        What other workers stored is respected. A decision that is there already is passed over. Feedback whose
-        values are there already is a ``"duplicate"``; an amendment becomes the revision that is next, whatever
-        the worker thought; feedback on a decision that is not there is ``"pending"``, and learned when it comes.
-        A retired arm stays retired, and preferences get the version that is next.
+        Records are merged with those of other workers. A decision that is already stored is skipped. Feedback
+        with the stored values is a ``"duplicate"``; an amendment becomes the next revision, whatever revision
+        number the worker gave it; feedback on a decision that is not stored is ``"pending"``, and is learned when
+        the decision arrives. A retired arm stays retired, and preferences get the next version number.
 
         The future raises:
-            FeedbackConflictError: for first values where others are stored, or the report of a decision for which
-                many others wait; they are left out.
-            StoreError: for records that contradict the log, or that no router of this shape could have made:
-                features or values of another number or beyond their bounds, text with NUL or a lone surrogate.
-                Those of other calls are not touched by it.
-            StoreUnavailableError: when the database cannot take them now, or the store is not open.
+            FeedbackConflictError: for first values where other values are stored, or for a report of a decision
+                for which too many reports wait already; the record is not stored.
+            StoreError: for records that contradict the log, or that no router of this shape could have produced:
+                a wrong number of features or values, one beyond its bounds, text with NUL or a lone surrogate.
+                Records of other calls are not affected.
+            StoreUnavailableError: when the database cannot store them now, or the store is not open.
         """
         ...
 
     def flush(self) -> None:
-        """Wait until what this worker appended is settled and, if the database is there, in the journal."""
+        """Wait until this worker's records are durable or refused and, if the database is up, in the journal."""
         ...
 
     def end(self) -> Position:
-        """Where the journal ends now; both numbers of one moment."""
+        """Return where the journal ends now; both numbers are read at one moment."""
         ...
 
     def events(
         self, after: Position = START, up_to: Position | None = None, *, others: bool = False
     ) -> Iterator[DecisionRecord | FeedbackRecord]:
-        """Read the journal behind ``after``, as far as ``up_to``; by default to where it ends at the call.
+        """Read the journal after ``after``, up to ``up_to``; by default to its end at the time of the call.
 
-        Feedback comes in the order of its number, decisions in that of theirs, and a decision that knew of L
-        feedbacks after feedback L and before L + 1. ``others`` leaves out what this worker appended itself.
-        Of what was compacted only remains are left, so it is read from a snapshot on. A stored row that is garbage
-        has its place and says nothing: a decision without arms, or a feedback without group.
-        Waits for nothing that is on its way. The arrays are not to be written to.
+        Feedback is ordered by its number, decisions by theirs, and a decision that was made after L feedbacks
+        comes between feedback L and L + 1. ``others`` leaves out the records that this worker appended itself.
+        A compacted log is incomplete before its horizon, so it must be read from a snapshot on. A corrupted row
+        keeps its position and has no content: it is read as a decision without arms, or feedback without group.
+        Does not wait for records that are still queued. The arrays must not be modified.
         """
         ...
 
     def changed(self, revision: int) -> StoredRouter | None:
-        """Return the stored settings, without a snapshot, if any of them changed since then.
+        """Return the stored router without snapshot if arms, prices, preferences or dimension changed, else None.
 
-        ``revision`` is that of the :class:`~banditroute.core.spec.StoredRouter` that was seen last.
+        ``revision`` is that of the :class:`~banditroute.core.spec.StoredRouter` that the caller read last.
         """
         ...
 
     def decision(self, body: bytes) -> tuple[DecisionRecord, tuple[FeedbackRecord, ...]] | None:
-        """One decision with all its feedback, or None; waits for what this worker appended before the call.
+        """Return a decision with all its feedback, or None; first waits for this worker's earlier appends.
 
-        Feedback comes in the order of the journal, then what is not in it yet; revisions of a group in theirs.
+        Feedback is in journal order, followed by feedback that is not in the journal yet; the revisions of a
+        group are in their order.
         """
         ...
 
     def decisions_missing_outcome(self, group: str, *, since_us: int) -> Sequence[tuple[int, bytes]]:
-        """When [us] and which: decisions since then of which nothing was learned in this group, oldest first."""
+        """Return (time [us], key) of decisions since then that lack learned feedback in a group, oldest first."""
         ...
 
     def decisions_with_source(self, source: str) -> Sequence[bytes]:
-        """Bodies of the decisions on which this source gave feedback."""
+        """Return the keys of the decisions on which this source gave feedback."""
         ...
 
     def erase(self, bodies: Sequence[bytes]) -> None:
-        """Blank features, expectations and outcomes of decisions whose feedback was taken back before.
+        """Blank features, expectations and outcomes of decisions whose feedback was retracted before.
 
-        Also drops the snapshots, since none from in between goes on to what the log now says.
+        Also drops the snapshots, because a snapshot taken before the erasure does not match the new log.
 
         Raises:
-            StoreError: if that failed, or a decision is from before the end of what was compacted; then nothing
-                was erased.
+            StoreError: if that failed, or if a decision is older than the compaction horizon; then nothing was
+                erased.
         """
         ...
 
     def health(self) -> StoreHealth:
-        """How the store does; never raises for the database's sake."""
+        """Return the health of the store; never raises because of the database."""
         ...
 
     def close(self) -> None:
-        """Make everything durable and let go of the database; calling it again does nothing."""
+        """Make everything durable and release the database; calling it again does nothing."""
         ...

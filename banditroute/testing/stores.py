@@ -278,23 +278,23 @@ class StoreLaws(SharingLaws):
             (feedback_of(_TWO, 1, "other"), "feedback is of group 'other', this router has: quality, response"),
             (
                 replace(_TWO, draw_key="a\0b"),
-                "key holds NUL or a lone surrogate, which no database is sure to keep",
+                "key contains NUL or a lone surrogate, which PostgreSQL cannot store; remove it",
             ),
             (
                 replace(_TWO, session="\ud83d"),
-                "session holds NUL or a lone surrogate, which no database is sure to keep",
+                "session contains NUL or a lone surrogate, which PostgreSQL cannot store; remove it",
             ),
             (
                 replace(_TWO, cohort="\0"),
-                "cohort holds NUL or a lone surrogate, which no database is sure to keep",
+                "cohort contains NUL or a lone surrogate, which PostgreSQL cannot store; remove it",
             ),
             (
                 feedback_of(_TWO, 1, source="judge\udfff"),
-                "source holds NUL or a lone surrogate, which no database is sure to keep",
+                "source contains NUL or a lone surrogate, which PostgreSQL cannot store; remove it",
             ),
             (
                 a_report(_TWO, 0.5, source="\0"),
-                "source holds NUL or a lone surrogate, which no database is sure to keep",
+                "source contains NUL or a lone surrogate, which PostgreSQL cannot store; remove it",
             ),
         ],
         ids=lambda value: "" if isinstance(value, str) else type(value).__name__,

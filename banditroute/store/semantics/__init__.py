@@ -1,1 +1,1 @@
-"""The meaning of appended records: without SQL, the same for every store."""
+"""Rules that every store applies to appended records; no SQL here."""

@@ -1,4 +1,4 @@
-"""Limits on the values of one router's records."""
+"""Bounds on the rows of one router: only decisions and feedback that the router could have produced."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ LARGEST_VALUE = 1 << OUTCOME_BITS
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The shape of a router as its rows must have it: within it every sum is exact, beyond it none is promised.
+    """Shape and bounds that every row of a router must have; sums are exact only within these bounds.
 
-    A store refuses at the door what is outside, and passes it over where it finds it in the log.
+    A store refuses records outside the bounds on append, and skips rows outside them when it reads the log.
 
     Attributes:
-        length: Features of a row, with the intercept; None before the first vector.
-        largest: Of a feature's absolute value [2⁻¹⁵].
-        sizes: Objective group → how many values feedback has in it, each in [0, 2¹⁶] [2⁻¹⁶].
+        length: Number of features of a row, including the intercept; None before the first vector.
+        largest: Upper bound of a feature's absolute value [2⁻¹⁵].
+        sizes: Objective group → number of values that its feedback has, each in [0, 2¹⁶] [2⁻¹⁶].
     """
 
     length: int | None
@@ -44,11 +44,11 @@ class Limits:
         )
 
     def check(self, record: LogRecord) -> None:
-        """Refuse a record that is outside.
+        """Refuse a record outside the limits.
 
         Raises:
-            StoreError: for features or values of another number or beyond their bounds, for another group, and
-                for text that not every database can keep.
+            StoreError: for a wrong number of features or values, for one beyond its bounds, for an unknown group,
+                and for text that some database cannot store.
         """
         match record:
             case DecisionRecord():
@@ -61,14 +61,14 @@ class Limits:
                 check_texts(served_arm=record.served_arm, source=record.source)
 
     def check_rows(self, rows: Sequence[RowArray]) -> None:
-        """Refuse features, of many decisions at once; raises as :meth:`check` does."""
+        """Refuse features of many decisions outside the limits; raises as :meth:`check` does."""
         for length in {len(row) for row in rows} if self.length is not None else ():
             if length != self.length:
                 raise StoreError(
                     f"a decision has {length} features with its intercept, this router has {self.length}"
                 )
         features = rows[0] if len(rows) == 1 else np.concatenate(rows)
-        # Of the ufuncs: the methods of an array take twice the time.
+        # The ufuncs take half the time of the array methods.
         largest = max(-int(np.minimum.reduce(features)), int(np.maximum.reduce(features))) if len(features) else 0
         if largest > self.largest:
             raise StoreError(
@@ -76,17 +76,17 @@ class Limits:
             )
 
     def check_values(self, group: str, *values: tuple[int, ...] | None) -> None:
-        """Refuse outcomes on their grid, of much feedback at once; raises as :meth:`check` does."""
+        """Refuse grid values of many feedbacks outside the limits; raises as :meth:`check` does."""
         size = self.sizes.get(group)
         if size is None:
-            there = ", ".join(sorted(self.sizes))
-            raise StoreError(f"feedback is of group {group!r:.80}, this router has: {there}")
-        given = [each for each in values if each is not None]
-        for length in set(map(len, given)):
+            known = ", ".join(sorted(self.sizes))
+            raise StoreError(f"feedback is of group {group!r:.80}, this router has: {known}")
+        present = [each for each in values if each is not None]
+        for length in set(map(len, present)):
             if length != size:
                 raise StoreError(f"feedback of group {group!r} has {length} values, its objectives are {size}")
-        every = list(chain.from_iterable(given))
-        for value in (min(every), max(every)) if every else ():
+        numbers = list(chain.from_iterable(present))
+        for value in (min(numbers), max(numbers)) if numbers else ():
             if not 0 <= value <= LARGEST_VALUE:
                 raise StoreError(
                     f"feedback of group {group!r} has a value of {value} grid units, outside [0, {LARGEST_VALUE}]"
@@ -94,14 +94,14 @@ class Limits:
 
 
 def check_texts(**texts: str | None) -> None:
-    """Refuse text that UTF-8 cannot write, or that holds NUL: PostgreSQL keeps neither.
+    """Refuse text that UTF-8 cannot encode or that contains NUL, because PostgreSQL stores neither.
 
     Raises:
-        StoreError: then; the text may be somebody's, and is not repeated.
+        StoreError: for such text; the message does not repeat it, because it may be personal.
     """
     for name, text in texts.items():
-        # What is printable, as nearly all of it is, holds neither.
+        # Fast path: printable text, the usual case, contains neither.
         if text is None or text.isprintable():
             continue
         if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-            raise StoreError(f"{name} holds NUL or a lone surrogate, which no database is sure to keep")
+            raise StoreError(f"{name} contains NUL or a lone surrogate, which PostgreSQL cannot store; remove it")

@@ -1,14 +1,14 @@
-"""Merging of an appended record with what other workers stored before."""
+"""Merges an appended record with what other workers stored before it."""
 
 from dataclasses import replace
 
 from banditroute.core.log import ArmRecord
 
 REPORTS_WAITING = 32
-"""How many different reports may wait for one decision; a client with an id could send any number."""
+"""Most different reports that may wait for one decision: any client that has an id could send more."""
 
 WAITING_DAYS = 30
-"""So long feedback waits for a decision that is not here: its host may be down, with the decision in its spool."""
+"""How long feedback waits for a missing decision [days]: it may be in the spool of a host that is down."""
 
 DAY_US = 86_400_000_000
 
@@ -16,7 +16,7 @@ TOO_MANY = f"{REPORTS_WAITING} different reports wait for this decision already;
 
 
 def merge_arm(stored: ArmRecord | None, record: ArmRecord) -> ArmRecord:
-    """The record that stands from now on: the new one, but what is retired stays so."""
+    """Return the record to store: the new one, except that a retired arm stays retired."""
     if stored is None or stored.status != "retired":
         return record
     return replace(record, status="retired", successor=stored.successor or record.successor)

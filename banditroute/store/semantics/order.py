@@ -1,4 +1,4 @@
-"""The order of events in a log."""
+"""Merges decisions and feedback into the order of the log."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,9 +8,9 @@ from banditroute.core.log import DecisionRecord, FeedbackRecord
 def merge_by_number(
     decisions: Iterable[DecisionRecord], feedback: Iterable[FeedbackRecord]
 ) -> Iterator[DecisionRecord | FeedbackRecord]:
-    """Merge decisions by their number with feedback by its number.
+    """Merge decisions and feedback, each sorted by number, into one log.
 
-    A decision that knew of L feedbacks comes after feedback L and before feedback L + 1.
+    A decision that was made after L feedbacks comes between feedback L and feedback L + 1.
     """
     waiting = iter(decisions)
     decision = next(waiting, None)

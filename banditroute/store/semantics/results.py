@@ -11,13 +11,13 @@ from banditroute.errors import StoreUnavailableError
 WriteResult: TypeAlias = ReceiptStatus | Exception
 
 WriteResults: TypeAlias = Mapping[int, WriteResult]
-"""Index of a record in the call → how it fared, where it was not plainly recorded."""
+"""Index of a record in the call → its result; records that are missing here were recorded."""
 
 Commit: TypeAlias = Callable[[Sequence[LogRecord]], WriteResults]
-"""Makes records durable, and says of which that is not the whole story.
+"""Makes records durable, and returns the results other than ``"recorded"``.
 
 Called from one thread. Raises:
-    StoreUnavailableError: when the database can take nothing now; the same call may be made again later.
+    StoreUnavailableError: when the database cannot store anything now; the call may be repeated later.
     StoreError: when a record contradicts the log; then none of them was stored.
 """
 
@@ -25,7 +25,7 @@ _WEAKEST_FIRST: tuple[ReceiptStatus, ...] = ("pending", "buffered", "duplicate",
 
 
 def combine(results: Iterable[WriteResult]) -> WriteResult:
-    """How several records fared that stand or fall together: the first error, else the weakest status.
+    """Combine the results of records that were appended together: the first error, else the weakest status.
 
     >>> combine(["recorded", "pending", "duplicate"])
     'pending'
@@ -41,7 +41,7 @@ def combine(results: Iterable[WriteResult]) -> WriteResult:
 
 
 def refused() -> "Future[ReceiptStatus]":
-    """The result of an append to a store that is not open."""
+    """Return the failed future of an append to a store that is not open."""
     future: Future[ReceiptStatus] = Future()
     future.set_exception(StoreUnavailableError("the store is not open; records not stored", code="store.closed"))
     return future

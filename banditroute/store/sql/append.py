@@ -1,4 +1,4 @@
-"""The transaction that appends to a router's log, and resolves reports against it."""
+"""The transaction that appends to one router's log, merged with what other workers stored before."""
 
 import logging
 from collections.abc import Collection, Sequence
@@ -52,7 +52,7 @@ from banditroute.store.sql.settings import write_settings
 REPORTS_AT_ONCE = 500
 
 _Appended: TypeAlias = tuple[DecisionRecord | FeedbackRecord, str | None]
-"""A record to insert, and the worker that counted it already; None where every worker is to read it."""
+"""A record to insert, and the worker that has already applied it; None if every worker must still read it."""
 
 _log = logging.getLogger("banditroute")
 
@@ -83,7 +83,7 @@ def _look_up(database: Database) -> CompoundSelect[Any]:
 
 
 class _Stored:
-    """The stored state of some decisions: whether they exist, and the revisions of their feedback."""
+    """What is stored for some decisions: which of them exist, and the revisions of their feedback."""
 
     def __init__(self) -> None:
         self.decisions: set[bytes] = set()
@@ -93,7 +93,7 @@ class _Stored:
         self._revisions.setdefault(key, []).append(revision)
 
     def merge(self, record: FeedbackRecord) -> Sequence[FeedbackRecord]:
-        """Return the part of a record that is new; from now on it counts as stored."""
+        """Return the revisions that a record adds; from now on they count as stored."""
         key = record.decision_key, record.group
         new = rebase(self._revisions.get(key, ()), record)
         for each in new:
@@ -116,24 +116,24 @@ class Appender:
         self.expired = 0
 
     def forget(self) -> None:
-        """Nothing that was read may be true any more: its transaction failed."""
+        """Drop what was cached: the transaction that read it failed."""
         self._arms, self._limits = ArmIds({}), None
 
     def append(self, connection: Connection, records: Sequence[LogRecord]) -> WriteResults:
-        """Insert the rows of the records, with what they refer to first.
+        """Insert the rows of the records; arms and settings come before the rows that refer to them.
 
         Raises:
             StoreError: for records that contradict the log: an unknown arm, features of another dimension.
-            WriteConflict: if another worker stored the same meanwhile.
+            WriteConflict: if another worker stored the same revision in the meantime.
         """
         for record in records:
             if not isinstance(record, DecisionRecord | FeedbackRecord | ReportRecord):
                 write_settings(connection, self._router_id, record)
                 self.forget()
         results: dict[int, WriteResult] = {}
-        self._know(connection, records)
-        asked = {record.decision_key for record in records if isinstance(record, FeedbackRecord | ReportRecord)}
-        stored = self._look_up(connection, asked)
+        self._check(connection, records)
+        keys = {record.decision_key for record in records if isinstance(record, FeedbackRecord | ReportRecord)}
+        stored = self._look_up(connection, keys)
         new: list[_Appended] = []
         for index, record in enumerate(records):
             if isinstance(record, DecisionRecord):
@@ -141,14 +141,14 @@ class Appender:
                 new.append((record, self._worker))
             elif isinstance(record, FeedbackRecord):
                 try:
-                    news = stored.merge(record)
+                    added = stored.merge(record)
                 except BanditRouteError as error:
                     results[index] = error
                     continue
-                # What was rebased is no longer what its worker counted: the worker reads it as others do.
-                worker = self._worker if news == (record,) else None
-                new += [(each, worker) for each in news]
-                if not news:
+                # A rebased record differs from the one its worker applied, so that worker must read it again.
+                worker = self._worker if added == (record,) else None
+                new += [(each, worker) for each in added]
+                if not added:
                     results[index] = "duplicate"
                 elif record.decision_key not in stored.decisions:
                     results[index] = "pending"
@@ -158,10 +158,10 @@ class Appender:
                 results[index] = self._report(connection, record, known=record.decision_key in stored.decisions)
         return results
 
-    def resolve(self, connection: Connection) -> None:
-        """Learn from the reports whose decisions came; a report that is refused is counted and let go.
+    def resolve_waiting(self, connection: Connection) -> None:
+        """Learn from waiting reports whose decisions have arrived; refused reports are counted and deleted.
 
-        While the router is still reading its log, they go on waiting.
+        Reports go on waiting while the router is still reading its log.
         """
         rows = connection.execute(_RESOLVABLE, {"router_id": self._router_id}).all()
         for row in rows:
@@ -171,11 +171,11 @@ class Appender:
                 raise
             except StoreUnavailableError:
                 return
-            except Exception as error:  # noqa: BLE001  (one bad report must not block the others)
+            except Exception as error:  # noqa: BLE001  (one bad report must not block the others permanently)
                 result = error
             if isinstance(result, Exception):
                 self.refused_reports += 1
-                _log.error("a report was refused when its decision came: %s", type(result).__name__)
+                _log.error("a waiting report was refused when its decision arrived: %s", type(result).__name__)
         if rows:
             number = tables.report.c.report_id
             connection.execute(delete(tables.report).where(number.in_([row.report_id for row in rows])))
@@ -183,7 +183,7 @@ class Appender:
     def expire(self, connection: Connection) -> None:
         """Delete feedback that has waited too long for its decision, which is lost or was never stored.
 
-        The age is measured against the newest decision, since each router has its own clock.
+        The age is measured against the newest decision, because all times come from the routers' clocks.
         """
         decision = tables.decision.c
         newest = connection.scalar(
@@ -205,7 +205,9 @@ class Appender:
             gone += connection.execute(delete(table).where(*old, ~here)).rowcount
         if gone:
             self.expired += gone
-            _log.warning("%d feedbacks were let go: their decisions did not come in %d days", gone, WAITING_DAYS)
+            _log.warning(
+                "%d feedbacks were deleted: their decisions did not arrive within %d days", gone, WAITING_DAYS
+            )
 
     def _report(self, connection: Connection, report: ReportRecord, *, known: bool) -> WriteResult:
         if known:
@@ -215,8 +217,8 @@ class Appender:
         mine = select(waiting.payload).where(
             waiting.router_id == self._router_id, waiting.body == report.decision_key
         )
-        there = set(connection.scalars(mine))
-        if len(there) >= REPORTS_WAITING and row["payload"] not in there:
+        stored = set(connection.scalars(mine))
+        if len(stored) >= REPORTS_WAITING and row["payload"] not in stored:
             return FeedbackConflictError(TOO_MANY, code="feedback.waiting")
         self._database.insert(connection, tables.report, [row])
         return "pending"
@@ -230,14 +232,14 @@ class Appender:
             )
         try:
             records = self._resolve(*found, report)
-            self._know(connection, records)
+            self._check(connection, records)
             stored = self._look_up(connection, {report.decision_key})
             merged = [stored.merge(record) for record in records]
         except StoreUnavailableError:
             raise
         except BanditRouteError as error:
             return error
-        # Without a worker, so that every one of them reads it, the reporter too.
+        # Without a worker, so that every worker reads it, including the one that reported it.
         self._insert(connection, [(record, None) for new in merged for record in new])
         return combine("recorded" if new else "duplicate" for new in merged) if records else "duplicate"
 
@@ -257,7 +259,7 @@ class Appender:
         if decisions:
             self._database.insert(connection, tables.decision, decisions)
         if feedback:
-            # In one order everywhere, so that two workers who store the same do not wait for each other.
+            # All workers insert in the same order, so that two that store the same keys cannot deadlock.
             feedback.sort(key=_identity)
             if self._database.insert(connection, tables.feedback, feedback) < len(feedback):
                 raise WriteConflict
@@ -270,14 +272,14 @@ class Appender:
         if not all(row.arm_id is None or row.arm_id in self._arms.names for row in rows):
             self._arms = arm_ids(connection, self._router_id)
         read = Rows(self._arms, self._known_limits(connection))
-        # A revision that is no number, which SQLite would keep, belongs to no decision.
+        # SQLite would store a revision that is not an integer; skip such rows.
         for row in sorted((row for row in rows if isinstance(row.revision, int)), key=_revision):
             stored.add((row.body, row.objective_group), read.revision(row))
         stored.decisions.update(row.body for row in rows if row.revision is None)
         return stored
 
-    def _know(self, connection: Connection, records: Sequence[LogRecord]) -> None:
-        """Check that the records are of the router's arms, and within its limits."""
+    def _check(self, connection: Connection, records: Sequence[LogRecord]) -> None:
+        """Check that the records name only arms of the router, and are within its limits."""
         limits = self._known_limits(connection)
         named: set[str] = set()
         for record in records:
@@ -290,7 +292,7 @@ class Appender:
             self._arms = arm_ids(connection, self._router_id)
         unknown = sorted(named - self._arms.ids.keys())
         if unknown:
-            raise StoreError(f"arm {unknown[0]!r:.80} was never added to this router")
+            raise StoreError(f"arm {unknown[0]!r:.80} was never added to this router; add it first")
 
     def _known_limits(self, connection: Connection) -> Limits:
         if self._limits is None or self._limits.length is None:
@@ -303,4 +305,4 @@ def _identity(row: "dict[str, object]") -> tuple[object, ...]:
 
 
 def _revision(row: object) -> int:
-    return int(row.revision)  # type: ignore[attr-defined]  # of a row
+    return int(row.revision)  # type: ignore[attr-defined]  # a database row

@@ -1,4 +1,4 @@
-"""The sums of the deleted part of a log, to which the rest is added."""
+"""Base sums: the sums of the compacted part of a log, to which the rest is added."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from banditroute.store.sql.read import arm_ids
 
 
 def base_of(connection: Connection, router_id: int, arm_id: int, key: StateKey) -> Mapping[StateKey, bytes]:
-    """The sums of one key, by that key; empty where nothing of it is gone.
+    """Return the base sums of one key, as a mapping; empty if no feedback of the key was compacted.
 
     Raises:
-        SnapshotCorruptError: if they fail their checksum: the log cannot bring them back.
+        SnapshotCorruptError: if they fail their checksum; they cannot be rebuilt from the log.
     """
     base = tables.base.c
     row = connection.execute(
@@ -30,7 +30,7 @@ def base_of(connection: Connection, router_id: int, arm_id: int, key: StateKey) 
 
 
 def bases(connection: Connection, router_id: int) -> dict[StateKey, bytes]:
-    """The sums of all keys; raises as :func:`base_of` does."""
+    """Return the base sums of all keys; raises as :func:`base_of` does."""
     names = arm_ids(connection, router_id).names
     rows = connection.execute(select(tables.base).where(tables.base.c.router_id == router_id))
     keyed = ((StateKey(names[row.arm_id], row.objective_group, row.epoch), row) for row in rows)
@@ -38,7 +38,7 @@ def bases(connection: Connection, router_id: int) -> dict[StateKey, bytes]:
 
 
 def write_bases(connection: Connection, router_id: int, blobs: Mapping[StateKey, bytes]) -> None:
-    """Let these sums be the base from now on."""
+    """Replace the base sums."""
     numbers = arm_ids(connection, router_id).ids
     connection.execute(delete(tables.base).where(tables.base.c.router_id == router_id))
     rows = [
@@ -60,6 +60,6 @@ def _checked(key: StateKey, blob: bytes, digest: bytes) -> bytes:
     if hashlib.sha256(blob).digest() != digest:
         raise SnapshotCorruptError(
             f"the base sums of arm {key.arm!r}, group {key.group!r}, epoch {key.epoch} fail their checksum, "
-            f"and their log is gone; restore a backup"
+            f"and their log was compacted; restore a backup"
         )
     return blob

@@ -1,7 +1,7 @@
-"""Decisions and feedback of many rows at once: a replay reads millions of them.
+"""Decodes many rows of decisions and feedback at once, because a replay reads millions of them.
 
-Neighbouring rows are nearly always of one shape. Such a run is decoded column by column: its arrays are views of
-one array for all, and what they hold is checked there, instead of row by row.
+Neighbouring rows nearly always have one shape. Such a run is decoded column by column: the arrays of its records
+are views of one common array, and the values are checked in that array instead of row by row.
 """
 
 import json
@@ -45,12 +45,12 @@ DECISION_COLUMNS = (
 
 
 def to_decisions(rows: Sequence[Any], arms: ArmIds) -> list[DecisionRecord]:
-    """The records of rows of :data:`DECISION_COLUMNS`.
+    """Decode rows of :data:`DECISION_COLUMNS`.
 
-    Their arrays are read-only views of those of all rows: who keeps one of them for long keeps all, or copies it.
+    The arrays are read-only views of common arrays: a reference to one keeps the memory of all, unless copied.
 
     Raises:
-        Exception: of any kind, for a row that is garbage.
+        Exception: of any kind, for a corrupted row.
     """
     return _run_by_run(rows, _shape_of_decision, lambda run: _decisions(run, arms))
 
@@ -69,13 +69,13 @@ def _decisions(run: Sequence[Any], arms: ArmIds) -> Iterator[DecisionRecord]:
     shape = (len(run), len(names), -1 if mean[0] else 0)
     P, M, W, weighed = _floats(probabilities), _floats(mean), _floats(width), _floats(weights)
     if P.shape[1] != len(names) or not known.issuperset(chosen):
-        raise StoreError("its probabilities are not those of its arms")
+        raise StoreError("its probabilities do not match its arms")
     if M.shape != W.shape:
         raise StoreError("its means and widths are of different shapes")
     _check_integers(epochs, times_us)
-    decoded_texts = [json.loads(text) if len(text) > 2 else {} for text in effects]
-    if not all(type(each) is dict for each in decoded_texts):
-        raise StoreError("its effects are no mapping")
+    decoded_effects = [json.loads(text) if len(text) > 2 else {} for text in effects]
+    if not all(type(each) is dict for each in decoded_effects):
+        raise StoreError("its effects are not a mapping")
     return map(
         DecisionRecord,
         bodies,
@@ -94,7 +94,7 @@ def _decisions(run: Sequence[Any], arms: ArmIds) -> Iterator[DecisionRecord]:
         modes,
         causes,
         keys,
-        decoded_texts,
+        decoded_effects,
         times_us,
         sessions,
         cohorts,
@@ -117,10 +117,10 @@ FEEDBACK_COLUMNS = (
 
 
 def to_feedbacks(rows: Sequence[Any], arms: ArmIds) -> list[FeedbackRecord]:
-    """The records of rows of :data:`FEEDBACK_COLUMNS` and their decisions' features and epochs.
+    """Decode rows of :data:`FEEDBACK_COLUMNS` and their decisions' features and epochs.
 
     Raises:
-        Exception: of any kind, for a row that is garbage.
+        Exception: of any kind, for a corrupted row.
     """
     return _run_by_run(rows, _shape_of_feedback, lambda run: _feedbacks(run, arms))
 
@@ -135,9 +135,9 @@ def _feedbacks(run: Sequence[Any], arms: ArmIds) -> Iterator[FeedbackRecord]:
     _check_integers(epochs, received_us)
     if REFUSED in kinds:
         raise StoreError("a fold refused one of them")
-    decoded_texts = [_decoded(text) for text in outcomes]
-    if not all(map(isfinite, chain.from_iterable(each.values() for each in decoded_texts))):
-        raise StoreError("it reports a number that is not finite")
+    decoded_outcomes = [_decoded(text) for text in outcomes]
+    if not all(map(isfinite, chain.from_iterable(each.values() for each in decoded_outcomes))):
+        raise StoreError("one of its outcomes is not finite")
     return map(
         FeedbackRecord,
         bodies,
@@ -149,7 +149,7 @@ def _feedbacks(run: Sequence[Any], arms: ArmIds) -> Iterator[FeedbackRecord]:
         epochs,
         map(unpack_integers, values),
         map(unpack_integers, previous),
-        decoded_texts,
+        decoded_outcomes,
         sources,
         received_us,
         (kind == DEFAULT for kind in kinds),
@@ -168,30 +168,30 @@ def _run_by_run(
 
 
 def _many(blobs: Sequence[bytes], kind: np.dtype[Any]) -> NDArray[Any]:
-    """Blobs of one length as the rows of one array, read-only."""
+    """Return blobs of equal length as the rows of one read-only array."""
     return np.frombuffer(b"".join(blobs), kind).reshape(len(blobs), len(blobs[0]) // kind.itemsize)
 
 
 def _floats(blobs: Sequence[bytes]) -> NDArray[np.float64]:
     numbers = _many(blobs, _FLOAT)
     if not np.isfinite(numbers).all():
-        raise StoreError("it holds a number that is not finite")
+        raise StoreError("it contains a number that is not finite")
     return numbers
 
 
 def _counted(numbers: Sequence[int | None]) -> Sequence[int]:
-    """With 0 for rows that have none yet."""
+    """Replace the missing numbers of rows that are not numbered yet by 0."""
     return [number or 0 for number in numbers]
 
 
 def _check_integers(*columns: Sequence[object]) -> None:
-    # SQLite keeps any type in any column.
+    # SQLite can store any type in any column.
     if {type(number) for column in columns for number in column} != {int}:
-        raise StoreError("its epoch or its time is no integer")
+        raise StoreError("its epoch or its time is not an integer")
 
 
 def _decoded(text: str) -> dict[str, Any]:
-    # Half the time of json.loads, which looks for white space around its value.
+    # Takes half the time of json.loads, which also skips white space around the value.
     value: dict[str, Any] = _decode(text)[0]
     return value
 

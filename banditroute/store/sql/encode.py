@@ -1,4 +1,4 @@
-"""Records as rows, and rows as records; how many rows at once become records is in :mod:`.decoding`."""
+"""Encodes records as rows, and decodes single rows; :mod:`.decode` decodes many rows at once."""
 
 import hashlib
 import json
@@ -25,16 +25,16 @@ from banditroute.errors import StoreError
 from banditroute.store.schema.tables import Row
 
 DEFAULT = "default"
-"""The kind of feedback that is the default of a closed window."""
+"""The kind of feedback that was not reported: its window closed and the default was learned."""
 
 REFUSED = "refused"
-"""The kind of a row that the fold could not learn: it keeps its number, and is passed over for good."""
+"""The kind of a row that the fold could not learn: it keeps its number, and is skipped permanently."""
 
 _FLOAT, _INT = np.dtype("<f8"), np.dtype("<i4")
 
 
 class ArmIds:
-    """The numbers under which the arms of one router are stored."""
+    """Maps the names of one router's arms to their stored ids, and back."""
 
     def __init__(self, ids: Mapping[str, int]) -> None:
         self.ids = dict(ids)
@@ -43,14 +43,14 @@ class ArmIds:
         self._unpacked: dict[bytes, tuple[str, ...]] = {}
 
     def pack(self, names: tuple[str, ...]) -> bytes:
-        """Encode names as a blob of int64."""
+        """Encode names as a blob of int64 ids."""
         blob = self._packed.get(names)
         if blob is None:
             blob = self._packed[names] = struct.pack(f"<{len(names)}q", *(self.ids[name] for name in names))
         return blob
 
     def unpack(self, blob: bytes) -> tuple[str, ...]:
-        """Decode the names of a blob."""
+        """Decode a blob to names."""
         names = self._unpacked.get(blob)
         if names is None:
             numbers = struct.unpack(f"<{len(blob) // 8}q", blob)
@@ -59,7 +59,7 @@ class ArmIds:
 
 
 def spec_json(spec: RouterSpec) -> str:
-    """Everything of a spec that has no column of its own."""
+    """Encode the parts of a spec that have no column of their own."""
     return json_text(
         {
             "objectives": [asdict(objective) for objective in spec.objectives],
@@ -71,7 +71,7 @@ def spec_json(spec: RouterSpec) -> str:
 
 
 def to_spec(tenant: str, name: str, dimension: int | None, text: str) -> RouterSpec:
-    """Return the spec of a router's row."""
+    """Decode the spec of a router's row."""
     fields = json.loads(text)
     return RouterSpec(
         name=name,
@@ -94,7 +94,7 @@ def to_spec(tenant: str, name: str, dimension: int | None, text: str) -> RouterS
 
 
 def arm_row(record: ArmRecord, router_id: int) -> Row:
-    """The row of an arm; its price is a row of its own."""
+    """Encode an arm; its price has a row of its own."""
     return {
         "router_id": router_id,
         "name": record.arm.name,
@@ -110,14 +110,14 @@ def arm_row(record: ArmRecord, router_id: int) -> Row:
 
 
 def to_arm(row: Any) -> ArmRecord:
-    """The record of an arm's row that is joined with the price in force."""
+    """Decode an arm's row that is joined with its current price."""
     price = Price(input=row.input, output=row.output) if row.price_known else None
     arm = Arm(row.name, price=price, max_output_tokens=row.max_output_tokens, prior=json.loads(row.prior))
     return ArmRecord(arm, row.status, row.successor, row.price_effective_us, row.recorded_us, row.n_eff)
 
 
 def preference_row(record: PreferencesRecord, router_id: int) -> Row:
-    """The row of a change of preferences."""
+    """Encode a change of preferences."""
     return {
         "router_id": router_id,
         "version": record.version,
@@ -127,12 +127,12 @@ def preference_row(record: PreferencesRecord, router_id: int) -> Row:
 
 
 def to_preferences(row: Any) -> PreferencesRecord:
-    """The record of a row of preferences."""
+    """Decode a row of preferences."""
     return PreferencesRecord(row.version, json.loads(row.weights), row.recorded_us)
 
 
 def snapshot_row(record: SnapshotRecord, router_id: int) -> Row:
-    """The row of a snapshot, with its checksum."""
+    """Encode a snapshot, with its checksum."""
     return {
         "router_id": router_id,
         "learned": record.position.n_feedback,
@@ -144,15 +144,15 @@ def snapshot_row(record: SnapshotRecord, router_id: int) -> Row:
 
 
 def decision_row(record: DecisionRecord, router_id: int, arms: ArmIds) -> Row:
-    """The row of a decision.
+    """Encode a decision.
 
     Raises:
-        StoreError: if its arrays do not fit each other, or hold a number that is not finite.
+        StoreError: if the shapes of its arrays do not match, or a number is not finite.
     """
     names = record.arms
     if record.arm not in names or len(record.probabilities) != len(names):
         raise StoreError(
-            f"decision {record.number} chose {record.arm!r} with probabilities that do not fit its arms"
+            f"decision {record.number} chose {record.arm!r} with probabilities that do not match its arms"
         )
     if record.mean.shape != record.width.shape or len(record.mean) != len(names):
         raise StoreError(
@@ -184,14 +184,14 @@ def decision_row(record: DecisionRecord, router_id: int, arms: ArmIds) -> Row:
 
 
 def content_digest(record: FeedbackRecord) -> bytes:
-    """A 16-byte digest of a feedback's content: arm, outcomes as reported, values as learned."""
+    """Return a 16-byte digest of a feedback: its arm, outcomes as reported, values as learned."""
     content = f"{record.arm}\n{json_text(dict(record.outcomes))}\n".encode()
     content += pack_integers(record.values) or b"-"
     return hashlib.blake2b(content, digest_size=16).digest()
 
 
 def feedback_row(record: FeedbackRecord, router_id: int, arms: ArmIds) -> Row:
-    """The row of a feedback; its features and epoch stay with the decision, its number is given later."""
+    """Encode a feedback; its features and epoch are in the decision's row, its number is assigned by the fold."""
     return {
         "router_id": router_id,
         "body": record.decision_key,
@@ -229,7 +229,7 @@ REVISION_COLUMNS = (
 
 
 class StoredRevision(NamedTuple):
-    """Return the revision of a stored row of feedback; see :class:`~banditroute.core.revisions.Revision`."""
+    """The stored content of one revision; see :class:`~banditroute.core.revisions.Revision`."""
 
     revision: int
     arm: str
@@ -240,7 +240,7 @@ class StoredRevision(NamedTuple):
 
 
 def to_revision(row: Sequence[Any], arms: ArmIds) -> StoredRevision:
-    """The revision of a row of :data:`REVISION_COLUMNS`."""
+    """Decode a row of :data:`REVISION_COLUMNS`."""
     _, _, revision, arm, values, outcomes, received_us, kind = row
     return StoredRevision(
         revision, arms.names[arm], unpack_integers(values), json.loads(outcomes), received_us, kind == DEFAULT
@@ -248,29 +248,29 @@ def to_revision(row: Sequence[Any], arms: ArmIds) -> StoredRevision:
 
 
 def report_row(record: ReportRecord, router_id: int) -> Row:
-    """The row of a report that waits for its decision."""
+    """Encode a report that waits for its decision."""
     outcomes = json_text(dict(record.outcomes))
-    said = f"{record.served_arm}\n{record.amend}\n{outcomes}".encode()
+    content = f"{record.served_arm}\n{record.amend}\n{outcomes}".encode()
     return {
         "router_id": router_id,
         "body": record.decision_key,
         "outcomes": outcomes,
         "served_arm": record.served_arm,
         "amend": record.amend,
-        "payload": hashlib.blake2b(said, digest_size=16).digest(),
+        "payload": hashlib.blake2b(content, digest_size=16).digest(),
         "source": record.source,
         "received_us": record.received_us,
     }
 
 
 def to_report(row: Any) -> ReportRecord:
-    """Return the report of a row."""
+    """Decode the row of a waiting report."""
     return ReportRecord(row.body, json.loads(row.outcomes), row.served_arm, row.source, row.amend, row.received_us)
 
 
 def _floats(array: FloatArray) -> bytes:
     if not np.isfinite(array).all():
-        raise StoreError("a decision holds a number that is not finite")
+        raise StoreError("a decision contains a number that is not finite")
     return array.astype(_FLOAT, copy=False).tobytes()
 
 
@@ -278,10 +278,10 @@ _encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 
 def json_text(value: Any) -> str:
-    """A value as compact JSON; ``{}`` for anything empty.
+    """Encode a value as compact JSON; ``{}`` for any empty value.
 
     Raises:
-        StoreError: if it is not JSON, or holds a number that is not finite.
+        StoreError: if it is not JSON, or contains a number that is not finite.
     """
     if not value:
         return "{}"
@@ -292,10 +292,10 @@ def json_text(value: Any) -> str:
 
 
 def pack_integers(values: tuple[int, ...] | None) -> bytes | None:
-    """Values on their grid as little-endian int64."""
+    """Encode grid values as little-endian int64."""
     return None if values is None else struct.pack(f"<{len(values)}q", *values)
 
 
 def unpack_integers(blob: bytes | None) -> tuple[int, ...] | None:
-    """The values that :func:`pack_integers` wrote."""
+    """Decode the values that :func:`pack_integers` encoded."""
     return None if blob is None else struct.unpack(f"<{len(blob) // 8}q", blob)

@@ -1,4 +1,4 @@
-"""Erasure of personal data from a log; its sums stay consistent."""
+"""Erases personal data from a log without changing its sums."""
 
 from collections.abc import Sequence
 
@@ -12,25 +12,26 @@ from banditroute.store.sql.read import compacted
 def erase(connection: Connection, router_id: int, bodies: Sequence[bytes]) -> None:
     """Blank the features, expectations and outcomes of these decisions, and drop every snapshot.
 
-    Their feedback was taken back before, so that it adds up to nothing: with zeros in its place it still does,
-    and a replay ends at the same sums. A snapshot from between the two would not go on to them. The one at the
-    end of what was compacted is from before all of them, and stays.
+    Their feedback was retracted before, so its sum is zero. It is replaced by zeros, so a replay ends at the same
+    sums. A snapshot taken between the feedback and its retraction would not match that replay. The snapshot at the
+    compaction horizon is older than all of these decisions, and is kept.
 
     Raises:
-        StoreError: for decisions from before that, whose sums it holds; nothing was erased.
+        StoreError: for decisions before the compaction horizon, whose sums that snapshot contains; nothing was
+            erased.
     """
-    gone = compacted(connection, router_id)
-    _check_all_behind(connection, router_id, bodies, gone.n_decisions)
+    horizon = compacted(connection, router_id)
+    _check_all_behind(connection, router_id, bodies, horizon.n_decisions)
     decision, feedback = tables.decision, tables.feedback
     for body in bodies:
         here = (decision.c.router_id == router_id) & (decision.c.body == body)
         row = connection.execute(select(decision.c.features).where(here)).first()
         if row is None:
             continue
-        nothing = {"mean": b"", "width": b"", "draw_key": None, "session": None, "cohort": None}
-        connection.execute(update(decision).where(here).values(features=bytes(len(row.features)), **nothing))
-        said = (feedback.c.router_id == router_id) & (feedback.c.body == body)
-        for each in connection.execute(select(feedback).where(said)).all():
+        blank = {"mean": b"", "width": b"", "draw_key": None, "session": None, "cohort": None}
+        connection.execute(update(decision).where(here).values(features=bytes(len(row.features)), **blank))
+        of_decision = (feedback.c.router_id == router_id) & (feedback.c.body == body)
+        for each in connection.execute(select(feedback).where(of_decision)).all():
             connection.execute(
                 update(feedback)
                 .where(feedback.c.feedback_id == each.feedback_id)
@@ -44,7 +45,7 @@ def erase(connection: Connection, router_id: int, bodies: Sequence[bytes]) -> No
         report = tables.report.c
         connection.execute(delete(tables.report).where(report.router_id == router_id, report.body == body))
     snapshot = tables.snapshot.c
-    is_base = (snapshot.learned == gone.n_feedback) & (snapshot.decided == gone.n_decisions)
+    is_base = (snapshot.learned == horizon.n_feedback) & (snapshot.decided == horizon.n_decisions)
     connection.execute(delete(tables.snapshot).where(snapshot.router_id == router_id, ~is_base))
 
 
@@ -56,8 +57,8 @@ def _check_all_behind(connection: Connection, router_id: int, bodies: Sequence[b
         )
         if number is not None and number <= decided:
             raise StoreError(
-                f"decision number {number} is from before the horizon of the log: its outcomes were taken out, "
-                f"and its features go with the next 'banditroute db compact'"
+                f"decision number {number} is older than the compaction horizon: its outcomes were retracted, "
+                f"and its features are erased by the next 'banditroute db compact'"
             )
 
 

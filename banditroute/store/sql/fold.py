@@ -1,4 +1,4 @@
-"""The transaction that numbers appended records and adds them to the sums."""
+"""The transaction that numbers the appended rows, and adds their feedback to the sums."""
 
 import hashlib
 import logging
@@ -20,21 +20,21 @@ from banditroute.store.sql.read import arm_ids, feedback_chunks, log_end, read_f
 from banditroute.store.sql.rows import NOTHING, readable, safe_reason
 
 LIMIT = 5_000
-"""Rows to a fold: so long does one worker keep the others from folding."""
+"""Most rows in one fold; other workers cannot fold in the meantime."""
 
 _log = logging.getLogger("banditroute")
 
 _d, _f = tables.decision.c, tables.feedback.c
 _IS_DECISION, _IS_FEEDBACK = 0, 1
 
-# A feedback that came before its decision, or before its own earlier revision, comes right after it.
+# A feedback that arrived before its decision, or before its own earlier revision, is placed right after it.
 _last_revision = func.max(_f.arrival).over(partition_by=(_f.body, _f.objective_group), order_by=_f.revision)
 _PENDING = (
     union_all(
         select(
             literal(_IS_DECISION).label("kind"),
             _d.decision_id.label("row"),
-            _d.arrival.label("place"),
+            _d.arrival.label("position"),
             literal(0).label("revision"),
             _d.arrival.label("arrival"),
         ).where(_d.router_id == bindparam("router_id"), _d.decided.is_(None)),
@@ -48,7 +48,7 @@ _PENDING = (
         .join(tables.decision, tables.with_decision)
         .where(_f.router_id == bindparam("router_id"), _f.learned.is_(None)),
     )
-    .order_by("place", "kind", "revision", "arrival")
+    .order_by("position", "kind", "revision", "arrival")
     .limit(bindparam("limit"))
 )
 
@@ -73,13 +73,12 @@ _UPDATE_STATE = (
 class Folder:
     """Folds the log of one router, for all of its workers.
 
-    Numbers, the sums that the feedback moves, and a line about the fold go into one transaction: a crash anywhere
-    leaves either all or nothing of it. The sums are kept in memory between transactions, and forgotten as soon as
-    the last line of the ledger is not the one that this process wrote.
+    The numbers, the updated sums and a row of ``br_fold`` are written in one transaction, so that a crash leaves
+    either all of them or none. The sums are cached between transactions; the cache is dropped as soon as another
+    worker wrote the last row of ``br_fold``.
 
     Attributes:
-        rebuilt: How many sums were found broken, and rebuilt from the log.
-        blobs: State key → encoded sums, as last written.
+        rebuilt: Number of damaged sums that were rebuilt from the log.
     """
 
     def __init__(self, database: Database, router_id: int, fold: Fold) -> None:
@@ -92,17 +91,17 @@ class Folder:
         self.rebuilt = 0
 
     def forget(self) -> None:
-        """Nothing that was read may be true any more: its transaction failed."""
+        """Drop what was cached: the transaction that read it failed."""
         self.blobs, self._fold_no = {}, -1
 
     def fold(self, connection: Connection, limit: int = LIMIT) -> int:
-        """Number what waits, at most ``limit`` rows of it, and learn its feedback; how many rows that were."""
+        """Number at most ``limit`` waiting rows and learn their feedback; return the number of rows."""
         behind, learned = self.number(connection, limit)
         self.learn(connection, behind, learned[0])
         return learned[1]
 
     def number(self, connection: Connection, limit: int = LIMIT) -> tuple[int, tuple[int, int]]:
-        """Number what waits: (last number of a feedback before, (last one now, how many rows))."""
+        """Number the waiting rows; return (last feedback number before, (last one now, number of rows))."""
         rows = connection.execute(_PENDING, {"router_id": self._router_id, "limit": limit}).all()
         behind, decided = log_end(connection, self._router_id)
         learned = behind
@@ -122,10 +121,10 @@ class Folder:
         return behind, (learned, len(rows))
 
     def learn(self, connection: Connection, behind: int, up_to: int) -> None:
-        """Add the feedback behind one number, up to another, to the sums, and a line to the ledger."""
+        """Add the feedback in (``behind``, ``up_to``] to the sums, and write a row of ``br_fold``."""
         if behind == up_to:
             return
-        rows = self._sound(connection, behind, up_to)
+        rows = self._learnable(connection, behind, up_to)
         fold_no = self._last_fold(connection)
         if fold_no != self._fold_no:
             self.blobs = {}
@@ -149,15 +148,15 @@ class Folder:
         self._fold_no = fold_no + 1
 
     def _keep(self, moved: Mapping[StateKey, bytes]) -> None:
-        """Remember the new sums, and let those of epochs go that only late feedback still moves: it reads them."""
+        """Cache the new sums; drop sums of old epochs, which only late feedback changes, from the cache."""
         self.blobs.update(moved)
         newest = max((key.epoch for key in moved), default=0)
         if newest > self._epoch:
             self._epoch = newest
             self.blobs = {key: blob for key, blob in self.blobs.items() if key.epoch >= newest - 1}
 
-    def _sound(self, connection: Connection, behind: int, up_to: int) -> list[FeedbackRecord]:
-        """The rows between two numbers that can be learned; the others are refused, for good and for everybody."""
+    def _learnable(self, connection: Connection, behind: int, up_to: int) -> list[FeedbackRecord]:
+        """Return the rows in (``behind``, ``up_to``] that can be learned; refuse the others permanently."""
         refused: dict[int, str] = {}
         chunks = feedback_chunks(
             connection, self._router_id, behind, up_to, lambda row, reason: refused.update({row.number: reason})
@@ -168,13 +167,13 @@ class Folder:
         return self._following(connection, rows)
 
     def _following(self, connection: Connection, rows: Sequence[FeedbackRecord]) -> list[FeedbackRecord]:
-        """Return the feedback that subtracts exactly what was added; any other would leave invalid sums."""
+        """Return the rows that subtract exactly what was added before; refuse others, which would corrupt sums."""
         later = {row.decision_key for row in rows if row.revision or row.previous is not None}
         if not later:
             return list(rows)
-        mine = tables.of_router(tables.feedback, self._router_id) & self._database.among(_f.body, "bodies")
+        of_these = tables.of_router(tables.feedback, self._router_id) & self._database.among(_f.body, "bodies")
         columns = (tables.feedback.c[name] for name in REVISION_COLUMNS)
-        found = connection.execute(select(*columns).where(mine), {"bodies": list(later)}).all()
+        found = connection.execute(select(*columns).where(of_these), {"bodies": list(later)}).all()
         read = rows_of(connection, self._router_id)
         known = {(row.body, row.objective_group, row.revision): read.revision(row) for row in found}
         following = []
@@ -184,14 +183,14 @@ class Folder:
                 # What an unreadable row added was never learned, so nothing is subtracted.
                 row = replace(row, previous=None)
             elif not follows(before, row):
-                self._refuse(connection, row.number, "it does not take out what was put in before it")
+                self._refuse(connection, row.number, "it does not subtract the values of the revision before it")
                 known[row.decision_key, row.group, row.revision] = NOTHING
                 continue
             following.append(row)
         return following
 
     def _refuse(self, connection: Connection, number: int, reason: str) -> None:
-        _log.error("feedback number %d cannot be learned, and is passed over: %s", number, reason)
+        _log.error("feedback number %d cannot be learned, and is skipped: %s", number, reason)
         here = _f.router_id == self._router_id
         row = connection.execute(
             update(tables.feedback)
@@ -199,7 +198,7 @@ class Folder:
             .values(kind=REFUSED)
             .returning(_f.body, _f.objective_group, _f.revision)
         ).one()
-        # What it says was never put in, so the next revision, if there is one already, must not take it out.
+        # Its values were never added, so the next revision, if it is stored already, must not subtract them.
         connection.execute(
             update(tables.feedback)
             .where(
@@ -217,7 +216,7 @@ class Folder:
     def _read(
         self, connection: Connection, touched: set[StateKey], numbers: Mapping[str, int]
     ) -> dict[StateKey, bytes | None]:
-        """The stored sums of the keys that have some; None for those that are broken."""
+        """Return the stored sums of the keys that have any; None for damaged sums."""
         found: dict[StateKey, bytes | None] = {}
         for key in touched:
             if key in self.blobs:
@@ -237,23 +236,23 @@ class Folder:
         numbers: Mapping[str, int],
         up_to: int,
     ) -> dict[StateKey, bytes]:
-        """Return the new sums; broken ones are rebuilt from the log and do not block the others."""
+        """Return the new sums; damaged ones are rebuilt from the log and do not block the others."""
         good = {key: blob for key, blob in stored.items() if blob is not None}
         broken = stored.keys() - good.keys()
-        sound = [row for row in rows if StateKey(row.arm, row.group, row.epoch) not in broken]
+        foldable = [row for row in rows if StateKey(row.arm, row.group, row.epoch) not in broken]
         try:
-            moved = dict(self._fold(good, sound))
-        except Exception:  # noqa: BLE001  (whatever it is, it must not block the others)
+            moved = dict(self._fold(good, foldable))
+        except Exception:  # noqa: BLE001  (no error of one key may block the others)
             moved = {}
-            for key in {StateKey(row.arm, row.group, row.epoch) for row in sound}:
-                mine = [row for row in sound if (row.arm, row.group, row.epoch) == key]
+            for key in {StateKey(row.arm, row.group, row.epoch) for row in foldable}:
+                of_key = [row for row in foldable if (row.arm, row.group, row.epoch) == key]
                 try:
-                    moved.update(self._one_by_one(connection, {key: good[key]} if key in good else {}, mine))
+                    moved.update(self._one_by_one(connection, {key: good[key]} if key in good else {}, of_key))
                 except SnapshotCorruptError:
                     broken.add(key)
         for key in broken:
             self.rebuilt += 1
-            _log.error("the stored sums of %s were broken; they are rebuilt from the log", key)
+            _log.error("the stored sums of %s were damaged; they are rebuilt from the log", key)
             blob = base_of(connection, self._router_id, numbers[key.arm], key)
             for chunk in read_feedback_of(connection, self._router_id, numbers[key.arm], key, up_to):
                 blob = self._one_by_one(connection, blob, readable(chunk))
@@ -263,10 +262,10 @@ class Folder:
     def _one_by_one(
         self, connection: Connection, blob: Mapping[StateKey, bytes], rows: Sequence[FeedbackRecord]
     ) -> Mapping[StateKey, bytes]:
-        """Fold rows of one key; those that its sums have no room for are refused.
+        """Fold rows of one key; refuse the rows that cannot be folded.
 
         Raises:
-            SnapshotCorruptError: if the sums are broken.
+            SnapshotCorruptError: if the sums are damaged.
         """
         try:
             return self._fold(blob, rows)
@@ -291,8 +290,8 @@ class Folder:
         new: list[Row] = []
         old: list[Row] = []
         for key, blob in moved.items():
-            row_key = (self._router_id, numbers[key.arm], key.group, key.epoch)
-            row = (*row_key, blob, last, hashlib.sha256(blob).digest())
+            primary_key = (self._router_id, numbers[key.arm], key.group, key.epoch)
+            row = (*primary_key, blob, last, hashlib.sha256(blob).digest())
             if key in known:
                 old.append(dict(zip(_NEW_STATE, row, strict=True)))
             else:

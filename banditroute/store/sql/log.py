@@ -1,4 +1,4 @@
-"""One worker's access to the log of its router: append, then fold."""
+"""The two writes of an open store to the log of its router: append, then fold."""
 
 import hashlib
 import threading
@@ -16,7 +16,7 @@ from banditroute.store.sql.append import Appender
 from banditroute.store.sql.fold import LIMIT, Folder
 
 HELPING = 500
-"""Rows in one background fold: the more, the longer it holds up other workers that want to fold."""
+"""Rows per background fold: a larger number keeps other workers from folding for longer."""
 
 EXPIRE_EVERY_S = 3_600.0
 
@@ -24,16 +24,11 @@ T = TypeVar("T")
 
 
 class RouterLog:
-    """One worker's way to the log of its router; any thread may use it.
+    """Writes one worker's records to the log of its router; any thread may use it.
 
-    Where one transaction writes at a time, a call appends and folds in one. Elsewhere it only appends, which is
-    the acknowledgement, and :meth:`fold` is for later: the worker that holds the journal's lock folds the rows of
-    all workers, the others move on.
-
-    Attributes:
-        appender: Writes records into the log.
-        folder: Adds them to the sums.
-        journal: Number of the lock under which one worker folds.
+    In a database with one writer at a time, a call appends and folds in one transaction. Otherwise a call only
+    appends, and the commit of that is the acknowledgement; :meth:`fold` runs later: the worker that gets the
+    journal's lock folds the rows of all workers, and the others do not wait for it.
     """
 
     def __init__(
@@ -57,7 +52,7 @@ class RouterLog:
         self._expire_at = self._drained_at
 
     def __call__(self, records: Sequence[LogRecord]) -> WriteResults:
-        """Make the records durable, all or none, but those whose result is an error.
+        """Make the records durable, all or none, except those whose result is an error.
 
         Raises:
             StoreError: for records that contradict the log.
@@ -73,7 +68,7 @@ class RouterLog:
         return self._write("records not stored", work)
 
     def fold(self) -> None:
-        """Number and learn all that waits.
+        """Number all waiting rows, and learn the waiting feedback.
 
         Raises:
             StoreUnavailableError: when the database cannot do it now.
@@ -82,14 +77,14 @@ class RouterLog:
             pass
 
     def help_folding(self) -> bool:
-        """Number and learn some of what waits, unless somebody else is at it; raises as :meth:`fold` does.
+        """Fold some of the waiting rows, unless another worker is folding; raises as :meth:`fold` does.
 
-        Only some, and it says whether there is more.
+        Returns whether more rows wait.
         """
         return self._fold(HELPING, wait=False) == HELPING
 
     def health(self) -> dict[str, Any]:
-        """Return the counts of this worker."""
+        """Return what this worker measured."""
         return {
             "lag_s": max(self._clock() - self._drained_at, 0.0),
             "rebuilt_sums": self.folder.rebuilt,
@@ -110,7 +105,7 @@ class RouterLog:
             pass
 
     def _fold_some(self, connection: Connection, limit: int) -> int:
-        self.appender.resolve(connection)
+        self.appender.resolve_waiting(connection)
         count = self.folder.fold(connection, limit)
         if self._clock() >= self._expire_at:
             self._expire_at = self._clock() + EXPIRE_EVERY_S
@@ -137,7 +132,7 @@ class RouterLog:
                 raise
 
     def _forget(self) -> None:
-        """Drop caches: what a failed transaction read or wrote may be wrong."""
+        """Drop what was cached: rows read or written in a failed transaction may not exist any more."""
         self.appender.forget()
         self.folder.forget()
 

@@ -1,4 +1,4 @@
-"""Reads one router's rows back as records."""
+"""Reads the rows of one router as records."""
 
 import hashlib
 import logging
@@ -30,7 +30,7 @@ from banditroute.store.sql.rows import OnSkip, Rows, SkippedRows, readable
 T = TypeVar("T")
 
 CHUNK = 512
-"""Rows to a query: so many stay in the cache of a processor while they are decoded."""
+"""Rows per query: this many stay in the processor cache while they are decoded."""
 
 _log = logging.getLogger("banditroute")
 
@@ -75,7 +75,7 @@ _FEEDBACK_OF = _FEEDBACK_SLICE.where(
     tables.decision.c.epoch == bindparam("epoch"),
 )
 
-# What every fold asks for is put together once: that takes longer than the answer.
+# The queries of every fold are built once: building one takes longer than running it.
 _router = tables.router.c
 _THIS_ROUTER: BindParameter[int] = bindparam("router_id")
 _SHAPE = select(_router.dimension, _router.spec).where(_router.router_id == _THIS_ROUTER)
@@ -92,10 +92,10 @@ _LOG_END = select(
 
 
 class LogReader:
-    """The log of one router, streamed or by decision.
+    """Reads the log of one router, as a stream or by decision.
 
     Attributes:
-        skipped: Invalid rows that were skipped.
+        skipped: The corrupted rows that were skipped.
     """
 
     def __init__(self, database: Database, router_id: int, worker: str = "") -> None:
@@ -105,14 +105,14 @@ class LogReader:
         self.skipped = SkippedRows(_log.error)
 
     def end(self) -> Position:
-        """Return the current end of the log."""
+        """Return where the journal ends now."""
         with self._database.read("reading the log") as connection:
             return log_end(connection, self._router_id)
 
     def events(
         self, after: Position, up_to: Position, *, others: bool = False
     ) -> Iterator[DecisionRecord | FeedbackRecord]:
-        """Return all events between two positions, in order; ``others`` leaves out those of this worker."""
+        """Return the records between two positions, in log order; ``others`` leaves out this worker's own."""
         decisions, feedback = (
             (_OTHERS_DECISIONS, _OTHERS_FEEDBACK) if others else (_DECISION_SLICE, _FEEDBACK_SLICE)
         )
@@ -124,12 +124,12 @@ class LogReader:
         )
 
     def decision(self, body: bytes) -> tuple[DecisionRecord, tuple[FeedbackRecord, ...]] | None:
-        """One decision with all its feedback."""
+        """Return one decision with all its feedback, or None."""
         with self._database.read("reading a decision") as connection:
             return read_decision(connection, self._router_id, body, self.skipped)
 
     def decisions_missing_outcome(self, group: str, since_us: int) -> list[tuple[int, bytes]]:
-        """When and which: decisions without learned feedback of a group, oldest first."""
+        """Return (time [us], key) of decisions without learned feedback of a group, oldest first."""
         decision, feedback = tables.decision.c, tables.feedback.c
         learned = exists().where(
             feedback.body == decision.body,
@@ -143,22 +143,22 @@ class LogReader:
             .where(decision.router_id == self._router_id, decision.created_us >= since_us, ~learned)
             .order_by(decision.created_us)
         )
-        with self._database.read("reading what is awaited") as connection:
+        with self._database.read("reading decisions without outcome") as connection:
             return [(row.created_us, row.body) for row in connection.execute(query)]
 
     def decisions_with_source(self, source: str) -> list[bytes]:
-        """Decisions with feedback of a source."""
+        """Return the keys of decisions with feedback of a source."""
         feedback = tables.feedback.c
         query = (
             select(feedback.body)
             .distinct()
             .where(feedback.router_id == self._router_id, feedback.source == source)
         )
-        with self._database.read("reading what a source said") as connection:
+        with self._database.read("reading the feedback of a source") as connection:
             return [row.body for row in connection.execute(query)]
 
     def changed(self, revision: int) -> StoredRouter | None:
-        """The router as it stands, if that moved."""
+        """Return the stored router if its revision is not ``revision`` any more; else None."""
         with self._database.read("reading the router") as connection:
             now = connection.scalar(
                 select(tables.router.c.revision).where(tables.router.c.router_id == self._router_id)
@@ -176,10 +176,10 @@ class LogReader:
     ) -> Iterator[T]:
         wanted = {"router_id": self._router_id, "up_to": up_to, "worker": self._worker}
         while behind < up_to:
-            # Each chunk is its own short transaction, so that a slow reader holds nothing up.
+            # Each chunk is its own short transaction, so that a slow reader blocks no other transaction.
             with self._database.read("reading the log") as connection:
                 found = connection.execute(query, {**wanted, "behind": behind}).all()
-                rows.know(*known(connection, self._router_id))
+                rows.refresh(*known(connection, self._router_id))
             if not found:
                 return
             yield from records(rows, found)
@@ -189,9 +189,9 @@ class LogReader:
 def read_decision(
     connection: Connection, router_id: int, body: bytes, on_skip: OnSkip | None = None
 ) -> tuple[DecisionRecord, tuple[FeedbackRecord, ...]] | None:
-    """One decision with all its feedback, in the order of the journal; revisions of a group always in theirs.
+    """Return one decision with all its feedback, in journal order; revisions of a group are in their order.
 
-    None where the decision is garbage, and without the feedback that is.
+    Returns None if the decision is missing or corrupted; corrupted feedback is left out.
     """
     wanted = {"router_id": router_id, "body": body}
     row = connection.execute(_DECISION, wanted).first()
@@ -206,7 +206,7 @@ def read_decision(
 def decision_chunks(
     connection: Connection, router_id: int, behind: int, up_to: int, on_skip: OnSkip
 ) -> Iterator[Sequence[DecisionRecord]]:
-    """The numbered decisions between two numbers, as many at a time as a query gives."""
+    """Yield the numbered decisions in (``behind``, ``up_to``], one query at a time."""
     rows = rows_of(connection, router_id, on_skip)
     wanted = {"router_id": router_id, "up_to": up_to}
     while found := connection.execute(_DECISION_SLICE, {**wanted, "behind": behind}).all():
@@ -217,14 +217,14 @@ def decision_chunks(
 def feedback_chunks(
     connection: Connection, router_id: int, behind: int, up_to: int, on_skip: OnSkip | None = None
 ) -> Iterator[Sequence[FeedbackRecord]]:
-    """The numbered feedback between two numbers, as many at a time as a query gives."""
+    """Yield the numbered feedback in (``behind``, ``up_to``], one query at a time."""
     return _chunks(connection, _FEEDBACK_SLICE, {"router_id": router_id, "up_to": up_to}, behind, on_skip)
 
 
 def read_feedback_of(
     connection: Connection, router_id: int, arm_id: int, key: StateKey, up_to: int
 ) -> Iterator[Sequence[FeedbackRecord]]:
-    """All numbered feedback of one arm, group and epoch behind what was compacted, in chunks."""
+    """Yield the numbered feedback of one arm, group and epoch after the compaction horizon, in chunks."""
     wanted = {
         "router_id": router_id,
         "arm_id": arm_id,
@@ -249,17 +249,17 @@ def _chunks(
 
 
 def rows_of(connection: Connection, router_id: int, on_skip: OnSkip | None = None) -> Rows:
-    """The parts that turn rows of a router into records."""
+    """Return the decoder of a router's rows."""
     return Rows(*known(connection, router_id), on_skip)
 
 
 def known(connection: Connection, router_id: int) -> tuple[ArmIds, Limits]:
-    """Return the limits of a router's rows."""
+    """Return the arms and limits against which the rows of a router are checked."""
     return arm_ids(connection, router_id), limits_of(connection, router_id)
 
 
 def read_router(connection: Connection, router_id: int, *, with_snapshot: bool) -> StoredRouter:
-    """Return the current settings of the router."""
+    """Return the stored router."""
     row = connection.execute(select(tables.router).where(tables.router.c.router_id == router_id)).one()
     return StoredRouter(
         to_spec(row.tenant, row.name, row.dimension, row.spec),
@@ -287,12 +287,12 @@ def _limits(dimension: int | None, spec: str) -> Limits:
 
 
 def arm_ids(connection: Connection, router_id: int) -> ArmIds:
-    """The arms of a router, by name."""
+    """Return the ids of a router's arms."""
     return ArmIds({row.name: row.arm_id for row in connection.execute(_ARM_IDS, {"router_id": router_id})})
 
 
 def arm_records(connection: Connection, router_id: int) -> tuple[ArmRecord, ...]:
-    """The arms of a router, in the order in which they were first added, at the price last recorded."""
+    """Return the arms of a router, in the order in which they were first added, with their last price."""
     price = tables.price.c
     query = (
         select(tables.arm, price.input, price.output)
@@ -307,7 +307,7 @@ def arm_records(connection: Connection, router_id: int) -> tuple[ArmRecord, ...]
 
 
 def price_history(connection: Connection, router_id: int) -> dict[str, list[tuple[int, Price]]]:
-    """All prices of every arm and since when they count, oldest first."""
+    """Return all prices of every arm with the time from which each applies [us], oldest first."""
     price = tables.price.c
     query = (
         select(tables.arm.c.name, price.effective_us, price.input, price.output)
@@ -322,7 +322,7 @@ def price_history(connection: Connection, router_id: int) -> dict[str, list[tupl
 
 
 def latest_preferences(connection: Connection, router_id: int) -> PreferencesRecord:
-    """The preferences of the highest version."""
+    """Return the preferences of the highest version."""
     preference = tables.preference
     row = connection.execute(
         select(preference)
@@ -334,7 +334,7 @@ def latest_preferences(connection: Connection, router_id: int) -> PreferencesRec
 
 
 def newest_snapshot(connection: Connection, router_id: int) -> SnapshotRecord | None:
-    """The newest snapshot whose checksum is right, and from which the log goes on; rotten ones are passed over."""
+    """Return the newest snapshot with a valid checksum from which the log is complete, or None."""
     snapshot = tables.snapshot
     gone = compacted(connection, router_id)
     rows = connection.execute(
@@ -354,11 +354,11 @@ def newest_snapshot(connection: Connection, router_id: int) -> SnapshotRecord | 
 
 
 def log_end(connection: Connection, router_id: int) -> Position:
-    """How much was learned and decided, at one moment."""
+    """Return where the journal ends; both numbers are read at one moment."""
     row = connection.execute(_LOG_END, {"router_id": router_id}).one()
     return Position(max(row[0] or 0, row[2]), max(row[1] or 0, row[3]))
 
 
 def compacted(connection: Connection, router_id: int) -> Position:
-    """Return the position before which the log may be deleted; no worker reads from before it."""
+    """Return the compaction horizon: the log is incomplete up to this position."""
     return Position(*connection.execute(_COMPACTED, {"router_id": router_id}).one())

@@ -1,8 +1,8 @@
 """Decodes rows; an invalid row is skipped without affecting the others.
 
-A row may be invalid: it was edited by hand, the disk failed, or a faulty version wrote it. It keeps its sequence
-number and is read as an empty record: a feedback without a group, a decision without arms. So every worker skips
-the same rows, and sequence numbers stay without gaps.
+A row may be corrupted by a manual edit, a disk error or a bug in an earlier version. It keeps its sequence number,
+and is read as an empty record: feedback without a group, or a decision without arms. So every worker skips the
+same rows at the same positions, and the numbering stays without gaps.
 """
 
 import threading
@@ -19,37 +19,37 @@ from banditroute.store.sql.decode import to_decisions, to_feedbacks
 from banditroute.store.sql.encode import REFUSED, ArmIds, StoredRevision, to_revision
 
 OnSkip: TypeAlias = Callable[[DecisionRecord | FeedbackRecord, str], None]
-"""Hears of each row that was passed over, as what it is read, and why; not of those that a fold refused before."""
+"""Called with the empty record and the reason for each skipped row, except rows that a fold refused before."""
 
 NOTHING = StoredRevision(0, "", None, {}, 0, by_default=False)
-"""The record of a row that is skipped."""
+"""The revision of a row that is skipped."""
 
 _NOTHING = np.zeros(0)
 
 
 class Rows:
-    """Makes records of the rows of one router, in the order of their numbers."""
+    """Decodes the rows of one router, in the order of their numbers."""
 
     def __init__(self, arms: ArmIds, limits: Limits, on_skip: OnSkip | None = None) -> None:
-        self._passed_over = on_skip
+        self._on_skip = on_skip
         self._lost: set[tuple[bytes, str, int]] = set()
-        self.know(arms, limits)
+        self.refresh(arms, limits)
 
-    def know(self, arms: ArmIds, limits: Limits) -> None:
-        """Arms may have been added, and the dimension fixed, since."""
+    def refresh(self, arms: ArmIds, limits: Limits) -> None:
+        """Update the arms and limits: arms may have been added, or the dimension fixed."""
         self._arms, self._limits = arms, limits
 
     def decisions(self, rows: Sequence[Any]) -> list[DecisionRecord]:
-        """The records of rows of :data:`~banditroute.store.sql.decode.DECISION_COLUMNS`."""
+        """Decode rows of :data:`~banditroute.store.sql.decode.DECISION_COLUMNS`."""
         try:
             return self._decisions(rows)
-        except Exception:  # noqa: BLE001  (there are as many of them as there are ways to be garbage)
+        except Exception:  # noqa: BLE001  (a corrupted row can raise any error)
             return [self._decision(row) for row in rows]
 
     def feedback(self, rows: Sequence[Any]) -> list[FeedbackRecord]:
-        """The records of rows of :data:`~banditroute.store.sql.decode.FEEDBACK_COLUMNS`, features and epoch.
+        """Decode rows of :data:`~banditroute.store.sql.decode.FEEDBACK_COLUMNS`, features and epoch.
 
-        What a row that is passed over would have put in, the next revision does not take out.
+        The values of a skipped row were never added, so the next revision does not subtract them.
         """
         if not self._lost:
             with suppress(Exception):
@@ -67,7 +67,7 @@ class Rows:
             return self._decisions([row])[0]
         except Exception as error:  # noqa: BLE001  (as above)
             blank = _no_decision(row)
-            self._tell(blank, error)
+            self._skipped(blank, error)
             return blank
 
     def _feedback(self, rows: Sequence[Any]) -> list[FeedbackRecord]:
@@ -75,8 +75,10 @@ class Rows:
         if records:
             self._limits.check_rows([record.row for record in records])
         for group in {record.group for record in records}:
-            mine = [record for record in records if record.group == group]
-            self._limits.check_values(group, *(each.values for each in mine), *(each.previous for each in mine))
+            of_group = [record for record in records if record.group == group]
+            self._limits.check_values(
+                group, *(each.values for each in of_group), *(each.previous for each in of_group)
+            )
         return records
 
     def _one_feedback(self, row: Any) -> FeedbackRecord:
@@ -88,11 +90,11 @@ class Rows:
         except Exception as error:  # noqa: BLE001  (as above)
             self._lost.add((row.body, row.objective_group, row.revision))
             blank = _no_feedback(row)
-            self._tell(blank, error)
+            self._skipped(blank, error)
             return blank
 
     def revision(self, row: Any) -> StoredRevision:
-        """The stored revision of a row of :data:`~banditroute.store.sql.encode.REVISION_COLUMNS`."""
+        """Decode a row of :data:`~banditroute.store.sql.encode.REVISION_COLUMNS`."""
         nothing = NOTHING._replace(revision=row.revision)
         try:
             found = to_revision(row, self._arms)
@@ -101,38 +103,38 @@ class Rows:
             return nothing
         return nothing if row.kind == REFUSED else found
 
-    def _tell(self, blank: DecisionRecord | FeedbackRecord, error: Exception) -> None:
-        if self._passed_over is not None:
-            self._passed_over(blank, safe_reason(error))
+    def _skipped(self, blank: DecisionRecord | FeedbackRecord, error: Exception) -> None:
+        if self._on_skip is not None:
+            self._on_skip(blank, safe_reason(error))
 
 
 class SkippedRows:
-    """Remembers which rows were skipped, so that each is reported once.
+    """Collects the skipped rows, and reports each of them once.
 
     Attributes:
-        count: How many.
+        count: Number of skipped rows.
     """
 
     MOST = 10_000
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._say = tell
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
         self._lock = threading.Lock()
         self._rows: set[tuple[bool, int, bytes]] = set()
 
     @property
     def count(self) -> int:
-        """The number of rows that were skipped."""
+        """Number of skipped rows, at most :attr:`MOST`."""
         return len(self._rows)
 
     def __call__(self, record: DecisionRecord | FeedbackRecord, reason: str) -> None:
-        """Count a row that is skipped."""
+        """Add a row, and report it unless it is known."""
         with self._lock:
             row = isinstance(record, DecisionRecord), record.number, record.decision_key
             if row in self._rows or len(self._rows) >= self.MOST:
                 return
             self._rows.add(row)
-        self._say(f"{named(record)} is passed over: {reason}")
+        self._report(f"{named(record)} is skipped: {reason}")
 
 
 def named(record: DecisionRecord | FeedbackRecord) -> str:
@@ -143,12 +145,12 @@ def named(record: DecisionRecord | FeedbackRecord) -> str:
 
 
 def safe_reason(error: Exception) -> str:
-    """Why a row says nothing: in our own words, for those of others may repeat what it says."""
+    """Describe an error without stored values: messages of other libraries may repeat them."""
     return str(error) if isinstance(error, BanditRouteError) else f"it cannot be read ({type(error).__name__})"
 
 
 def readable(records: Iterable[FeedbackRecord]) -> Sequence[FeedbackRecord]:
-    """Return the rows that were not skipped."""
+    """Return the records that were not skipped."""
     return [record for record in records if record.group]
 
 

@@ -1,4 +1,4 @@
-"""Stored settings: arms and prices, preferences, the dimension; and snapshots."""
+"""Writes settings (arms and prices, preferences, the dimension) and snapshots."""
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
@@ -10,14 +10,14 @@ from banditroute.store.sql.encode import arm_row, preference_row, snapshot_row
 from banditroute.store.sql.read import arm_records, compacted
 
 SNAPSHOTS_KEPT = 10
-"""The newest ones; of the older ones, the last of each week is kept, so that the log can be compacted up to it."""
+"""Number of newest snapshots to keep; of older ones, the last of each week is kept for compaction."""
 WEEK_US = 7 * 86_400_000_000
 
 
 def write_settings(
     connection: Connection, router_id: int, record: ArmRecord | PreferencesRecord | SpaceRecord | SnapshotRecord
 ) -> None:
-    """Let a record stand.
+    """Write a record of settings, or a snapshot.
 
     Raises:
         StoreError: for a dimension that contradicts the stored one.
@@ -26,18 +26,18 @@ def write_settings(
         case SnapshotRecord():
             _write_snapshot(connection, router_id, record)
         case ArmRecord():
-            _move(connection, router_id)
+            _increment_revision(connection, router_id)
             stored = {known.arm.name: known for known in arm_records(connection, router_id)}
             write_arm(connection, router_id, merge_arm(stored.get(record.arm.name), record))
         case PreferencesRecord():
-            _move(connection, router_id)
+            _increment_revision(connection, router_id)
             _write_preferences(connection, router_id, record)
         case SpaceRecord(dimension):
             _fix_dimension(connection, router_id, dimension)
 
 
 def write_arm(connection: Connection, router_id: int, record: ArmRecord) -> None:
-    """Add an arm or change it, and keep what it cost from when on."""
+    """Add or change an arm, and store its price with the time from which it applies."""
     arm, price = tables.arm, tables.price
     row = arm_row(record, router_id)
     same = (arm.c.router_id == router_id) & (arm.c.name == record.arm.name)
@@ -46,14 +46,20 @@ def write_arm(connection: Connection, router_id: int, record: ArmRecord) -> None
     if record.arm.price is None:
         return
     number = connection.scalar(select(arm.c.arm_id).where(same))
-    cost = {"input": record.arm.price.input, "output": record.arm.price.output, "recorded_us": record.recorded_us}
+    price_row = {
+        "input": record.arm.price.input,
+        "output": record.arm.price.output,
+        "recorded_us": record.recorded_us,
+    }
     effective = (price.c.arm_id == number) & (price.c.effective_us == record.price_effective_us)
-    if not connection.execute(update(price).where(effective).values(cost)).rowcount:
-        connection.execute(insert(price), {"arm_id": number, "effective_us": record.price_effective_us, **cost})
+    if not connection.execute(update(price).where(effective).values(price_row)).rowcount:
+        connection.execute(
+            insert(price), {"arm_id": number, "effective_us": record.price_effective_us, **price_row}
+        )
 
 
-def _move(connection: Connection, router_id: int) -> None:
-    """Count a change; from here to the commit, no other worker changes this router's settings."""
+def _increment_revision(connection: Connection, router_id: int) -> None:
+    """Increment the router's revision; the row lock blocks other changes of settings until the commit."""
     router = tables.router
     connection.execute(
         update(router).where(router.c.router_id == router_id).values(revision=router.c.revision + 1)
@@ -98,12 +104,14 @@ def _write_snapshot(connection: Connection, router_id: int, record: SnapshotReco
     ).all()
     if not older:
         return
-    gone, weeks = compacted(connection, router_id), set()
+    horizon, weeks = compacted(connection, router_id), set()
     for n_feedback, n_decisions, recorded_us in older:
         week = recorded_us // WEEK_US
-        # The one at the end of what is gone is what opens the router if all others were dropped.
-        is_base = gone.n_decisions > 0 and (n_feedback, n_decisions) == gone
-        if is_base or (week not in weeks and n_feedback >= gone.n_feedback and n_decisions >= gone.n_decisions):
+        # The snapshot at the compaction horizon opens the router if all others are dropped.
+        is_base = horizon.n_decisions > 0 and (n_feedback, n_decisions) == horizon
+        if is_base or (
+            week not in weeks and n_feedback >= horizon.n_feedback and n_decisions >= horizon.n_decisions
+        ):
             weeks.add(week)
             continue
         connection.execute(

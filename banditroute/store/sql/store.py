@@ -1,4 +1,4 @@
-"""The store in a SQL database."""
+"""SqlStore: the log of one router in a SQL database."""
 
 import logging
 import secrets
@@ -41,23 +41,23 @@ def _new_worker() -> str:
 
 
 class SqlStore:
-    """Keeps the log of one router in a SQLite file or a PostgreSQL database, beside those of other routers.
+    """Keeps the log of one router in a SQLite file or a PostgreSQL database, which other routers may share.
 
-    A future of :meth:`append` is done after the commit and its fsync: neither a killed process nor a power cut
-    loses it. Whatever is still queued is committed by :meth:`close`, which also happens by itself when the store
-    is collected or the interpreter ends. A forked child goes on as another worker, with connections and a thread
-    of its own; what the parent queued stays the parent's.
+    A future of :meth:`append` is done after the commit and its fsync, so that neither a killed process nor a power
+    cut loses the records. Records that are still queued are committed by :meth:`close`, which is also called when
+    the store is garbage-collected or the interpreter ends. A forked child continues as another worker, with its
+    own connections and thread; records queued in the parent are committed by the parent.
 
     Args:
         url: ``sqlite:///routing.db`` or ``postgresql+psycopg://user@host/database``.
-        patience: How long a transaction waits for others [s]; by default what suits the database.
-        spool: A directory on local disk where records wait while the database is away; without one they are
-            refused then.
-        worker: Gives the name of a new worker, at most 16 characters, a different one for each call.
+        patience: How long a transaction waits for others [s]; the default depends on the database.
+        spool: A directory on local disk where records wait while the database is unavailable; without one they
+            are refused then.
+        worker: Returns a new worker name on each call, at most 16 characters.
 
     Attributes:
         database: Where the log is.
-        worker: What writes and folds; None until the store is open.
+        worker: The open worker, which writes and folds; None until the store is open.
     """
 
     ledger: type[RouterLog] = RouterLog
@@ -90,12 +90,12 @@ class SqlStore:
         fold: Fold,
         resolve: Resolve,
     ) -> StoredRouter:
-        """Create the database and the router in it as needed, and start the writer."""
+        """Create the database and the router if needed, and start the writer."""
         if self.worker is not None:
             raise StoreError("the store is open already; open another one for another router")
 
-        # Nothing that lives as long as the writer may hold on to the store, which closes when it is collected.
-        database, kind, new_name, directory = self.database, self.ledger, self._new_name, self._spool
+        # These closures must not reference the store: the writer keeps them, and the store closes when collected.
+        database, log_class, new_name, directory = self.database, self.ledger, self._new_name, self._spool
 
         def find(connection: Connection) -> RouterLocation:
             database.lock_schema(connection)
@@ -104,14 +104,14 @@ class SqlStore:
                 create(connection)
             else:
                 check_version(version)
-            router = _found_or_created(connection, spec, arms, preferences, secret)
+            router = _find_or_create(connection, spec, arms, preferences, secret)
             return RouterLocation(store_id(connection), *router)
 
         spools = None if directory is None else Spools(directory, tenant=spec.tenant, router=spec.name)
 
         def begin() -> StoreWorker:
-            enter = partial(database.write, "store not opened", find)
-            return StoreWorker(database, enter, kind, new_name(), fold, resolve, spools)
+            connect = partial(database.write, "store not opened", find)
+            return StoreWorker(database, connect, log_class, new_name(), fold, resolve, spools)
 
         self._begin = begin
         opened = begin()
@@ -123,8 +123,8 @@ class SqlStore:
                 raise
             opened.start_spooling(error)
             _log.warning(
-                "router %r: database unavailable at start-up; spooling locally and loading the log "
-                "once it is reachable: %s",
+                "router %r: database unavailable at start-up; spooling locally and loading the log once it is "
+                "reachable: %s",
                 spec.name,
                 error,
             )
@@ -136,7 +136,7 @@ class SqlStore:
         return stored
 
     def _stored(self, opened: StoreWorker, spec: RouterSpec) -> StoredRouter:
-        at = opened.entrance
+        at = opened.location
         if not at.created:
             opened.catch_up()
         with self.database.read("store not opened") as connection:
@@ -145,31 +145,31 @@ class SqlStore:
 
     def append(self, records: Sequence[LogRecord]) -> "Future[ReceiptStatus]":
         """Queue records; see :meth:`banditroute.store.Store.append`."""
-        opened = self._in_this_process()
+        opened = self._worker_of_this_process()
         return refused() if opened is None else opened.writer.append(records)
 
     def flush(self) -> None:
-        """Wait until all that was appended before is settled."""
-        self._now_open().flush()
+        """Wait until all earlier appends are durable or refused."""
+        self._require_open().flush()
 
     def end(self) -> Position:
         """Return the current end of the log."""
-        return self._now_open().reader.end()
+        return self._require_open().reader.end()
 
     def events(
         self, after: Position = START, up_to: Position | None = None, *, others: bool = False
     ) -> Iterator[DecisionRecord | FeedbackRecord]:
         """Read the journal; see :meth:`banditroute.store.Store.events`."""
-        reader = self._now_open().reader
+        reader = self._require_open().reader
         return reader.events(after, reader.end() if up_to is None else up_to, others=others)
 
     def changed(self, revision: int) -> StoredRouter | None:
-        """Return the current settings, if their revision is not ``revision`` any more."""
-        return self._now_open().reader.changed(revision)
+        """Return the stored router if its revision is not ``revision`` any more; else None."""
+        return self._require_open().reader.changed(revision)
 
     def decision(self, body: bytes) -> tuple[DecisionRecord, tuple[FeedbackRecord, ...]] | None:
-        """One decision with its feedback, or None."""
-        opened = self._now_open()
+        """Return one decision with its feedback, or None."""
+        opened = self._require_open()
         opened.writer.flush()
         return opened.reader.decision(body)
 
@@ -181,32 +181,32 @@ class SqlStore:
     is_shared = True
 
     def decisions_missing_outcome(self, group: str, *, since_us: int) -> list[tuple[int, bytes]]:
-        """Decisions without learned feedback; see :meth:`banditroute.store.Store.decisions_missing_outcome`."""
-        return self._now_open().reader.decisions_missing_outcome(group, since_us)
+        """Return decisions without outcome; see :meth:`banditroute.store.Store.decisions_missing_outcome`."""
+        return self._require_open().reader.decisions_missing_outcome(group, since_us)
 
     def decisions_with_source(self, source: str) -> list[bytes]:
-        """Decisions with feedback of a source."""
-        return self._now_open().reader.decisions_with_source(source)
+        """Return the keys of decisions with feedback of a source."""
+        return self._require_open().reader.decisions_with_source(source)
 
     def erase(self, bodies: Sequence[bytes]) -> None:
-        """Blank what is personal; see :meth:`banditroute.store.Store.erase`."""
-        opened = self._now_open()
+        """Blank personal data; see :meth:`banditroute.store.Store.erase`."""
+        opened = self._require_open()
         opened.flush()
         self.database.write(
-            "decisions not erased", lambda connection: erase(connection, opened.entrance.router_id, bodies)
+            "decisions not erased", lambda connection: erase(connection, opened.location.router_id, bodies)
         )
 
     def health(self) -> StoreHealth:
-        """Return the queue, its age and its errors; see :meth:`banditroute.store.Store.health`."""
+        """Return what waits, for how long, and what failed; see :meth:`banditroute.store.Store.health`."""
         facts: dict[str, Any] = {"database": self.database.kind, "available": False, "state": "closed"}
-        opened = self._in_this_process()
+        opened = self._worker_of_this_process()
         if opened is None:
             return StoreHealth(**facts)
         facts |= opened.health()
         if self._is_closed:
             return StoreHealth(**facts | {"state": "closed"})
         try:
-            router_id = opened.entrance.router_id
+            router_id = opened.location.router_id
             facts["unreadable"] = opened.reader.skipped.count
             with self.database.read("health not known") as connection:
                 facts |= _waiting(connection, router_id)
@@ -218,19 +218,19 @@ class SqlStore:
         return StoreHealth(**facts | {"available": True})
 
     def close(self) -> None:
-        """Commit what is queued and let go of the database."""
+        """Commit the queued records and release the database."""
         if self.worker is not None:
             self._finalizer()
 
     def before_fork(self) -> None:
-        """Let no connection be open while the process is copied."""
+        """Close all connections before the process is copied."""
         self.database.before_fork()
 
     def after_fork(self, *, in_child: bool) -> None:
-        """Go on; in the child, as another worker, as soon as it is used there."""
+        """Allow connections again; the child becomes another worker when it first uses the store."""
         self.database.after_fork(in_child=in_child)
         if in_child:
-            # What the parent's thread holds and has queued is the parent's; here it must not even be closed.
+            # The parent commits its queue and closes its connections; the child must not close either.
             self._finalizer.detach()
             if self.worker is not None:
                 self.worker.abandon()
@@ -242,7 +242,7 @@ class SqlStore:
         self._finalizer = weakref.finalize(self, opened.close)
         forks.register(self)
 
-    def _in_this_process(self) -> StoreWorker | None:
+    def _worker_of_this_process(self) -> StoreWorker | None:
         if self._forked:
             with self._starting:
                 if self._forked:
@@ -250,8 +250,8 @@ class SqlStore:
                     self._forked = False
         return self.worker
 
-    def _now_open(self) -> StoreWorker:
-        opened = self._in_this_process()
+    def _require_open(self) -> StoreWorker:
+        opened = self._worker_of_this_process()
         if opened is None:
             raise StoreUnavailableError("the store is not open; call open() first", code="store.closed")
         if self._is_closed:
@@ -264,14 +264,14 @@ class SqlStore:
         return not self._finalizer.alive
 
 
-def _found_or_created(
+def _find_or_create(
     connection: Connection,
     spec: RouterSpec,
     arms: Sequence[ArmRecord],
     preferences: PreferencesRecord,
     secret: bytes,
 ) -> tuple[int, bool]:
-    """The router's number, and whether it is new."""
+    """Return the router's id, and whether it was created."""
     router = tables.router
     row = connection.execute(
         select(router).where(router.c.tenant == spec.tenant, router.c.name == spec.name)
@@ -310,7 +310,7 @@ def _create(connection: Connection, spec: RouterSpec, secret: bytes) -> int:
 
 
 def _waiting(connection: Connection, router_id: int) -> dict[str, int]:
-    """How many rows wait for the fold, or for their decision, and how many the fold refused."""
+    """Count the rows that wait for the fold or for their decision, and those that the fold refused."""
     decision, feedback, report = tables.decision.c, tables.feedback.c, tables.report.c
     known = exists().where(tables.with_decision)
     learnable = select(func.count()).where(feedback.router_id == router_id, feedback.learned.is_(None))

@@ -1,4 +1,4 @@
-"""An open store: the writing thread, the spool, and the sessions that write and read."""
+"""One open store: the threads of the worker, its spool, its writer and its reader."""
 
 import logging
 import threading
@@ -23,14 +23,14 @@ from banditroute.store.sql.rows import safe_reason
 from banditroute.store.sql.writer import Writer
 
 FOLD_S = 0.2
-"""How often a worker looks for rows to fold, if no other worker folds [s]."""
+"""How often a worker tries to fold waiting rows, unless another worker is folding [s]."""
 
 _log = logging.getLogger("banditroute")
 
 
 @dataclass(frozen=True, slots=True)
 class RouterLocation:
-    """Where a router's log is: which store, which router of it, and whether it was created just now."""
+    """Where a router's log is: the id of the store, the id of the router, and whether it was created just now."""
 
     store_id: str
     router_id: int
@@ -39,40 +39,42 @@ class RouterLocation:
 
 @dataclass(frozen=True, slots=True)
 class _Session:
-    entrance: RouterLocation
-    ledger: RouterLog
+    """What a worker uses while it is connected; ``log`` appends, ``folding`` folds (the same where one writes)."""
+
+    location: RouterLocation
+    log: RouterLog
     folding: RouterLog
     reader: LogReader
 
 
 class StoreWorker:
-    """One worker of one router; the database may not be there yet, or not any more.
+    """One worker of one router; the database may be unavailable at the start, or become unavailable later.
 
-    Where a transaction that folds keeps none that appends from it, a thread of its own folds, over a connection of
-    its own: an append does not wait for a fold.
+    Where folding and appending can run at the same time, a separate thread folds over its own connection, so that
+    no append waits for a fold.
 
     Args:
         database: Where the log is.
-        enter: Finds or creates the router there; raises StoreUnavailableError as long as it cannot.
-        kind: The ledger's class.
-        worker: This worker's name.
+        connect: Finds or creates the router; raises StoreUnavailableError while the database is unavailable.
+        log_class: Class of the router's log.
+        worker: Name of this worker.
         fold, resolve: As in :meth:`~banditroute.store.Store.open`.
-        spools: Where records wait while the database is away; without it they are refused.
+        spools: Where records wait while the database is unavailable; without it they are refused.
     """
 
     def __init__(
         self,
         database: Database,
-        enter: Callable[[], RouterLocation],
-        kind: type[RouterLog],
+        connect: Callable[[], RouterLocation],
+        log_class: type[RouterLog],
         worker: str,
         fold: Fold,
         resolve: Resolve,
         spools: Spools | None,
     ) -> None:
         self.database = database
-        self._connect = enter
-        self._kind = kind
+        self._connect = connect
+        self._log_class = log_class
         self._worker = worker
         self._fold, self._resolve = fold, resolve
         self._connecting = threading.Lock()
@@ -88,7 +90,7 @@ class StoreWorker:
         )
 
     def start_spooling(self, error: StoreUnavailableError) -> None:
-        """Let records wait in the spool, which there must be, since the database is away."""
+        """Write records to the spool from now on, because the database is unavailable; a spool must exist."""
         assert self._spooling is not None
         self._spooling.leave_alone(error)
 
@@ -97,18 +99,18 @@ class StoreWorker:
         return self._spooling is not None and self._spooling.state == "spooling"
 
     @property
-    def entrance(self) -> RouterLocation:
-        """Where the log is; raises StoreUnavailableError while the database is away."""
-        return self._online_session().entrance
+    def location(self) -> RouterLocation:
+        """Where the log is; raises StoreUnavailableError while the database is unavailable."""
+        return self._online_session().location
 
     @property
     def reader(self) -> LogReader:
-        """The log; raises StoreUnavailableError while the database is away."""
+        """Reads the log; raises StoreUnavailableError while the database is unavailable."""
         return self._online_session().reader
 
     @property
     def folding(self) -> RouterLog:
-        """Return the folding log; raises StoreUnavailableError while the database is unavailable."""
+        """Folds the log; raises StoreUnavailableError while the database is unavailable."""
         return self._online_session().folding
 
     def catch_up(self) -> None:
@@ -117,18 +119,18 @@ class StoreWorker:
             if self._spooling is not None:
                 self._spooling.replay()
             self.session().folding.fold()
-        except Exception as error:  # noqa: BLE001  (it is all the same what it is)
-            _log.error("what was left behind was not folded: %s", safe_reason(error))
+        except Exception as error:  # noqa: BLE001  (no error of this kind may prevent opening)
+            _log.error("records left by crashed workers were not folded: %s", safe_reason(error))
 
     def flush(self) -> None:
-        """Wait until all that was appended is settled and, if the database is there, in the journal."""
+        """Wait until all appended records are durable or refused and, if the database is up, in the journal."""
         self.writer.flush()
-        # What is durable is settled; a database that is away gives the numbers when it is back.
+        # Spooled records are durable too; they get their numbers when the database is back.
         with suppress(StoreUnavailableError):
             self._fold_rest()
 
     def health(self) -> dict[str, Any]:
-        """Return this worker's view of the database, and what is queued."""
+        """Return what this worker measured of the database, and how many records wait for it."""
         facts: dict[str, Any] = {"state": "healthy"}
         if self._current is not None:
             facts |= self._current.folding.health()
@@ -145,12 +147,13 @@ class StoreWorker:
         return facts
 
     def close(self) -> None:
-        """Settle what is queued and let go of the database.
+        """Store the queued records and release the database.
 
-        Where one of its threads collects the store, in the middle of what it does, another one closes it.
+        If one of the worker's own threads garbage-collects the store, a new thread closes it: a thread cannot
+        join itself.
         """
-        mine = {self.writer.thread} | ({self.folder.thread} if self.folder is not None else set())
-        if threading.current_thread() in mine:
+        own_threads = {self.writer.thread} | ({self.folder.thread} if self.folder is not None else set())
+        if threading.current_thread() in own_threads:
             threading.Thread(target=self._close, name="banditroute-closing").start()
         else:
             self._close()
@@ -168,25 +171,25 @@ class StoreWorker:
             self.database.dispose()
 
     def stop(self) -> None:
-        """Settle what is queued, and end the threads."""
+        """Store the queued records, and end the threads."""
         self.writer.close()
         if self.folder is not None:
             self.folder.stop()
 
     def abandon(self) -> None:
-        """Let go of the spool in a forked child, whose parent goes on with it."""
+        """Release the spool in a forked child, because the parent goes on using it."""
         if self._spooling is not None:
             self._spooling.abandon()
 
     def _commit(self, records: Sequence[LogRecord]) -> WriteResults:
-        ledger = self.session().ledger
+        session = self.session()
         if not records:
-            self.database.write("database not reached", _ask)
+            self.database.write("database not reached", _ping)
             return {}
-        return ledger(records)
+        return session.log(records)
 
     def _help(self) -> bool:
-        """Fold some of what waits; while the database is away, only the writer asks whether it is back."""
+        """Fold some of the waiting rows; while the database is unavailable, only the writer tries to reach it."""
         return self._current is not None and not self._is_offline and self._current.folding.help_folding()
 
     def _fold_rest(self) -> None:
@@ -194,9 +197,9 @@ class StoreWorker:
             self.session().folding.fold()
 
     def _online_session(self) -> _Session:
-        # While the database was never available, only the writer tries; other calls are refused at once.
+        # Before the first connection, only the writer tries to connect; every other call fails at once.
         if self._current is None and self._spooling is not None and self._is_offline:
-            raise StoreUnavailableError(f"the database was not there yet; {self._spooling.last_error}")
+            raise StoreUnavailableError(f"the database has not been reachable yet; {self._spooling.last_error}")
         return self.session()
 
     def session(self) -> _Session:
@@ -204,15 +207,15 @@ class StoreWorker:
         with self._connecting:
             if self._current is None:
                 at = self._connect()
-                ledger = self._log_of(at)
-                folding = ledger if self.database.one_writer else self._log_of(at)
+                log = self._log_of(at)
+                folding = log if self.database.one_writer else self._log_of(at)
                 reader = LogReader(self.database, at.router_id, self._worker)
-                self._current = _Session(at, ledger, folding, reader)
+                self._current = _Session(at, log, folding, reader)
             return self._current
 
     def _log_of(self, at: RouterLocation) -> RouterLog:
-        return self._kind(self.database, at.store_id, at.router_id, self._worker, self._fold, self._resolve)
+        return self._log_class(self.database, at.store_id, at.router_id, self._worker, self._fold, self._resolve)
 
 
-def _ask(connection: Connection) -> None:
+def _ping(connection: Connection) -> None:
     connection.execute(select(1))

@@ -1,4 +1,4 @@
-"""The writing thread: gathers appends of many threads and commits them in groups."""
+"""Group commit: one thread gathers the records that many threads append, and commits them in groups."""
 
 import math
 import queue
@@ -14,11 +14,11 @@ from banditroute.core.runtime.periodic import GuardedCall, jittered
 from banditroute.errors import StoreError, StoreUnavailableError
 from banditroute.store.semantics.results import Commit, WriteResult, WriteResults, combine, refused
 
-COMPANY_WAIT = 0.010
-"""How long a group waits for more, in all [s]."""
+GROUP_WAIT = 0.010
+"""How long a group waits for more appends, in total [s]."""
 
 QUIET_WAIT = 0.003
-"""How long it waits for the next one: those who wait for it themselves will send no more [s]."""
+"""How long a group waits for the next append: threads that wait for this commit send no more [s]."""
 
 GROUP_RECORDS = 500
 
@@ -32,19 +32,19 @@ class _Batch:
 
 
 class Writer:
-    """A queue, a daemon thread that empties it into ``commit``, and a future for each append.
+    """Queues appends, commits them in groups in a daemon thread, and gives each append a future.
 
-    A group waits for company only if the one before it had any: a caller that appends alone and waits pays one
-    commit, and many who append together share one.
+    A group waits for further appends only if the previous group had more than one: a single thread that appends
+    and waits pays for one commit without delay, and many threads that append together share one commit.
 
     Args:
-        commit: What makes a group durable; called from the thread alone.
-        tick: Called in the same thread, between groups, ``pause()`` seconds after its last call: for what must
-            happen without an append, and must not happen beside a commit.
+        commit: Makes a group durable; called only from the thread.
+        tick: Called in the same thread, between groups, ``pause()`` seconds after its last call: for work that
+            must happen even without appends, and must not run at the same time as a commit.
         pause: Seconds until the next tick; about 100 ms by default.
 
     Attributes:
-        thread: That thread.
+        thread: The daemon thread.
     """
 
     def __init__(
@@ -64,12 +64,12 @@ class Writer:
         self.thread.start()
 
     def append(self, records: Sequence[LogRecord]) -> "Future[ReceiptStatus]":
-        """Queue records; the future is done when they are durable, or carries why they are not.
+        """Queue records; the future is done when they are durable, or carries the error.
 
-        It says how they fared together: ``"recorded"``, or the weakest of their results.
+        Its result is ``"recorded"``, or the weakest status of the records.
         """
         stored: Future[ReceiptStatus] = Future()
-        # From here on it cannot be cancelled: a task that gives up waiting must not affect the thread.
+        # From here on the future cannot be cancelled: set_result would raise in the thread.
         stored.set_running_or_notify_cancel()
         batch = _Batch(records, stored)
         with self._lock:
@@ -79,11 +79,11 @@ class Writer:
         return refused()
 
     def flush(self) -> None:
-        """Wait until all that was appended before has been committed or refused."""
+        """Wait until all earlier appends are committed or refused."""
         self.append(()).result()
 
     def close(self) -> None:
-        """Commit what is queued, then end the thread; calling it again only waits for that."""
+        """Commit the queued records, then end the thread; calling it again only waits for that."""
         with self._lock:
             if not self._closed:
                 self._closed = True
@@ -92,18 +92,18 @@ class Writer:
             self.thread.join()
 
     def _run(self) -> None:
-        in_company = closing = False
+        was_shared = closing = False
         due = self._next_tick()
         while not closing:
-            group, closing = self._gather(COMPANY_WAIT if in_company else 0.0, due)
-            in_company = len(group) > 1
+            group, closing = self._gather(GROUP_WAIT if was_shared else 0.0, due)
+            was_shared = len(group) > 1
             self._store(group)
             if self._tick is not None and not closing and time.monotonic() >= due:
                 self._tick()
                 due = self._next_tick()
 
     def _gather(self, wait: float, due: float) -> tuple[list[_Batch], bool]:
-        """The next group, empty if none comes until ``due``, and whether it is the last."""
+        """Return the next group, empty if no append comes until ``due``, and whether it is the last."""
         group: list[_Batch] = []
         try:
             batch = self._queue.get(timeout=None if due == math.inf else max(due - time.monotonic(), 0.0))
@@ -114,7 +114,7 @@ class Writer:
         while batch is not None:
             group.append(batch)
             count += len(batch.records)
-            # An empty batch is somebody who waits for all before it.
+            # An empty batch is a flush: its caller waits for all batches before it.
             left = deadline - time.monotonic() if batch.records else 0.0
             if count >= GROUP_RECORDS:
                 return group, False
@@ -129,14 +129,14 @@ class Writer:
         outcome = self._attempt(records) if records else {}
         refused_one = isinstance(outcome, Exception) and not isinstance(outcome, StoreUnavailableError)
         if refused_one and len(group) > 1:
-            # One of them cannot be stored; that must not cost the others theirs.
+            # One of the batches cannot be stored; store each alone, so that the others succeed.
             for batch in group:
                 self._store([batch])
             return
         first = 0
         for batch in group:
             indices = range(first, first + len(batch.records))
-            _settle(batch.stored, _combined(outcome, indices))
+            _complete(batch.stored, _result_of(outcome, indices))
             first = indices.stop
 
     def _attempt(self, records: Sequence[LogRecord]) -> WriteResults | Exception:
@@ -144,14 +144,14 @@ class Writer:
             return self._commit(records)
         except StoreError as error:
             return error
-        except Exception as error:  # noqa: BLE001  (a thread that dies would leave everybody waiting)
+        except Exception as error:  # noqa: BLE001  (if the thread died, every caller would wait forever)
             return StoreError(f"records not stored: {type(error).__name__}: {error}")
 
     def _next_tick(self) -> float:
         return math.inf if self._tick is None else time.monotonic() + self._pause()
 
 
-def _combined(outcome: WriteResults | Exception, indices: range) -> WriteResult:
+def _result_of(outcome: WriteResults | Exception, indices: range) -> WriteResult:
     if not outcome or not indices:
         return "recorded"
     if isinstance(outcome, Exception):
@@ -159,7 +159,7 @@ def _combined(outcome: WriteResults | Exception, indices: range) -> WriteResult:
     return combine(outcome.get(index, "recorded") for index in indices)
 
 
-def _settle(stored: "Future[ReceiptStatus]", result: WriteResult) -> None:
+def _complete(stored: "Future[ReceiptStatus]", result: WriteResult) -> None:
     if isinstance(result, Exception):
         stored.set_exception(result)
     else:

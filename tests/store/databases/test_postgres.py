@@ -100,7 +100,10 @@ REFUSED = [
     (replace(TWO, probabilities=np.array([0.0, 1.0])), r"CheckViolation 23514, ck_br_decision_propensity"),
     (replace(TWO, created_us=2**63), r"\(NumericValueOutOfRange 22003\)"),
     (replace(TWO, decision_key=b"canary"), r"CheckViolation 23514, ck_br_decision_body"),
-    (replace(TWO, draw_key="canary\0"), r"^key holds NUL or a lone surrogate, which no database is sure to keep$"),
+    (
+        replace(TWO, draw_key="canary\0"),
+        r"^key contains NUL or a lone surrogate, which PostgreSQL cannot store; remove it$",
+    ),
 ]
 
 

@@ -62,11 +62,11 @@ def test_a_small_limit_leaves_room_for_the_intercept() -> None:
         (but(FEEDBACK, values=(65_537,)), r"a value of 65537 grid units, outside \[0, 65536\]"),
         (but(FEEDBACK, previous=(-1,)), "a value of -1 grid units"),
         *(
-            (but(ONE, **{name: BAD_TEXTS[0]}), f"^{name.removeprefix('draw_')} holds NUL")
+            (but(ONE, **{name: BAD_TEXTS[0]}), f"^{name.removeprefix('draw_')} contains NUL")
             for name in ("draw_key", "session", "cohort", "cause")
         ),
-        *((but(FEEDBACK, source=text), "^source holds NUL or a lone surrogate") for text in BAD_TEXTS),
-        *((but(REPORT, **{name: "\0"}), f"^{name} holds NUL") for name in ("served_arm", "source")),
+        *((but(FEEDBACK, source=text), "^source contains NUL or a lone surrogate") for text in BAD_TEXTS),
+        *((but(REPORT, **{name: "\0"}), f"^{name} contains NUL") for name in ("served_arm", "source")),
     ],
 )
 def test_what_is_beyond(record: Any, sentence: str) -> None:

@@ -39,8 +39,8 @@ def test_decisions_come_back() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"arm": "nobody"}, "decision 1 chose 'nobody' with probabilities that do not fit"),
-        ({"probabilities": np.ones(1)}, "decision 1 chose 'large' with probabilities that do not fit"),
+        ({"arm": "nobody"}, "decision 1 chose 'nobody' with probabilities that do not match"),
+        ({"probabilities": np.ones(1)}, "decision 1 chose 'large' with probabilities that do not match"),
         ({"mean": np.ones((2, 2))}, r"has 2 arms, a mean of shape \(2, 2\) and a width of shape \(2, 3\)"),
         ({"mean": np.ones((3, 3)), "width": np.ones((3, 3))}, "has 2 arms, a mean of shape"),
         *(({name: np.full((2, 3), np.nan)}, "a number that is not finite") for name in ("mean", "width")),
@@ -60,16 +60,16 @@ def test_what_does_not_fit_is_no_row(changes: dict[str, Any], sentence: str) -> 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"probabilities": np.ones(1).tobytes()}, "its probabilities are not those of its arms"),
+        ({"probabilities": np.ones(1).tobytes()}, "its probabilities do not match its arms"),
         (
             {"arm_ids": ARM_IDS.pack(("small",)), "probabilities": np.ones(1).tobytes()},
-            "are not those of its arms",
+            "do not match its arms",
         ),
         ({"width": np.ones(4).tobytes()}, "its means and widths are of different shapes"),
         ({"mean": np.full(6, np.nan).tobytes()}, "a number that is not finite"),
-        ({"epoch": "0"}, "its epoch or its time is no integer"),
-        ({"created_us": 1.0}, "its epoch or its time is no integer"),
-        ({"effects": "[1]"}, "its effects are no mapping"),
+        ({"epoch": "0"}, "its epoch or its time is not an integer"),
+        ({"created_us": 1.0}, "its epoch or its time is not an integer"),
+        ({"effects": "[1]"}, "its effects are not a mapping"),
     ],
 )
 def test_what_does_not_fit_is_no_record(changes: dict[str, Any], sentence: str) -> None:
@@ -105,9 +105,9 @@ def test_feedback_comes_back() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"outcomes": '{"quality":1e999}'}, "it reports a number that is not finite"),
-        ({"received_us": "0"}, "its epoch or its time is no integer"),
-        ({"epoch": 0.0}, "its epoch or its time is no integer"),
+        ({"outcomes": '{"quality":1e999}'}, "one of its outcomes is not finite"),
+        ({"received_us": "0"}, "its epoch or its time is not an integer"),
+        ({"epoch": 0.0}, "its epoch or its time is not an integer"),
     ],
 )
 def test_feedback_that_does_not_fit_is_no_record(changes: dict[str, Any], sentence: str) -> None:

@@ -161,7 +161,7 @@ def test_a_row_that_cannot_be_learned_is_set_aside_alone(
         router = lived(url, STEPS, 2 * STEPS, world)
         router.sync()
         other = world.open(url)
-    assert caplog.text.count("cannot be learned, and is passed over") == 1
+    assert caplog.text.count("cannot be learned, and is skipped") == 1
     for each in (router, other):
         health = each.health()
         assert (health.pending, health.quarantined, health.unreadable) == (0, 1, 0)
@@ -230,7 +230,7 @@ def test_a_decision_that_cannot_be_read_is_passed_over(url: str, damage: Mapping
         router.close()
     assert digests[0] != digests[1]
     (verdict,) = verify(url, fold_of)
-    assert any(finding.startswith(f"decision number {SPOILT} is passed over") for finding in verdict.findings)
+    assert any(finding.startswith(f"decision number {SPOILT} is skipped") for finding in verdict.findings)
 
 
 def test_without_passing_over_no_worker_opens(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,7 +86,10 @@ ONE, TWO, THREE = a_decision(1), a_decision(2), a_decision(3, 1)
 @pytest.mark.parametrize(
     ("records", "sentence"),
     [
-        ([replace(THREE, arm="new", arms=("new", "small"))], r"arm 'new' was never added to this router"),
+        (
+            [replace(THREE, arm="new", arms=("new", "small"))],
+            r"arm 'new' was never added to this router; add it first",
+        ),
         ([replace(THREE, probabilities=np.array([1.0, 0.0]))], r"CHECK constraint failed: ck_br_decision_propen"),
         ([replace(THREE, mean=np.full((2, 3), np.nan))], r"a number that is not finite"),
         ([replace(THREE, width=np.full((2, 3), np.inf))], r"a number that is not finite"),
@@ -175,7 +178,7 @@ def test_corrupted_sums_are_rebuilt(
     append(store, feedback_of(ONE, 3, "response"), feedback_of(TWO, 4, revision=1, previous=(2,)))
     assert sums(path) == folded(store)
     assert store.health().rebuilt_sums == 1
-    assert "were broken; they are rebuilt from the log" in caplog.text
+    assert "were damaged; they are rebuilt from the log" in caplog.text
     store.close()
 
 
