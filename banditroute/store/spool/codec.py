@@ -1,8 +1,8 @@
-"""Log records as bytes, for the spool.
+"""Encodes log records as bytes for the spool, and decodes them.
 
 A payload is: version, kind, length of the JSON that follows; the JSON ``[shapes, fields]``; then the raw values
-of the arrays, little-endian, in the order of their shapes. Floats keep every bit. Nothing is executed, and no
-length is believed before it is checked against the bytes that are there.
+of the arrays, little-endian, in the order of their shapes. Floats keep every bit. Decoding executes no code, and
+checks every length against the number of bytes before it uses it.
 """
 
 import json
@@ -39,7 +39,7 @@ _Read: TypeAlias = Callable[[Any], Any]
 
 
 def _exactly(*kinds: type) -> _Read:
-    """Passes a value of just these types: a bool is no int here."""
+    """Return a reader that accepts exactly these types; a bool is not an int here."""
 
     def read(value: Any) -> Any:
         if type(value) not in kinds:
@@ -74,7 +74,7 @@ _number = _exactly(float, int)
 
 def _int(value: Any) -> Any:
     if type(value) is not int or not -(2**63) <= value < 2**63:
-        raise TypeError(f"{value!r:.40} is no int64")
+        raise TypeError(f"{value!r:.40} is not an int64")
     return value
 
 
@@ -95,13 +95,13 @@ def _position(value: Any) -> Position:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """How one kind of record is written.
+    """The stored form of one kind of record.
 
     Attributes:
         record: The class.
-        arrays: Attribute → dtype, axes.
-        fields: Name in the file → the reader of its value.
-        attributes: Name in the file → attribute, where the two differ: files outlive names.
+        arrays: Attribute → (dtype, number of axes).
+        fields: Name in the file → reader of its value.
+        attributes: Name in the file → attribute, where they differ: names in files never change.
     """
 
     record: type[Any]
@@ -110,13 +110,13 @@ class _Form:
     attributes: Mapping[str, str] = field(default_factory=dict)
 
     def attribute(self, name: str) -> str:
-        """The attribute that a field of the file holds."""
+        """Return the attribute for the name of a field in the file."""
         return self.attributes.get(name, name)
 
 
 _DECISION_KEY = {"decision_key": (_BYTES, 1)}
 
-# A number stands for its form in files that outlive this version: add new ones, change none.
+# These numbers are stored in files that later versions read: add new ones, never change one.
 _FORMS: Final[Mapping[int, _Form]] = {
     1: _Form(
         DecisionRecord,
@@ -196,10 +196,10 @@ _KINDS: Final = {form.record: kind for kind, form in _FORMS.items()}
 
 
 def encoded(record: LogRecord) -> bytes:
-    """The bytes of a record.
+    """Encode a record.
 
     Raises:
-        StoreError: if it holds what is not plain: a number that is not finite, or an object of somebody's own.
+        StoreError: for a number that is not finite, or an object that JSON cannot represent.
     """
     kind = _KINDS[type(record)]
     form = _FORMS[kind]
@@ -213,7 +213,7 @@ def encoded(record: LogRecord) -> bytes:
 
 
 def decoded(payload: bytes) -> LogRecord:
-    """The record of some bytes, equal to the last bit; its arrays are read-only.
+    """Decode a record, bit for bit; its arrays are read-only.
 
     Raises:
         SpoolCorruptError: for bytes that :func:`encoded` did not write.
@@ -221,7 +221,9 @@ def decoded(payload: bytes) -> LogRecord:
     try:
         version, kind, length = _HEAD.unpack_from(payload)
         if version != VERSION or kind not in _FORMS:
-            raise SpoolCorruptError(f"a record of version {version} and kind {kind} is not known here")
+            raise SpoolCorruptError(
+                f"a record has the unknown version {version} and kind {kind}; upgrade banditroute"
+            )
         start = _HEAD.size + length
         text = payload[_HEAD.size : start].decode("ascii")
         shapes, fields = json.loads(text, parse_float=_finite, parse_constant=_finite)
@@ -229,22 +231,22 @@ def decoded(payload: bytes) -> LogRecord:
     except (struct.error, ValueError, TypeError, ArithmeticError, RecursionError) as error:
         if isinstance(error, SpoolCorruptError):
             raise
-        raise SpoolCorruptError(f"{len(payload)} bytes of the spool are no record ({error})") from None
+        raise SpoolCorruptError(f"{len(payload)} bytes of the spool are not a record ({error})") from None
 
 
 def _record(
     form: _Form, shapes: Sequence[Any], fields: Mapping[str, Any], payload: bytes, start: int
 ) -> LogRecord:
     if fields.keys() != form.fields.keys():
-        raise ValueError("other fields")
+        raise ValueError("unexpected fields")
     values = {form.attribute(name): read(fields[name]) for name, read in form.fields.items()}
     ends = [start]
     for (dtype, axes), shape in zip(form.arrays.values(), shapes, strict=True):
         if len(_list(shape)) != axes or any(not 0 <= _int(axis) <= len(payload) for axis in shape):
-            raise ValueError("another shape")
+            raise ValueError("wrong shape")
         ends.append(ends[-1] + dtype.itemsize * math.prod(shape))
     if ends[-1] != len(payload):
-        raise ValueError("another length")
+        raise ValueError("wrong length")
     for (name, (dtype, _)), shape, (first, last) in zip(form.arrays.items(), shapes, pairwise(ends), strict=True):
         raw = payload[first:last]
         values[name] = raw if dtype is _BYTES else np.frombuffer(raw, dtype).reshape(shape)

@@ -1,4 +1,4 @@
-"""A commit that spools records while the database is unavailable, and replays them afterwards."""
+"""Commits records to a local spool while the database is unavailable, and replays them when it is back."""
 
 import logging
 import math
@@ -28,47 +28,48 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 
 REPLAY_RECORDS = 500
 REPLAY_S = 0.25
-"""How long one tick may replay, so that those who append meanwhile are not kept waiting [s]."""
+"""How long one tick may replay; appends wait in the meantime [s]."""
 
 LOOK_S = 10.0
-"""How often to look for spools whose processes died [s]."""
+"""How often to look for spools whose processes exited [s]."""
 
-# What is wrong is the database, not the record: the same record may be taken later.
-_NOT_NOW = (StoreUnavailableError, SchemaVersionError, RouterMismatchError)
+# Errors of the database, not of the record: the same record can be stored later.
+_RETRYABLE = (StoreUnavailableError, SchemaVersionError, RouterMismatchError)
 
 _random = random.SystemRandom()
 _log = logging.getLogger("banditroute")
 
 
 class SpoolingCommit:
-    """Commits to ``inner``; while that cannot, to a spool on local disk, which is replayed as soon as it can.
+    """Commits to ``inner`` or, while the database is unavailable, to a spool on local disk that is replayed later.
 
-    * *healthy*: groups go to ``inner``. The first one that finds it unavailable goes to the spool instead.
-    * *spooling*: groups go to the spool, behind those that wait, so that order is kept; their result is
-      ``"buffered"``. :meth:`tick` tries the oldest ones on ``inner``, after a pause that grows.
-    * *replaying*: one was taken; groups still queue up behind the rest, until none waits.
+    * *healthy*: groups go to ``inner``. The first group that finds it unavailable goes to the spool instead.
+    * *spooling*: groups are appended to the spool, so that order is kept; their result is ``"buffered"``.
+      :meth:`tick` tries the oldest records on ``inner``, after a pause that grows with each failure.
+    * *replaying*: ``inner`` stored some records; new groups are still appended to the spool until it is empty.
 
-    ``inner`` may see a record twice (the connection broke during a commit, the process died during a replay), so
-    it must answer ``"duplicate"`` for what it has. A waiting record that contradicts the log is set aside in a
-    file of its own: it blocks nothing, and nothing acknowledged is deleted. Spools of processes that died are
-    replayed in the same way. A snapshot is not spooled, since it only saves time.
+    ``inner`` may get a record twice (the connection broke during a commit, or the process died during a replay),
+    so it must return ``"duplicate"`` for records that it has. A waiting record that contradicts the log is moved
+    to a separate file, so that it blocks no other record and no acknowledged record is deleted. Spools of exited
+    processes are replayed in the same way. Snapshots are not spooled, because they only save time.
 
-    Any thread may call, and one at a time gets in: a store that is being opened replays what the dead left while
-    its writer already ticks, and what both handed on would be dropped twice. Any may read the attributes.
+    Calls from several threads run one at a time: a store that is being opened replays the spools of crashed
+    workers while its writer already ticks, and both would otherwise drop the same records. Any thread may read
+    the attributes.
 
     Args:
-        inner: Stores a group or raises; a database that was never reached is one that is unavailable. Without any
-            records it only tries whether the database is there.
-        spools: Where the spool is, and those of dead processes are.
+        inner: Stores a group or raises; raises StoreUnavailableError before the first connection too. Called
+            without records, it only checks that the database can be reached.
+        spools: Opens this process's spool, and the spools of exited processes.
         clock: Monotonic [s].
-        jitter: A number in [0, 1) that spreads the tries of many processes.
+        jitter: Returns a number in [0, 1) that spreads the attempts of many processes.
 
     Attributes:
         state: ``"healthy"``, ``"spooling"`` or ``"replaying"``.
-        since: When that began, by ``clock``.
-        last_error: Why the last try failed, or the last record was refused; without any value of a record.
-        dropped: How many records neither the database nor the spool could take.
-        set_aside: How many acknowledged records contradicted the log.
+        since: When that state began, by ``clock``.
+        last_error: Why the last attempt failed, or the last record was refused; contains no value of a record.
+        dropped: Number of records that neither the database nor the spool could store.
+        set_aside: Number of acknowledged records that contradicted the log.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class SpoolingCommit:
         self._own: Spool | None = None
         self._refused: Spool | None = None
         self._adopted: Spool | None = None
-        self._alone = threading.RLock()
+        self._lock = threading.RLock()
         self._failures = 0
         self._next_try = self._next_look = -math.inf
         self.state: SpoolState = "healthy"
@@ -102,24 +103,25 @@ class SpoolingCommit:
 
     @property
     def waiting(self) -> int:
-        """How many records wait for the database."""
+        """Number of records that wait for the database."""
         return sum(spool.waiting for spool in (self._own, self._adopted) if spool is not None)
 
     def __call__(self, records: Sequence[LogRecord]) -> WriteResults:
         """Make records durable, in the database or in the spool.
 
-        What neither of them has room for gets an error for its result; decisions give way to everything else.
+        A record that neither of them can store gets an error as its result; if the spool is nearly full, decisions
+        are dropped before all other records.
 
         Raises:
             StoreError: for a record that cannot be stored or, if ``inner`` was asked, contradicts the log; then
                 none of them was stored.
         """
-        with self._alone:
+        with self._lock:
             if self.state == "healthy":
                 started = self._clock()
                 try:
                     results = self._inner(records)
-                except _NOT_NOW as error:
+                except _RETRYABLE as error:
                     self._fail(error, started)
                 else:
                     self._failures = 0
@@ -127,28 +129,28 @@ class SpoolingCommit:
             return self._keep(records)
 
     def tick(self) -> None:
-        """Replay some of what waits, if it is time to try; to be called several times a second."""
-        with self._alone:
+        """Replay some waiting records if the next attempt is due; call it several times a second."""
+        with self._lock:
             if self._clock() >= self._next_try:
                 self.replay(seconds=REPLAY_S)
 
-    def leave_alone(self, error: StoreUnavailableError) -> None:
-        """Spool from now on: somebody else found the database unavailable."""
-        with self._alone:
+    def start_spooling(self, error: StoreUnavailableError) -> None:
+        """Spool from now on: the caller found the database unavailable."""
+        with self._lock:
             self._fail(error, self._clock())
 
     def replay(self, *, seconds: float = math.inf) -> bool:
-        """Try at once, for about ``seconds``, to replay what waits here and in spools of the dead.
+        """Replay, for about ``seconds``, the records in this process's spool and in those of exited processes.
 
         Returns:
-            Whether nothing waits any more.
+            Whether no record waits any more.
         """
-        with self._alone:
+        with self._lock:
             return self._replay(seconds)
 
     def close(self) -> None:
-        """Try once more, then let go of the files; what still waits is for the next who opens the router."""
-        with self._alone:
+        """Replay once more, then close the files; the next process that opens the router replays the rest."""
+        with self._lock:
             if self.waiting:
                 self.replay(seconds=REPLAY_S)
             for spool in (self._own, self._adopted, self._refused):
@@ -156,8 +158,8 @@ class SpoolingCommit:
                     spool.close()
 
     def abandon(self) -> None:
-        """In a forked child: let go of the parent's files without touching them."""
-        # Not alone: who was inside when the process was forked never leaves in the child.
+        """In a forked child: close the parent's files without changing them."""
+        # Without the lock: a thread that held it at the time of the fork does not exist in the child.
         for spool in (self._own, self._adopted, self._refused):
             if spool is not None:
                 spool.abandon()
@@ -175,7 +177,7 @@ class SpoolingCommit:
                     return False
                 orphan.close()
                 self._adopted = None
-        except _NOT_NOW as error:
+        except _RETRYABLE as error:
             self._fail(error, started)
             return False
         return True
@@ -198,7 +200,7 @@ class SpoolingCommit:
         return results
 
     def _spool(self, payloads: Collection[bytes]) -> StoreUnavailableError | None:
-        """Append to the spool of this process; why not, if not."""
+        """Append to the spool of this process; return the error if that failed."""
         if payloads:
             try:
                 if self._own is None:
@@ -209,7 +211,7 @@ class SpoolingCommit:
         return None
 
     def _orphan(self) -> Spool | None:
-        """The spool of a dead process that is being replayed, or another one, if it is time to look."""
+        """Return the spool of an exited process to replay, or None; look for a new one when that is due."""
         if self._adopted is None and self._clock() >= self._next_look:
             self._adopted = next(self._spools.orphans(), None)
             if self._adopted is None:
@@ -217,50 +219,50 @@ class SpoolingCommit:
         return self._adopted
 
     def _drain(self, spool: Spool, until: float) -> bool:
-        """Replay a spool to its end, or until a moment; whether the end was reached."""
+        """Replay a spool to its end, or until a time; return whether the end was reached."""
         while spool.waiting:
             if self._clock() >= until:
                 return False
             try:
                 payloads = spool.peek(REPLAY_RECORDS)
             except SpoolCorruptError as error:
-                self._lose(spool, error)
+                self._set_aside_damaged(spool, error)
                 return True
             before = self.set_aside
-            self._hand_on(spool, payloads)
+            self._replay_group(spool, payloads)
             if self.set_aside > before:
-                _log.error("%d records were set aside so far; the last: %s", self.set_aside, self.last_error)
+                _log.error("%d records were set aside so far; the last error: %s", self.set_aside, self.last_error)
             if self.state == "spooling":
                 self._enter("replaying")
         return True
 
-    def _hand_on(self, spool: Spool, payloads: Sequence[bytes]) -> None:
-        """Give the first payloads of a spool to ``inner``; halve the group until only the culprit is refused."""
+    def _replay_group(self, spool: Spool, payloads: Sequence[bytes]) -> None:
+        """Commit the first payloads of a spool; halve a group that fails until only the bad record is refused."""
         try:
             results = self._inner([decoded(payload) for payload in payloads])
-        except _NOT_NOW:
+        except _RETRYABLE:
             raise
-        except Exception as error:  # noqa: BLE001  (whatever it is, the records behind it must not wait without end)
+        except Exception as error:  # noqa: BLE001  (no error of one record may block the records behind it)
             if len(payloads) > 1:
                 half = len(payloads) // 2
-                self._hand_on(spool, payloads[:half])
-                self._hand_on(spool, payloads[half:])
+                self._replay_group(spool, payloads[:half])
+                self._replay_group(spool, payloads[half:])
                 return
             results = {0: error}
         self._failures = 0
         for index, result in results.items():
             if isinstance(result, Exception):
-                self._put_aside(payloads[index], result)
+                self._set_aside(payloads[index], result)
         spool.drop(payloads)
 
-    def _put_aside(self, payload: bytes, error: Exception) -> None:
+    def _set_aside(self, payload: bytes, error: Exception) -> None:
         if self._refused is None:
             self._refused = self._spools.new(refused=True)
         self._refused.append([payload])
         self.set_aside += 1
         self.last_error = _sentence(error)
 
-    def _lose(self, spool: Spool, error: SpoolCorruptError) -> None:
+    def _set_aside_damaged(self, spool: Spool, error: SpoolCorruptError) -> None:
         _log.error("%d waiting records are set aside: %s", spool.waiting, error)
         self.set_aside += spool.waiting
         self.last_error = _sentence(error)
@@ -272,7 +274,7 @@ class SpoolingCommit:
         self.last_error = _sentence(error)
         now = self._clock()
         pause = min(FIRST_PAUSE * 2.0 ** min(self._failures, 16), LONGEST_PAUSE)
-        # A database that hangs is left alone for as long as it hung, so that the thread has time for the spool.
+        # If the attempt hung, wait as long again, so that the thread has time to spool.
         self._next_try = now + pause * (0.5 + 0.5 * self._jitter()) + (now - started)
         self._failures += 1
         self._enter("spooling")
@@ -281,12 +283,12 @@ class SpoolingCommit:
         if state != self.state:
             self.state, self.since = state, self._clock()
             if state == "spooling":
-                _log.warning("the database is unavailable, records wait on local disk: %s", self.last_error)
+                _log.warning("the database is unavailable; records wait in the local spool: %s", self.last_error)
             elif state == "healthy":
-                _log.warning("the database is back, and nothing waits any more")
+                _log.warning("the database is available again, and the spool is empty")
 
 
 def _sentence(error: Exception) -> str:
-    """Return the error, if the message is ours; other messages may hold values of a record."""
+    """Describe an error without values of a record, which messages of other libraries may contain."""
     ours = isinstance(error, BanditRouteError)
     return f"{type(error).__name__}: {error}" if ours else type(error).__name__

@@ -1,4 +1,4 @@
-"""The spool directory of one router: this process's spool files, and those left by processes that exited."""
+"""The spools of one router in a directory: this process's spool files, and those left by exited processes."""
 
 import hashlib
 import logging
@@ -16,17 +16,17 @@ _log = logging.getLogger("banditroute")
 
 
 class Spools:
-    """Opens spool files; many processes may share the directory, and many routers.
+    """Opens spool files; many processes and many routers may share the directory.
 
-    A file is called ``<router>-<when and chance>.spool``, where ``<router>`` is a digest of its tenant and name.
-    Beside it, ``.refused`` holds records that contradicted the log, in the same form: renamed to ``.spool``, it
-    is tried again. Nothing is created before it is needed.
+    A file is named ``<router>-<time and random>.spool``, where ``<router>`` is a digest of its tenant and name. A
+    ``.refused`` file next to it contains records that contradicted the log, in the same format; rename it to
+    ``.spool`` to replay it again. No file or directory is created before it is needed.
 
     Args:
-        directory: Created, for its owner alone, when it is first needed; on a local file system.
-        tenant, router: Whose records they are.
-        limit_bytes: How large each file may grow.
-        token: 16 bytes, in the order of time, for the name of a file.
+        directory: On a local file system; created when it is first needed, accessible only by its owner.
+        tenant, router: Tenant and name of the router.
+        limit_bytes: Maximum size of each file.
+        token: Returns 16 bytes for the name of a file, ordered by time.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class Spools:
         self._token = token
         scope = b"".join(len(part).to_bytes(4, "big") + part for part in map(_bytes, (tenant, router)))
         self._name = hashlib.blake2b(scope, digest_size=8).hexdigest()
-        self._strange: set[Path] = set()
+        self._unreadable: set[Path] = set()
 
     def usable(self) -> bool:
-        """Whether a spool can be opened now; it tries."""
+        """Return whether a spool can be opened now, by opening one."""
         try:
             self.new().close()
         except StoreUnavailableError:
@@ -54,10 +54,10 @@ class Spools:
         return True
 
     def new(self, *, refused: bool = False) -> Spool:
-        """A spool of this process: for records that wait, or for ``refused`` ones.
+        """Open a new spool of this process, for waiting records or for ``refused`` ones.
 
         Raises:
-            StoreUnavailableError: if the directory does not allow it.
+            StoreUnavailableError: if the directory cannot be used.
         """
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -74,21 +74,21 @@ class Spools:
             try:
                 return Spool(path, limit_bytes=self._limit_bytes)
             except StoreUnavailableError:
-                # Somebody who looks for what the dead left may have taken the file before we had locked it.
+                # A process that looks for orphans may have locked the new file before this one did.
                 if attempts == _ATTEMPTS:
                     raise
 
     def orphans(self) -> Iterator[Spool]:
-        """Take over the spools that no process has open, the oldest first, and return them."""
+        """Open and yield the spools that no process has open, oldest first."""
         for path in sorted(self.directory.glob(f"{self._name}-*.spool")):
             try:
                 yield Spool(path, limit_bytes=self._limit_bytes)
             except StoreUnavailableError:
                 continue
             except SpoolCorruptError as error:
-                if path not in self._strange:
-                    self._strange.add(path)
-                    _log.warning("left as it is: %s", error)
+                if path not in self._unreadable:
+                    self._unreadable.add(path)
+                    _log.warning("spool file left unchanged: %s", error)
 
 
 def _bytes(text: str) -> bytes:

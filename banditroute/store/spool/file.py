@@ -1,4 +1,4 @@
-"""A spool file: payloads that wait until the database is available."""
+"""One spool: a file in which payloads wait until the database is available again."""
 
 import errno
 import io
@@ -17,10 +17,10 @@ from banditroute.errors import SpoolCorruptError, StoreError, StoreUnavailableEr
 from banditroute.store.spool.lock import try_lock
 
 SPOOL_BYTES: Final = 256 << 20
-"""How large a spool may grow."""
+"""Maximum size of a spool [bytes]."""
 
 PAYLOAD_BYTES: Final = 16 << 20
-"""The longest payload; what claims to be longer is not read."""
+"""Maximum size of a payload [bytes]; a frame with a larger length is not read."""
 
 HEADER: Final = b"BRSPOOL\x01"
 FRAME: Final = struct.Struct("<4sII")
@@ -34,21 +34,21 @@ _log = logging.getLogger("banditroute")
 class Spool:
     """A queue of payloads in a file that no other process has open.
 
-    The file is a header and then frames: mark, length, CRC-32 of length and payload, payload. What
-    :meth:`append` has written is on stable storage when it returns. Opening keeps the longest valid prefix and
-    cuts off the rest, which is what a write that was not finished left behind. The lock is the operating
-    system's and ends with the process, so a spool that can be opened has no living owner.
+    The file is a header followed by frames: mark, length, CRC-32 of length and payload, payload. When
+    :meth:`append` returns, its payloads are on stable storage. Opening keeps the longest valid prefix and cuts off
+    the rest, which is the result of an unfinished write. The file lock ends with the process, so a spool that can
+    be opened belongs to no running process.
 
-    Payloads leave in the order in which they came. They leave in memory only, until the last one has: a process
-    that opens the file before that sees them all again.
+    Payloads are removed in the order in which they were appended. The file itself changes only when the last one
+    is removed: a process that opens it earlier reads all of them again.
 
     Args:
-        path: Created, readable by its owner alone, if there is none.
-        limit_bytes: How large the file may grow.
+        path: Created if it does not exist, readable only by its owner.
+        limit_bytes: Maximum size of the file.
 
     Raises:
-        StoreUnavailableError: if another process has it, or the file cannot be opened.
-        SpoolCorruptError: for a file that is no spool of this version; it is left as it is.
+        StoreUnavailableError: if another process has locked it, or the file cannot be opened.
+        SpoolCorruptError: for a file that is not a spool of this version; the file is not changed.
     """
 
     def __init__(self, path: Path, *, limit_bytes: int = SPOOL_BYTES) -> None:
@@ -61,7 +61,7 @@ class Spool:
         except OSError as error:
             raise StoreUnavailableError(f"spool {path.name!r} cannot be opened ({error.strerror})") from None
         try:
-            self._take()
+            self._open()
         except BaseException as error:
             self._file.close()
             if isinstance(error, OSError):
@@ -77,23 +77,23 @@ class Spool:
         return self._end
 
     def append(self, payloads: Sequence[bytes]) -> None:
-        """Write all of them, or none, to stable storage.
+        """Write all payloads, or none, to stable storage.
 
         Raises:
-            StoreUnavailableError: if they would pass the limit, or the disk does not take them.
-            StoreError: if one is longer than any record.
+            StoreUnavailableError: if the file would exceed its limit, or the disk refuses the write.
+            StoreError: for a payload longer than :data:`PAYLOAD_BYTES`.
         """
         self._check_open()
         for payload in payloads:
             if len(payload) > PAYLOAD_BYTES:
-                raise StoreError(f"a record of {len(payload)} bytes is longer than {PAYLOAD_BYTES}; not recorded")
+                raise StoreError(f"a record of {len(payload)} bytes is longer than {PAYLOAD_BYTES}; not stored")
         frames = b"".join(_framed(payload) for payload in payloads)
         if self._end + len(frames) > self.limit_bytes:
             raise _full(f"{self.limit_bytes >> 20} MiB")
         try:
             self._write(self._end, frames)
         except OSError as error:
-            # What was refused must not come back at the next opening.
+            # The refused payloads must not be read at the next opening.
             with suppress(OSError):
                 self._file.truncate(self._end)
             if error.errno in _FULL:
@@ -105,7 +105,7 @@ class Spool:
         self.waiting += len(payloads)
 
     def peek(self, count: int, *, size: int = PAYLOAD_BYTES) -> list[bytes]:
-        """The first payloads that wait: at most ``count``, and no more after ``size`` bytes.
+        """Return the first waiting payloads: at most ``count``, and none after ``size`` bytes are exceeded.
 
         Raises:
             SpoolCorruptError: if the file was changed or damaged since it was written.
@@ -119,12 +119,12 @@ class Spool:
                 read += len(payload)
         if self.waiting and count and not payloads:
             raise SpoolCorruptError(
-                f"spool {self.path.name!r} was damaged at byte {self._start} since it was written"
+                f"spool {self.path.name!r} was damaged at byte {self._start} after it was written"
             )
         return payloads
 
     def drop(self, payloads: Sequence[bytes]) -> None:
-        """Let go of the first payloads, which :meth:`peek` gave; the file is emptied when none waits any more."""
+        """Remove the first payloads, which :meth:`peek` returned; the file is emptied with the last one."""
         self._check_open()
         self._start += sum(FRAME.size + len(payload) for payload in payloads)
         self.waiting -= len(payloads)
@@ -134,7 +134,7 @@ class Spool:
             self._start = self._end = len(HEADER)
 
     def close(self) -> None:
-        """Let go of the file, for the next who opens it, and remove it if nothing waits; again does nothing."""
+        """Close the file, and delete it if no payload waits; calling it again does nothing."""
         if self.waiting or self._file.closed:
             self._file.close()
         elif sys.platform == "win32":
@@ -142,24 +142,24 @@ class Spool:
             with suppress(OSError):
                 self.path.unlink()
         else:
-            # While it is locked, so that no other process can have taken it in between.
+            # Delete it while it is locked, so that no other process can open it in between.
             with suppress(OSError):
                 self.path.unlink()
             self._file.close()
 
     def set_aside(self) -> None:
-        """Rename the damaged file so that it is not opened as a spool again, and close it."""
+        """Rename the damaged file, so that no process opens it as a spool again, and close it."""
         with suppress(OSError):
             self.path.rename(self.path.with_suffix(".damaged"))
         self._file.close()
 
     def abandon(self) -> None:
-        """In a forked child: let go of the parent's file without touching it."""
+        """In a forked child: close the parent's file without changing it."""
         self._file.close()
 
-    def _take(self) -> None:
+    def _open(self) -> None:
         fd = self._file.fileno()
-        # Its last owner may have removed it between our opening and our locking it.
+        # Its last owner may have deleted it after this process opened it and before the lock.
         if not try_lock(fd) or not _is_at(self.path, fd):
             raise StoreUnavailableError(f"spool {self.path.name!r} belongs to another process")
         size = os.fstat(fd).st_size
@@ -175,12 +175,12 @@ class Spool:
                 self.waiting += 1
         if self._end < size:
             _log.warning(
-                "spool %r ended in the middle of a write: %d bytes cut off", self.path.name, size - self._end
+                "spool %r ended in an unfinished write; %d bytes were cut off", self.path.name, size - self._end
             )
         self._file.truncate(self._end)
 
     def _frames(self, at: int, end: int) -> Generator[bytes, None, None]:
-        """The payloads from byte ``at`` on, until ``end`` or a frame that is not whole and sound."""
+        """Yield the payloads from byte ``at`` on, up to ``end`` or the first incomplete or damaged frame."""
         reader = io.BufferedReader(self._file, _CHUNK)
         try:
             reader.seek(at)

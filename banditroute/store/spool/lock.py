@@ -1,4 +1,4 @@
-"""An exclusive lock on an open file, which ends with the process and with nothing else."""
+"""An exclusive lock on an open file, which the operating system releases when the process ends."""
 
 import errno
 import os
@@ -9,28 +9,28 @@ _HELD_BY_ANOTHER = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 if sys.platform == "win32":
     import msvcrt
 
-    # Behind all that is ever written: a lock there blocks no reader.
-    _PLACE = 2**31 - 2
+    # Beyond the end of any spool: a lock there does not block readers.
+    _OFFSET = 2**31 - 2
 
     def _lock(fd: int) -> None:
-        os.lseek(fd, _PLACE, os.SEEK_SET)
+        os.lseek(fd, _OFFSET, os.SEEK_SET)
         msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
 
 else:
     import fcntl
 
     def _lock(fd: int) -> None:
-        # Not lockf: its locks do not exclude within a process, and closing any descriptor of the file ends them.
+        # Not lockf: its locks do not exclude other threads, and closing any descriptor of the file releases them.
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def try_lock(fd: int) -> bool:
-    """Lock the file behind ``fd`` until it is closed; False if another holds it.
+    """Lock the file of ``fd`` until it is closed; return False if another process holds the lock.
 
-    A forked child shares the lock for as long as it keeps the descriptor open.
+    A forked child shares the lock as long as it keeps the descriptor open.
 
     Raises:
-        OSError: where files cannot be locked.
+        OSError: if the file system does not support locks.
     """
     try:
         _lock(fd)

@@ -92,7 +92,7 @@ class StoreWorker:
     def start_spooling(self, error: StoreUnavailableError) -> None:
         """Write records to the spool from now on, because the database is unavailable; a spool must exist."""
         assert self._spooling is not None
-        self._spooling.leave_alone(error)
+        self._spooling.start_spooling(error)
 
     @property
     def _is_offline(self) -> bool:
