@@ -1,1 +1,1 @@
-"""Commands for operators: set up, verify, compact and diagnose a database."""
+"""Commands for operators: set up, upgrade, verify, compact and diagnose a database."""

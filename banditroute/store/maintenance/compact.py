@@ -21,10 +21,10 @@ from banditroute.store.sql.read import compacted
 
 DAY_US = 86_400_000_000
 SWEPT = 1_000
-"""Decisions to a transaction, so that workers write in between."""
+"""Decisions per transaction, so that workers can write between transactions."""
 
 Agrees = Callable[[bytes, Mapping[StateKey, bytes]], bool]
-"""Whether a snapshot holds what these sums add up to; raises SnapshotCorruptError if it says nothing."""
+"""Tells whether a snapshot matches these sums; raises SnapshotCorruptError for a damaged one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +53,18 @@ def compact(
     now_us: int,
     dry_run: bool = False,
 ) -> list[Compaction]:
-    """Delete decisions and feedback up to the newest good snapshot that is older than so many days.
+    """Delete decisions and feedback up to the newest valid snapshot older than ``older_than_days``.
 
-    A decision with feedback from behind that snapshot, or with feedback that waits, stays with all its feedback.
-    Nothing is deleted before the snapshot was found to be what the log adds up to. It may be stopped at any
-    moment and run again.
+    A decision with feedback after that snapshot, or with waiting feedback, is kept with all its feedback. No row
+    is deleted before the snapshot is verified against the log. The command may be stopped at any time and run
+    again.
 
     Raises:
-        InvalidArgumentError: if there is no such database, or fewer than one day is to be kept.
+        InvalidArgumentError: if there is no such database, or ``older_than_days`` is below 1.
         StoreError: if a snapshot contradicts the log, or another process compacts; then nothing is deleted.
     """
     if not older_than_days >= 1:
-        raise InvalidArgumentError(f"older than {older_than_days} days must be at least 1 day")
+        raise InvalidArgumentError(f"older_than_days = {older_than_days} must be at least 1")
     cutoff_us = now_us - round(older_than_days * DAY_US)
     with looking_at(url) as database:
         with database.read("cannot compact") as connection:
@@ -102,7 +102,7 @@ def _compact(
     if found is not None:
         database.write(
             "log not compacted",
-            lambda connection: _move(connection, router_id, gone, position, horizon_us, blobs),
+            lambda connection: _advance(connection, router_id, gone, position, horizon_us, blobs),
         )
     return Compaction(row.name, row.tenant, up_to, *_sweep(database, router_id, up_to))
 
@@ -110,7 +110,7 @@ def _compact(
 def _snapshot_before(
     connection: Connection, router_id: int, gone: Position, cutoff_us: int
 ) -> tuple[Position, bytes, int] | None:
-    """Where the newest good one behind the last stands, what it says, and from when on all decisions are kept."""
+    """Return the newest valid snapshot to compact to: (position, blob, horizon [us]); None if there is none."""
     snapshot, decision = tables.snapshot.c, tables.decision.c
     rows = connection.execute(
         select(tables.snapshot)
@@ -133,7 +133,7 @@ def _snapshot_before(
     return None
 
 
-def _move(
+def _advance(
     connection: Connection,
     router_id: int,
     gone: Position,
@@ -157,66 +157,66 @@ def _move(
             revision=router.revision + 1,
         )
     )
-    # It may have been dropped meanwhile, by an erasure, which also changed what the log says.
+    # An erasure may have dropped the snapshot in the meantime, and changed the log.
     still = select(func.count()).where(
         snapshot.router_id == router_id,
         snapshot.learned == position.n_feedback,
         snapshot.decided == position.n_decisions,
     )
     if not (moved.rowcount and connection.scalar(still)):
-        raise StoreError("another process changed the log meanwhile; nothing was deleted, try again")
+        raise StoreError("another process changed the log at the same time; nothing was deleted, run it again")
     write_bases(connection, router_id, blobs)
 
 
-def _is_late(up_to: Position) -> ColumnElement[bool]:
-    """Whether a decision has feedback, or a report, that is not from before."""
+def _has_later_feedback(up_to: Position) -> ColumnElement[bool]:
+    """Return the condition that a decision has feedback after ``up_to``, or a waiting report."""
     decision, feedback, report = tables.decision.c, tables.feedback.c, tables.report.c
-    young = exists().where(
+    later = exists().where(
         tables.of_router(tables.feedback, decision.router_id),
         feedback.body == decision.body,
         or_(feedback.learned.is_(None), feedback.learned > up_to.n_feedback),
     )
     waiting = exists().where(report.router_id == decision.router_id, report.body == decision.body)
-    return or_(young.correlate(tables.decision), waiting.correlate(tables.decision))
+    return or_(later.correlate(tables.decision), waiting.correlate(tables.decision))
 
 
 def _count(database: Database, connection: Connection, router_id: int, up_to: Position) -> tuple[int, int]:
-    """How many decisions and feedbacks :func:`_sweep` would delete."""
-    behind = decisions = said = 0
+    """Count the decisions and feedbacks that :func:`_sweep` would delete."""
+    behind = decisions = feedback_rows = 0
     while behind < up_to.n_decisions:
-        behind, bodies = _old(connection, router_id, behind, up_to)
+        behind, bodies = _deletable(connection, router_id, behind, up_to)
         decisions += len(bodies)
-        on_them = select(func.count()).where(_feedback_on(database, router_id))
-        said += connection.scalar(on_them, {"bodies": bodies}) or 0
-    return decisions, said
+        of_these = select(func.count()).where(_feedback_on(database, router_id))
+        feedback_rows += connection.scalar(of_these, {"bodies": bodies}) or 0
+    return decisions, feedback_rows
 
 
 def _sweep(database: Database, router_id: int, up_to: Position) -> tuple[int, int]:
     """Delete records that no worker reads any more; return how many decisions and feedbacks."""
-    behind = decisions = said = 0
+    behind = decisions = feedback_rows = 0
 
-    def some(connection: Connection) -> tuple[int, int, int]:
-        end, old = _old(connection, router_id, behind, up_to)
+    def delete_some(connection: Connection) -> tuple[int, int, int]:
+        end, old = _deletable(connection, router_id, behind, up_to)
         if not old:
             return end, 0, 0
         bodies = {"bodies": old}
-        mine = _feedback_on(database, router_id)
-        dropped = connection.execute(delete(tables.feedback).where(mine), bodies).rowcount
-        gone = tables.of_router(tables.decision, router_id) & database.among(tables.decision.c.body, "bodies")
-        connection.execute(delete(tables.decision).where(gone), bodies)
+        of_these = _feedback_on(database, router_id)
+        dropped = connection.execute(delete(tables.feedback).where(of_these), bodies).rowcount
+        these = tables.of_router(tables.decision, router_id) & database.among(tables.decision.c.body, "bodies")
+        connection.execute(delete(tables.decision).where(these), bodies)
         return end, len(old), dropped
 
     while behind < up_to.n_decisions:
-        behind, *counts = database.write("log not compacted", some)
-        decisions, said = decisions + counts[0], said + counts[1]
-    return decisions, said
+        behind, *counts = database.write("log not compacted", delete_some)
+        decisions, feedback_rows = decisions + counts[0], feedback_rows + counts[1]
+    return decisions, feedback_rows
 
 
 def _feedback_on(database: Database, router_id: int) -> ColumnElement[bool]:
     return tables.of_router(tables.feedback, router_id) & database.among(tables.feedback.c.body, "bodies")
 
 
-def _old(connection: Connection, router_id: int, behind: int, up_to: Position) -> tuple[int, list[bytes]]:
+def _deletable(connection: Connection, router_id: int, behind: int, up_to: Position) -> tuple[int, list[bytes]]:
     """Return how far one look from ``behind`` goes, and which decisions in it no worker reads any more.
 
     A look at a time, by their numbers: of a question about the whole log a planner without statistics makes one
@@ -224,7 +224,7 @@ def _old(connection: Connection, router_id: int, behind: int, up_to: Position) -
     """
     decision = tables.decision.c
     rows = connection.execute(
-        select(decision.body, decision.decided, _is_late(up_to).label("late"))
+        select(decision.body, decision.decided, _has_later_feedback(up_to).label("kept"))
         .where(
             decision.router_id == router_id,
             decision.decided > behind,
@@ -233,4 +233,4 @@ def _old(connection: Connection, router_id: int, behind: int, up_to: Position) -
         .order_by(decision.decided)
         .limit(SWEPT)
     ).all()
-    return rows[-1].decided if rows else up_to.n_decisions, [row.body for row in rows if not row.late]
+    return rows[-1].decided if rows else up_to.n_decisions, [row.body for row in rows if not row.kept]

@@ -8,10 +8,10 @@ from banditroute.store.schema.version import check_version, create, found_versio
 
 
 def init(url: str) -> bool:
-    """Create the tables in the database at ``url``, and a SQLite file as needed; False if they are there.
+    """Create the tables in the database at ``url``, and a SQLite file if needed; return False if they exist.
 
     Raises:
-        SchemaVersionError: if they are there in another version.
+        SchemaVersionError: if they exist in another version.
         StoreUnavailableError: if the database cannot be reached.
     """
     database = database_at(url)
@@ -32,10 +32,10 @@ def init(url: str) -> bool:
 
 
 def current(url: str) -> str:
-    """The schema version of the database at ``url``, whether this library knows it or not.
+    """Return the schema version of the database at ``url``, which may be one unknown to this library.
 
     Raises:
-        InvalidArgumentError: if there is no such database, or none of our tables in it.
+        InvalidArgumentError: if there is no such database, or it has none of this library's tables.
     """
     database = database_at(url)
     database.must_exist()

@@ -24,12 +24,12 @@ class Upgrade:
 
 
 def upgrade(url: str) -> Upgrade:
-    """Upgrade the database at ``url`` in one transaction, all or nothing; a SQLite file is copied before.
+    """Upgrade the database at ``url`` in one transaction; a SQLite file is copied first.
 
     Raises:
         InvalidArgumentError: if there is no such database; nothing is created.
         SchemaVersionError: if its schema is newer than this library's.
-        StoreUnavailableError: if workers keep it from the locks it needs; nothing is changed, so run it again.
+        StoreUnavailableError: if workers hold the locks it needs; nothing was changed, so run it again.
     """
     database = database_at(url)
     database.must_exist()

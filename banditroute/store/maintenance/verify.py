@@ -43,7 +43,7 @@ class Verdict:
 def verify(
     url: str, fold_for: Callable[[RouterSpec], Fold], *, router: str | None = None, tenant: str = ""
 ) -> list[Verdict]:
-    """Replay the log of one router, or of all, and hold what is stored against it; reads only.
+    """Replay the log of one router, or of all, and compare the stored sums with it; reads only.
 
     Raises:
         InvalidArgumentError: if there is no such database or router.
@@ -67,10 +67,10 @@ def replayed(
     up_to: int,
     on_skip: OnSkip | None = None,
 ) -> tuple[dict[StateKey, bytes], int]:
-    """The sums at one number of feedback: the base, and on it the log behind ``behind``; and how many rows.
+    """Return the sums at feedback ``up_to`` (base sums plus the log after ``behind``), and the number of rows.
 
     Raises:
-        SnapshotCorruptError: if the base is damaged.
+        SnapshotCorruptError: if the base sums are damaged.
     """
     blobs, count = bases(connection, router_id), 0
     for chunk in feedback_chunks(connection, router_id, behind, up_to, on_skip):
@@ -99,11 +99,11 @@ def _verdict(connection: Connection, row: Row[Any], fold_for: Callable[[RouterSp
     count = 0
     try:
         fold = fold_for(to_spec(row.tenant, row.name, row.dimension, row.spec))
-        true, count = replayed(connection, router_id, fold, gone.n_feedback, end.n_feedback, skipped)
+        replay, count = replayed(connection, router_id, fold, gone.n_feedback, end.n_feedback, skipped)
     except BanditRouteError as error:
         findings.append(f"the log cannot be replayed: {error}")
     else:
-        findings += _differences(stored, true)
+        findings += _differences(stored, replay)
     return Verdict(row.name, row.tenant, count, len(stored), gone, tuple(findings))
 
 
@@ -115,7 +115,7 @@ def _gaps(
     count, least = connection.execute(select(func.count(), func.min(number)).where(here)).one()
     if count == end - behind and least in (behind + 1, None):
         return
-    # The index gives the numbers in order; the first gap says enough.
+    # The index gives the numbers in order; only the first gap is reported.
     expected = behind + 1
     for found in connection.execute(select(number).where(here).order_by(number)).scalars():
         if found != expected:
@@ -149,14 +149,14 @@ def _snapshots(connection: Connection, router_id: int, gone: Position) -> Iterat
         else:
             good += row.learned >= gone.n_feedback and row.decided >= gone.n_decisions
     if gone.n_decisions and not good:
-        yield "the log is compacted and no snapshot is good: the router cannot be opened; restore a backup"
+        yield "the log is compacted and no snapshot is valid: the router cannot be opened; restore a backup"
 
 
 def _refused(connection: Connection, router_id: int) -> Iterator[str]:
     feedback = tables.feedback.c
     query = select(feedback.learned).where(feedback.router_id == router_id, feedback.kind == REFUSED)
     for number in connection.execute(query.order_by(feedback.learned)).scalars():
-        yield f"feedback number {number} could not be learned when it came, and is passed over"
+        yield f"feedback number {number} could not be learned when it arrived, and is skipped"
 
 
 def _sums(connection: Connection, router_id: int) -> tuple[dict[StateKey, bytes], list[StateKey]]:
@@ -171,13 +171,13 @@ def _sums(connection: Connection, router_id: int) -> tuple[dict[StateKey, bytes]
     return stored, broken
 
 
-def _differences(stored: Mapping[StateKey, bytes], true: Mapping[StateKey, bytes]) -> Iterator[str]:
-    for key in sorted(stored.keys() | true.keys()):
-        if key not in true:
+def _differences(stored: Mapping[StateKey, bytes], replay: Mapping[StateKey, bytes]) -> Iterator[str]:
+    for key in sorted(stored.keys() | replay.keys()):
+        if key not in replay:
             yield f"the log has no feedback of {_named(key)}, but sums are stored"
         elif key not in stored:
             yield f"the sums of {_named(key)} are missing"
-        elif stored[key] != true[key]:
+        elif stored[key] != replay[key]:
             yield f"the sums of {_named(key)} differ from the replay of the log"
 
 

@@ -27,12 +27,12 @@ from banditroute.store.sql.read import (
 
 @dataclass(frozen=True, slots=True)
 class ArmSummary:
-    """One arm and how often it was chosen.
+    """One arm, and how often it was chosen.
 
     Attributes:
-        record: Its latest state and price.
-        decisions: How often it was chosen.
-        share: That, over all decisions of its router; 0 where there are none. [0, 1]
+        record: Its current status and price.
+        decisions: Number of decisions that chose it.
+        share: The same, divided by all decisions of its router; 0 if there are none. [0, 1]
     """
 
     record: ArmRecord
@@ -50,10 +50,10 @@ class RouterSummary:
         objectives: In order, with their bounds.
         arms: In the order in which they were added.
         preferences: The latest.
-        decisions, feedback: How many are in the log.
-        waiting: Feedback that is stored but not yet in the sums.
-        last_decision_us: When the last decision was made; None if none was.
-        snapshot: Where the newest good snapshot stands.
+        decisions, feedback: Number of rows in the log.
+        waiting: Number of feedbacks that are stored but not yet in the sums.
+        last_decision_us: Time of the last decision [us]; None if there is none.
+        snapshot: Position of the newest valid snapshot.
         database_bytes: Size of the whole database, shared with the other routers in it.
     """
 
@@ -72,10 +72,10 @@ class RouterSummary:
 
 
 def routers(url: str) -> list[RouterSummary]:
-    """Every router in the database at ``url``, by tenant and name.
+    """Return every router in the database at ``url``, ordered by tenant and name.
 
     Raises:
-        InvalidArgumentError: if there is no such file, or it holds no routers' tables; nothing is created.
+        InvalidArgumentError: if there is no such file, or it has none of this library's tables; creates nothing.
         SchemaVersionError: if its schema is not this library's.
     """
     with looking_at(url) as database, database.read("cannot read the routers") as connection:
@@ -89,13 +89,13 @@ def routers(url: str) -> list[RouterSummary]:
 def find_decision(
     url: str, router: str, body: bytes, *, tenant: str = ""
 ) -> tuple[DecisionRecord, tuple[FeedbackRecord, ...]] | None:
-    """One decision with its feedback, or None; raises as :func:`routers` does, and for an unknown router."""
+    """Return one decision with its feedback, or None; raises as :func:`routers`, and for an unknown router."""
     with looking_at(url) as database, database.read("cannot read the decision") as connection:
         return read_decision(connection, _router_id(connection, router, tenant), body)
 
 
 def secret_of(url: str, router: str, *, tenant: str = "") -> bytes:
-    """The secret that tags this router's ids, to check one before it is looked up; raises as the above."""
+    """Return the secret that tags this router's ids, to check an id first; raises as :func:`find_decision`."""
     with looking_at(url) as database, database.read("cannot read the router") as connection:
         number = _router_id(connection, router, tenant)
         table = tables.router
@@ -104,7 +104,7 @@ def secret_of(url: str, router: str, *, tenant: str = "") -> bytes:
 
 @contextmanager
 def looking_at(url: str) -> Iterator[Database]:
-    """The database at ``url``, if there is one of this library's schema; raises as :func:`routers` does."""
+    """Open the database at ``url`` if it has this library's schema; raises as :func:`routers` does."""
     database = database_at(url)
     database.must_exist()
     try:
@@ -133,8 +133,8 @@ def _summary(connection: Connection, router_id: int, spec: RouterSpec, size: int
     end = log_end(connection, router_id)
     last = select(decision.created_us).where(decision.router_id == router_id, decision.decided == end.n_decisions)
     snapshot = newest_snapshot(connection, router_id)
-    given = select(func.count(), func.count(feedback.learned)).where(feedback.router_id == router_id)
-    stored, learned = connection.execute(given).one()
+    counts = select(func.count(), func.count(feedback.learned)).where(feedback.router_id == router_id)
+    stored, learned = connection.execute(counts).one()
     return RouterSummary(
         name=spec.name,
         tenant=spec.tenant,

@@ -246,5 +246,5 @@ def test_what_was_interrupted_is_finished_by_the_next_one(
 
 @pytest.mark.parametrize("days", [0.5, -1.0, float("nan")])
 def test_a_day_is_always_kept(path: Path, days: float) -> None:
-    with pytest.raises(InvalidArgumentError, match="must be at least 1 day"):
+    with pytest.raises(InvalidArgumentError, match="must be at least 1"):
         compacted(url(path), older_than_days=days)

@@ -62,7 +62,7 @@ def test_spools_that_were_left_behind(tmp_path: Path) -> None:
     (tmp_path / "a-1.spool").write_bytes(b"12345")
     assert "1 spool files (5 bytes) wait" in of_spools(tmp_path).says
     (tmp_path / "a-2.refused").touch()
-    assert "1 spool files hold records that contradicted the log" in of_spools(tmp_path).says
+    assert "1 spool files contain records that contradicted the log" in of_spools(tmp_path).says
 
 
 def test_a_damaged_file_and_one_without_tables(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_damaged_pages(tmp_path: Path) -> None:
     path.write_bytes(content)
     found = {each.subject: each for each in diagnose(f"sqlite:///{path}")}
     assert (found["pages"].level, found["pages"].advice) == ("error", "restore a backup")
-    assert found["pages"].says.startswith("SQLite finds the file damaged (")
+    assert found["pages"].says.startswith("SQLite reports a damaged file (")
 
 
 def execute(path: Path, statement: str) -> None:
@@ -113,17 +113,22 @@ def execute(path: Path, statement: str) -> None:
             (
                 "warning",
                 "checksums",
-                "1 snapshots fail their checksum, and are passed over",
-                "look after the disk",
+                "1 snapshots fail their checksum, and are skipped",
+                "check the disk",
             ),
         ),
         (
             "UPDATE br_feedback SET kind = 'refused' WHERE learned = 1",
-            ("warning", "garbage", "1 feedbacks could not be learned when they came", "see what wrote them"),
+            (
+                "warning",
+                "corrupted rows",
+                "1 feedbacks could not be learned when they arrived",
+                "find the program",
+            ),
         ),
         (
             "UPDATE br_feedback SET learned = NULL, body = zeroblob(16) WHERE learned = 2",
-            ("warning", "orphans", "2 feedbacks wait for decisions that are not here", "bring in the spools"),
+            ("warning", "orphans", "2 feedbacks wait for decisions that are not stored", "replay the spools"),
         ),
         (
             "UPDATE br_alembic_version SET version_num = '0000'",
@@ -146,11 +151,11 @@ def test_each_damage_is_found_and_nothing_else(
     append(store, a_report(a_decision(3), 0.5))
     store.close()
     before = {each.subject: each for each in diagnose(f"sqlite:///{path}")}
-    assert before["orphans"].says == "1 feedbacks wait for decisions that are not here"
+    assert before["orphans"].says == "1 feedbacks wait for decisions that are not stored"
     assert {name: each.level for name, each in before.items() if name in ("pages", "schema", "checksums")} == {
         "pages": "ok", "schema": "ok", "checksums": "ok",
     }  # fmt: skip
-    assert "garbage" not in before
+    assert "corrupted rows" not in before
     execute(path, damage)
     after = {each.subject: each for each in diagnose(f"sqlite:///{path}")}
     (new,) = [each for name, each in after.items() if before.get(name) != each]

@@ -172,7 +172,7 @@ def test_a_row_that_cannot_be_learned_is_set_aside_alone(
         assert again.digest() == digest
     (verdict,) = verify(url, fold_of)
     (finding,) = verdict.findings
-    assert finding.endswith("could not be learned when it came, and is passed over")
+    assert finding.endswith("could not be learned when it arrived, and is skipped")
 
 
 def test_without_the_quarantine_nothing_is_learned_any_more(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
