@@ -49,7 +49,7 @@ class Arm:
         name: Unique in its router and never used again for something else; put the version into it.
         price: What its tokens cost, if that is known. Unknown is not free.
         max_output_tokens: Upper bound of what it may answer, for ``max_cost_usd``.
-        prior: What is believed of it before it was ever used, objective → value in that objective's own units.
+        prior: Objective → expected value before any feedback, in that objective's own unit.
     """
 
     name: str

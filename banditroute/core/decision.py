@@ -72,7 +72,7 @@ class Decision:
 
     @property
     def mode(self) -> str:
-        """``"live"``, ``"fallback"`` after an internal fault, or what a controller made of it."""
+        """``"live"``, ``"fallback"`` after an internal fault, or the mode that a controller set."""
         return self.record.mode
 
     @property

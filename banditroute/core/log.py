@@ -22,14 +22,14 @@ def _record(kind: type[T]) -> type[T]:
 
 
 class Position(NamedTuple):
-    """A place in the log: how many feedbacks were learned, and how many decisions were made, before it."""
+    """A position in the log: the number of feedbacks and of decisions before it."""
 
     n_feedback: int = 0
     n_decisions: int = 0
 
 
 class StateKey(NamedTuple):
-    """Which sums: those of one arm, objective group and epoch."""
+    """The key of one set of sums: arm, objective group and epoch."""
 
     arm: str
     group: str
@@ -46,8 +46,8 @@ class DecisionRecord:
         n_feedback: How many feedbacks came before it.
         arm: The chosen arm.
         row: The context on the grid, with its intercept; shape (d,).
-        arms: All arms of the router at that time; the arrays below follow their order. None at all says that
-            the stored row is garbage: it has its place in the log and nothing else.
+        arms: All arms of the router at that time; the arrays below follow their order. Empty if the stored row is
+            corrupted: it keeps its sequence number and nothing else.
         probabilities: Shape (arms,); 0 where not eligible.
         mean: Expected outcome, scaled to the objectives' bounds, as the policy saw it; shape (arms, objectives),
             or (arms, 0) after a fallback.
@@ -58,9 +58,9 @@ class DecisionRecord:
         excluded: Arm → the rule that made it ineligible.
         epoch: The bucket of sums into which its feedback goes.
         mode, cause: As in :class:`~banditroute.core.decision.Decision`.
-        draw_key: What replaces the decision key in the draw, if the caller gave a key.
-        effects: What each controller did, by its name; plain values.
-        created_us: By the router's clock.
+        draw_key: The caller's key, which replaces the decision key in the draw; None if there is none.
+        effects: Effects of each controller, by its name; plain values.
+        created_us: Time of the decision by the router's clock [us since the epoch].
         session, cohort: As in :class:`~banditroute.core.request.Request`.
     """
 
@@ -91,20 +91,20 @@ class FeedbackRecord:
     """One group of outcomes of one decision, as it was learned.
 
     Attributes:
-        decision_key: That of the decision.
+        decision_key: The key of the decision.
         number: Sequence number of this feedback in its router, from 1, without gaps.
-        group: The objective group; empty where the stored row is garbage, and has only its place in the log.
+        group: The objective group; empty if the stored row is corrupted and only keeps its sequence number.
         revision: 0, or how often these values were amended before.
         arm: The arm that served, hence the one that is trained.
-        row, epoch: The decision's; kept there and joined when read.
-        values: Scaled outcomes on the grid, in the order of the group's objectives; None takes the row out of
-            the sums again, or, where nothing was in them, only records what was said.
-        previous: What ``values`` was in the revision before; None for the first.
+        row, epoch: Those of the decision; stored there and joined when read.
+        values: Scaled outcomes on the grid, in the order of the group's objectives; None subtracts the
+            row from the sums or, if it was not in them, only records the report.
+        previous: ``values`` of the revision before; None for the first.
         outcomes: The values as they were reported, unclipped, in their own units (and token counts).
-        source: Who said so.
-        received_us: By the router's clock.
+        source: The source of the report, such as a judge.
+        received_us: Time of the report by the router's clock [us since the epoch].
         by_default: Whether this is the default of a window that closed without a report.
-        amends: Whether it replaces whatever the log turns out to hold. Not stored: the log shows what it did.
+        amends: Whether it replaces other values in the log. Not stored: the log shows the result.
     """
 
     decision_key: bytes
@@ -128,10 +128,10 @@ class ReportRecord:
     """Outcomes of a decision that this process does not know: what they mean is worked out where it is stored.
 
     Attributes:
-        decision_key: That of the decision.
+        decision_key: The key of the decision.
         outcomes: As they were reported, in their own units.
         served_arm, source, amend: As in ``Router.feedback``.
-        received_us: By the router's clock.
+        received_us: Time of the report by the router's clock [us since the epoch].
     """
 
     decision_key: bytes

@@ -74,7 +74,7 @@ class Prediction:
 
 
 class LazyPrediction(Prediction):
-    """A prediction that knows a bound on all widths, and works out those that it is asked for.
+    """A prediction with a bound on all widths, which computes single widths on demand.
 
     With many arms and features nearly all the time of a decision goes into the leverages, and few arms are ever
     near to be chosen. But no root leverage exceeds ‖x‖/√λ: that is cheap, and enough for the others.

@@ -14,7 +14,7 @@ retraction                None             the values before
 
 An amendment that moves values to another arm is two revisions: a retraction, then first values.
 
-Four parts of the library ask the same questions, and all of them ask here: the live path
+Four parts of the library apply this rule: the live path
 (:func:`transition`: which revisions does a report make?), the store (:func:`rebase`: which are they beside what
 other workers stored meanwhile?), the follower (:func:`is_known`, :func:`continues`, :func:`moves`: what does an
 event of the log change for this worker?) and the fold (:func:`follows`: may these values leave the sums?).
@@ -65,7 +65,7 @@ class Revision(Protocol):
 
 
 def transition(last: Revision | None, report: FeedbackRecord) -> Sequence[FeedbackRecord]:
-    """Return the revisions that lead from ``last`` to what ``report`` says; none if nothing changes.
+    """Return the revisions that lead from ``last`` to the outcomes of ``report``; none if nothing changes.
 
     They carry their revision numbers and, counting on from that of ``report``, their sequence numbers.
 
@@ -148,7 +148,7 @@ def is_known(last: FeedbackRecord, event: FeedbackRecord, *, read: int) -> bool:
 
 
 def continues(last: FeedbackRecord, event: FeedbackRecord) -> bool:
-    """Return whether an event that is not known leads on from what a worker knows, so that it can be applied.
+    """Return whether an unknown event continues a worker's last revision, so that it can be applied.
 
     A revision below the worker's own does not, whatever it holds: where the store refused reports of the worker,
     or had them already, its own numbers may be ahead of those in the log. Then only the log has the answer.

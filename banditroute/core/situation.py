@@ -11,7 +11,7 @@ from banditroute.core.request import Request
 # Not frozen, which would treble the time to make one.
 @dataclass(slots=True, eq=False)
 class Situation:
-    """The arms and what is believed of them, for one request.
+    """The arms and their predictions, for one request.
 
     Attributes:
         arms: All arms of the router; every array below follows their order.

@@ -96,12 +96,12 @@ class StoredRouter:
         secret: 32 bytes with which this router's ids are tagged.
         arms: In the order in which they were first added.
         preferences: The latest.
-        snapshot: The newest good one; None if there is none.
+        snapshot: The newest valid one; None if there is none.
         end: Where the log ends.
         created: Whether this opening created it.
-        prices: Arm → (since when [us], price), oldest first, where there is more to know than ``arms`` says.
-        revision: Moves with every change of arms, prices, preferences, dimension or horizon.
-        horizon_us: Decisions from before it were let go, and the log with them; 0 where all is kept.
+        prices: Arm → (valid since [us], price), oldest first, for arms whose price changed.
+        revision: Changes with every change of arms, prices, preferences, dimension or horizon.
+        horizon_us: Decisions from before it were deleted with their feedback [us]; 0 if nothing was.
     """
 
     spec: RouterSpec

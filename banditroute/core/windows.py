@@ -11,17 +11,18 @@ from banditroute.errors import InvalidArgumentError
 class OutcomeWindow:
     """The time in which an outcome should be known after its decision.
 
-    Learning on arrival believes fast outcomes first, and where only successes are reported, every mean tends to
-    success. A window is the cure for both: it says when an outcome is late, and what its absence means.
+    Learning on arrival favours fast outcomes, and where only successes are reported, every mean tends to success.
+    A
+    window prevents both: it defines when an outcome is late, and what its absence means.
 
     Attributes:
-        seconds: How long it is waited for. [s] > 0
-        missing: What is learned of an outcome that did not come in time: ``"ignore"``, nothing; ``"default"``,
-            the value ``default``, which the true one replaces if it comes after all; ``"censor"``, nothing, and
-            what comes later is kept in the log without being learned, so that all that is learned was in time.
-        default: What a missing outcome is taken for, in the objective's own unit.
-        learn: ``"on_arrival"``, or ``"after_window"``: every outcome is learned when its window is over, the
-            fast and the slow ones in the order of their decisions.
+        seconds: How long the outcome is awaited [s]; above 0.
+        missing: What is learned if the outcome is not reported in time: ``"ignore"``, nothing; ``"default"``,
+            the value ``default``, which a later report replaces; ``"censor"``, nothing, and a later report is
+            logged without being learned, so that everything learned was in time.
+        default: The value of a missing outcome, in the objective's own unit.
+        learn: ``"on_arrival"``, or ``"after_window"``: every outcome is learned when its window closes, in the
+            order of the decisions.
 
     >>> OutcomeWindow(seconds=3600, missing="default", default=0.0).microseconds
     3600000000

@@ -46,10 +46,10 @@ class _Entry:
 
 
 class MemoryStore:
-    """Keeps the records themselves, in lists: the reference for every other store, and the quickest.
+    """Keeps the records in lists: the reference for every other store, and the fastest.
 
-    It has one worker. What is within the router's limits is taken as it is, and no state is kept, for the log
-    alone is the truth. A closed store may be opened again, by the same router, and goes on where it stopped.
+    It has one worker. Records within the router's limits are stored as they are, and no state is kept beside the
+    log. A closed store can be opened again by the same router and continues where it stopped.
     """
 
     is_local = True
@@ -152,8 +152,8 @@ class MemoryStore:
     def decisions_with_source(self, source: str) -> list[bytes]:
         """Decisions with feedback of a source."""
         with self._lock:
-            said = {body: [each.source for each in entry.feedback] for body, entry in self._entries.items()}
-        return [body for body, sources in said.items() if source in sources]
+            sources_of = {body: [each.source for each in entry.feedback] for body, entry in self._entries.items()}
+        return [body for body, sources in sources_of.items() if source in sources]
 
     def erase(self, bodies: Sequence[bytes]) -> None:
         """Blank what is personal in these decisions, and drop the snapshot."""
@@ -216,7 +216,7 @@ class MemoryStore:
         return "recorded"
 
     def _expire(self, before_us: int) -> None:
-        """Let go of what has waited too long; those that came first are in front."""
+        """Delete records that have waited too long; the oldest are in front."""
         while self._waiting:
             body = next(iter(self._waiting))
             if max(each.received_us for each in self._waiting[body]) >= before_us:
@@ -293,8 +293,8 @@ class MemoryStore:
 
 
 def _say_the_same(report: ReportRecord, other: object) -> bool:
-    said = replace(report, source=None, received_us=0)
-    return isinstance(other, ReportRecord) and said == replace(other, source=None, received_us=0)
+    content = replace(report, source=None, received_us=0)
+    return isinstance(other, ReportRecord) and content == replace(other, source=None, received_us=0)
 
 
 def _blank(decision: DecisionRecord) -> DecisionRecord:

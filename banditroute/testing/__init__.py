@@ -1,6 +1,6 @@
 """Laws that every implementation of a protocol must keep, ours and yours.
 
-Inherit a class of laws in a test module, say how to make the thing, and pytest runs them all. For a store::
+Inherit a class of laws in a test module, write how to make the object, and pytest runs them all. For a store::
 
     class TestMyStore(StoreLaws):
         def open_new(self, tmp_path):

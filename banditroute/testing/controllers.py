@@ -31,7 +31,7 @@ _OUTLOOK = OutcomePrediction(("objective 0", "objective 1"), (0, 1), np.array([0
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What happens once in the life of a controller: a choice, its record, what was believed, a late outcome."""
+    """One step of a controller: a choice, its record, the predictions, a late outcome."""
 
     given: Situation
     decision: DecisionRecord
@@ -113,7 +113,7 @@ class ControllerLaws:
         raise NotImplementedError
 
     def lives(self) -> list[list[Step]]:
-        """Lives among the arms, among arms that arrive, and among strangers too."""
+        """Sequences of steps: with fixed arms, with arms that arrive, and with unknown arms."""
         return [
             life(self.arms, self.steps),
             life(self.arms, self.steps, known=2, seed=1),
@@ -130,7 +130,7 @@ class ControllerLaws:
                 _see(controller, logged(controller, step))
 
     def test_control_is_pure(self) -> None:
-        """Asked again it says the same, and neither its state nor the situation is changed."""
+        """A second call returns the same, and changes neither the state nor the situation."""
         for steps in self.lives():
             controller = self.controller()
             for step in steps:
@@ -154,7 +154,7 @@ class ControllerLaws:
                 _see(controller, logged(controller, step))
 
     def test_the_state_is_a_fold_of_the_records(self) -> None:
-        """After any number of steps, a controller that is restored there goes on bit for bit the same."""
+        """A controller that is restored after any number of steps continues bit for bit the same."""
         for steps in self.lives():
             controller = self.controller()
             states = [_json(controller.state())]

@@ -62,7 +62,7 @@ class ModelLaws:
         return model
 
     def bits(self, model: Model) -> tuple[object, ...]:
-        """Everything that a model says, bit for bit."""
+        """All outputs of a model, bit for bit."""
         rows = probes()
         found: list[object] = [model.digest(), model.noise().tobytes()]
         for prediction in map(model.predict, rows):
@@ -124,7 +124,7 @@ class ModelLaws:
     # ------------------------------------------------------------------------------------------ pending, amended
 
     def test_a_pending_outcome_moves_no_mean_and_widens_nothing(self) -> None:
-        """What was chosen is no evidence of how it went."""
+        """A choice is no evidence of its outcome."""
         model, row = self.taught(examples(5, 40)), probes()[0]
         before = model.predict(row)
         mean, width, digest = before.mean.copy(), before.width.copy(), model.digest()

@@ -70,7 +70,7 @@ class PolicyLaws:
         return given
 
     def probabilities(self, given: Situation) -> FloatArray:
-        """What the policy says, checked to be a distribution over the eligible arms."""
+        """The probabilities, checked to be a distribution over the eligible arms."""
         found = self.policy.probabilities(given)
         assert found.shape == given.eligible.shape
         assert np.isfinite(found).all()
@@ -142,7 +142,7 @@ class PolicyLaws:
             self.check_equal_arms(same, self.probabilities(same)[same.eligible])
 
     def check_equal_arms(self, given: Situation, found: FloatArray) -> None:
-        """To be replaced for a policy that knows arms by name."""
+        """Override it for a policy that refers to arms by name."""
         np.testing.assert_allclose(found, 1 / np.count_nonzero(given.eligible), rtol=0, atol=1e-12)
 
     def test_one_eligible_arm_is_certain(self) -> None:
@@ -157,7 +157,7 @@ class PolicyLaws:
     def test_only_the_ratios_of_preferences_matter(self, factor: float) -> None:
         """Weights are never normalised, so their size must not matter either."""
         if not self.scale_free:
-            pytest.skip("the policy says that the size of the weights matters to it")
+            pytest.skip("the policy declares that the size of the weights matters")
         for given in self.situations():
             scaled = replace(given, weights=given.weights * factor)
             np.testing.assert_allclose(self.probabilities(scaled), self.probabilities(given), rtol=0, atol=1e-9)
@@ -165,7 +165,7 @@ class PolicyLaws:
     @pytest.mark.parametrize("arms", [1, 2, 300])
     @pytest.mark.parametrize("width", [0.0, 1e-300, 1e-16, 1e6])
     def test_extremes_stay_finite(self, arms: int, width: float) -> None:
-        """Nothing known, everything known, and both beside each other."""
+        """No arm known, all arms known, and both mixed."""
         given = self.prepared(situation(arms, arms))
         widths = np.full_like(given.width, width)
         mixed = np.where(np.arange(arms)[:, np.newaxis] % 2, given.width, widths)

@@ -46,7 +46,7 @@ SECRET = bytes(range(32))
 
 
 def summing(blobs: Mapping[StateKey, bytes], rows: Sequence[FeedbackRecord]) -> Mapping[StateKey, bytes]:
-    """A fold that anybody can check: each blob says how many rows it saw, and the sum of what they changed."""
+    """A fold that is easy to check: each blob holds the number of rows and the sum of their changes."""
     sums = {key: [int(part) for part in blob.split()] for key, blob in blobs.items()}
     for row in rows:
         total = sums.setdefault(StateKey(row.arm, row.group, row.epoch), [0, 0])
@@ -82,7 +82,7 @@ def reporting(
 
 
 def a_decision(number: int, n_feedback: int = 0, **changes: Any) -> DecisionRecord:
-    """A decision record whose every field differs from that of the next one."""
+    """A decision record that differs in every field from the next one."""
     record = DecisionRecord(
         decision_key=number.to_bytes(16, "big"),
         number=number,
@@ -126,7 +126,7 @@ def feedback_of(decision: DecisionRecord, learned: int, group: str = "quality", 
 
 
 def a_report(decision: DecisionRecord, quality: float, **changes: Any) -> ReportRecord:
-    """The same said by somebody who does not know the decision."""
+    """The same as a report, without the decision."""
     report = ReportRecord(decision.decision_key, {"quality": quality}, None, None, False, 1_700_000_000_000_000)
     return replace(report, **changes)
 
@@ -157,7 +157,7 @@ def open_router(
 
 
 def append(store: Store, *records: LogRecord) -> ReceiptStatus:
-    """Append, wait until it is in the journal, and say how the records fared together."""
+    """Append records, wait until they are in the log, and return their common result."""
     status = store.append(records).result(timeout=30)
     store.flush()
     return status

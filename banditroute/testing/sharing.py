@@ -71,61 +71,61 @@ class SharingLaws(OpenStore):
     def test_the_log_numbers_its_records_itself(self, store: Store) -> None:
         """Whatever numbers a worker gives: without gaps, in the order of its appends."""
         one, two = a_decision(1), a_decision(2)
-        said = feedback_of(one, 9)
-        append(store, replace(one, number=7, n_feedback=3), said, replace(two, number=3))
-        assert journal(store) == plain([one, replace(said, number=1), replace(two, n_feedback=1)])
+        first_feedback = feedback_of(one, 9)
+        append(store, replace(one, number=7, n_feedback=3), first_feedback, replace(two, number=3))
+        assert journal(store) == plain([one, replace(first_feedback, number=1), replace(two, n_feedback=1)])
 
     def test_what_is_delivered_twice_counts_once(self, store: Store) -> None:
         """In one append or in two, alone or with others."""
         one, two = a_decision(1), a_decision(2, n_feedback=1)
-        said = feedback_of(one, 1)
-        assert append(store, one, said) == "recorded"
-        assert append(store, one, said) == "duplicate"
-        assert append(store, said, two, two, replace(said, received_us=9)) == "duplicate"
+        first_feedback = feedback_of(one, 1)
+        assert append(store, one, first_feedback) == "recorded"
+        assert append(store, one, first_feedback) == "duplicate"
+        assert append(store, first_feedback, two, two, replace(first_feedback, received_us=9)) == "duplicate"
         assert append(store, replace(one, cause="another")) == "recorded"
-        assert journal(store) == plain([one, said, two])
+        assert journal(store) == plain([one, first_feedback, two])
 
     def test_other_first_values_conflict(self, store: Store) -> None:
         """They are left out, and what came with them is kept."""
         one, two = a_decision(1), a_decision(2, n_feedback=1)
-        said = feedback_of(one, 1)
-        append(store, one, said)
+        first_feedback = feedback_of(one, 1)
+        append(store, one, first_feedback)
         other = store.append([feedback_of(one, 2, values=(7,)), two]).exception(timeout=30)
         assert isinstance(other, FeedbackConflictError)
         store.flush()
-        assert journal(store) == plain([one, said, two])
+        assert journal(store) == plain([one, first_feedback, two])
 
     def test_an_amendment_follows_what_is_stored(self, store: Store) -> None:
         """It takes the next revision and takes out the values before, whatever its worker thought they were."""
         one = a_decision(1)
-        said = feedback_of(one, 1)
-        right = feedback_of(one, 2, revision=1, values=(5,), previous=said.values)
-        stale = feedback_of(one, 3, revision=1, values=(6,), previous=said.values)
+        first_feedback = feedback_of(one, 1)
+        right = feedback_of(one, 2, revision=1, values=(5,), previous=first_feedback.values)
+        stale = feedback_of(one, 3, revision=1, values=(6,), previous=first_feedback.values)
         lost = feedback_of(one, 4, revision=8, values=(7,), previous=None)
-        append(store, one, said, right)
+        append(store, one, first_feedback, right)
         assert append(store, stale) == append(store, lost) == "recorded"
         assert append(store, stale, right) == "duplicate"
         kept = [
             replace(stale, revision=2, previous=(5,)),
             replace(lost, revision=3, previous=(6,)),
         ]
-        assert journal(store) == plain([one, said, right, *kept])
+        assert journal(store) == plain([one, first_feedback, right, *kept])
 
     def test_values_move_from_the_arm_that_learned_them(self, store: Store) -> None:
         """A retraction there, first values here; and back again, by a worker that missed it."""
         one = a_decision(1, arm="small")
-        said = feedback_of(one, 1)
-        append(store, one, said)
-        moved = feedback_of(one, 2, revision=1, arm="large", values=(5,), previous=said.values)
-        late = feedback_of(one, 4, revision=1, values=(6,), previous=said.values)
-        gone = feedback_of(one, 6, revision=1, values=None, previous=said.values, outcomes={})
+        first_feedback = feedback_of(one, 1)
+        append(store, one, first_feedback)
+        moved = feedback_of(one, 2, revision=1, arm="large", values=(5,), previous=first_feedback.values)
+        late = feedback_of(one, 4, revision=1, values=(6,), previous=first_feedback.values)
+        gone = feedback_of(one, 6, revision=1, values=None, previous=first_feedback.values, outcomes={})
         append(store, moved, late)
         append(store, gone, gone)
         retracted: dict[str, Any] = {"values": None, "outcomes": {}}
         assert journal(store) == plain(
             [
                 one,
-                said,
+                first_feedback,
                 replace(moved, number=2, arm="small", **retracted),
                 replace(moved, number=3, revision=2, previous=None),
                 replace(late, number=4, revision=3, arm="large", previous=(5,), **retracted),
@@ -231,7 +231,7 @@ class SharingLaws(OpenStore):
         assert third.end == Position(0, 1)
 
     def test_what_is_retired_stays_retired(self, store: Store, tmp_path: Path) -> None:
-        """Whatever a worker that missed it says of the arm later."""
+        """Whatever a worker that missed it appends for the arm later."""
         retired = replace(ARMS[0], status="retired", successor="large")
         append(store, retired)
         append(store, replace(ARMS[0], recorded_us=5_000))
@@ -289,13 +289,13 @@ class SharingLaws(OpenStore):
         """Duplicates, conflicts and amendments, whichever worker reported first."""
         first, second = workers
         one = a_decision(1)
-        said = feedback_of(one, 1)
-        append(first, one, said)
-        assert append(second, said) == "duplicate"
+        first_feedback = feedback_of(one, 1)
+        append(first, one, first_feedback)
+        assert append(second, first_feedback) == "duplicate"
         better, worse = {"quality": 0.9}, {"quality": 0.8}
         conflict = second.append([feedback_of(one, 1, values=(9,), outcomes=better)]).exception(timeout=30)
         assert isinstance(conflict, FeedbackConflictError)
-        change: dict[str, Any] = {"revision": 1, "previous": said.values}
+        change: dict[str, Any] = {"revision": 1, "previous": first_feedback.values}
         append(second, feedback_of(one, 2, values=(9,), outcomes=better, **change))
         append(first, feedback_of(one, 2, values=(8,), outcomes=worse, **change))
         assert [(r.revision, r.values, r.previous) for r in _feedback(second.events())] == [
@@ -307,7 +307,7 @@ class SharingLaws(OpenStore):
         assert [record.values for record in _feedback(first.events(others=True))] == [(9,), (8,)]
 
     def test_a_report_waits_for_another_worker(self, workers: tuple[Store, Store]) -> None:
-        """Whose decision is still on its way."""
+        """Feedback whose decision has not arrived yet."""
         first, second = workers
         one = a_decision(1)
         assert append(second, a_report(one, 0.5)) == "pending"

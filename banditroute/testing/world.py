@@ -32,7 +32,7 @@ LATEST = 60
 
 @dataclass
 class Clock:
-    """Stands still until somebody moves it [s since the epoch]."""
+    """A clock that stands still until a test moves it [s since the epoch]."""
 
     now: float = START
 
@@ -100,10 +100,10 @@ class World:
     events: Mapping[int, Event] = field(default_factory=lambda: EVENTS)
 
     def open(self, store: str | Store | None = None, **changes: Any) -> Router:
-        """A router over what is stored, which goes on where this world stands."""
+        """Open a router on a store; it continues where this world stands."""
         settings: dict[str, Any] = {"clock": self.clock, "ids": bodies(len(self.ids) + 1)}
         if self.ids:
-            # What is stored wins, and a router would say so at every opening.
+            # Stored preferences win, and a router would warn of that at every opening.
             settings["preferences"] = None
         return a_router(store, **settings | changes)
 

@@ -18,7 +18,7 @@ class Forks(Protocol):
 
 
 def register(thing: Forks) -> None:
-    """Tell ``thing`` of every fork, as long as it lives; those that are watched first are asked first.
+    """Notify ``thing`` of every fork until it is collected, in the order of registration.
 
     So a store is watched before the router that opened it: its writer may wait for the router's lock, which must
     still be free when the writer is to stand still.

@@ -47,7 +47,7 @@ class Database(Protocol):
         """Do ``work`` in one transaction, again from its beginning where another one was in the way.
 
         Raises:
-            StoreUnavailableError: when the database cannot do it now. Both say what ``doing`` failed.
+            StoreUnavailableError: when the database cannot do it now. Both messages begin with ``doing``.
             StoreError: when it never will.
         """
         ...
@@ -93,7 +93,7 @@ class Database(Protocol):
         ...
 
     def back_up(self) -> str | None:
-        """Copy the whole database beside itself, and return where; None where that is the server's business."""
+        """Copy the whole database and return the path; None for a server, which has backups of its own."""
         ...
 
     def size(self, connection: Connection) -> int:

@@ -95,13 +95,13 @@ class Postgres:
         self._stock = _Stock()
 
     def write(self, doing: str, work: Callable[[Connection], T]) -> T:
-        """Do ``work``, again while others are in the way or the server restarts, until patience ends."""
+        """Do ``work``, and repeat it on conflicts or a restart of the server, until patience ends."""
         return self._done(self._writing, doing, work)
 
     def alter(self, doing: str, work: Callable[[Connection], T]) -> T:
         """Over a connection of its own, which waits for an answer as long as it takes.
 
-        For the locks of others it waits no longer than any other work, since everybody else waits behind it.
+        It waits for locks no longer than any other work, since all other transactions wait behind it.
         """
 
         def unhurried(connection: Connection) -> T:

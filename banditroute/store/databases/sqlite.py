@@ -22,7 +22,7 @@ from banditroute.store.schema.tables import Row
 LOCK_PATIENCE = 5.0
 """How long a transaction waits for another process's [s]."""
 
-# SQLite's own waiting backs off, and so starves one of several processes; short jittered waits serve all alike.
+# SQLite's own waiting backs off, and so starves one of several processes; short jittered waits are fair.
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.0005, 0.002
 _jitter = random.SystemRandom()
 
@@ -45,7 +45,7 @@ class Sqlite:
         self._connect()
 
     def write(self, doing: str, work: Callable[[Connection], T]) -> T:
-        """Do ``work`` in a transaction that no other one can write beside."""
+        """Do ``work`` while no other transaction can write."""
         with translated(doing), self._gate.passage(), self.writing.begin() as connection:
             return work(connection)
 
@@ -188,7 +188,7 @@ def writing_engine(path: Path, *, patience: float = LOCK_PATIENCE) -> Engine:
 
 def reading_engine(path: Path) -> Engine:
     """An engine that can change nothing, and never creates the file."""
-    # Not mode=ro: such a connection, if it is the last, leaves the write-ahead log lying beside the database.
+    # Not mode=ro: such a connection, if it is the last, leaves the write-ahead log behind.
     engine = _engine(f"{path.absolute().as_uri()}?mode=rw", timeout=LOCK_PATIENCE)
 
     @event.listens_for(engine, "connect")

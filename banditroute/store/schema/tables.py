@@ -1,13 +1,14 @@
 """The tables: one set holds many routers of many tenants.
 
 Rows of decisions and feedback are appended without a number, and numbered by the fold; ``arrival`` keeps the order
-of each worker, and ``worker`` says whose row it is, NULL for feedback that was made from somebody's report. These
-two tables have no foreign keys: arms and routers are never removed, and every row would have to look its own up;
-and the decision of a feedback may come after it.
+of each worker. ``worker`` is the worker that appended the row, NULL for feedback that the store made from a
+report.
+These two tables have no foreign keys: arms and routers are never removed, a check would cost a lookup for every
+row, and the decision of a feedback may arrive after it.
 
-Types are those that every database has. Times are int64 microseconds, UTC. Arrays are little-endian blobs:
-int32 features on their grid, int64 outcomes on theirs, float64 for everything that was only reported. NaN finds
-no way in: SQLite turns it into NULL, which NOT NULL refuses, and each CHECK is written so that NaN fails it.
+Only types that every database has are used. Times are int64 microseconds, UTC. Arrays are little-endian blobs:
+int32 features on their grid, int64 outcomes on theirs, float64 for all other numbers. NaN is never
+stored: SQLite turns it into NULL, which NOT NULL refuses, and each CHECK is written so that NaN fails it.
 """
 
 from typing import Any, TypeAlias
@@ -129,7 +130,7 @@ decision = Table(
     Column("decision_id", _Id, primary_key=True),
     Column("router_id", _Id, nullable=False),
     Column("body", LargeBinary, nullable=False),
-    # Both are given by the fold; NULL says that it was not here yet.
+    # The fold sets both; NULL until then.
     Column("decided", BigInteger),
     Column("learned", BigInteger),
     Column("arrival", BigInteger, nullable=False),
@@ -224,10 +225,10 @@ report = Table(
 
 
 def of_router(table: Table, router_id: Any) -> ColumnElement[bool]:
-    """Whether rows that were found by their body, which is all but unique, are those of a router.
+    """Return the condition that rows, which were found by their nearly unique body, belong to a router.
 
-    The sum hides the column from planners: one whose statistics are older than the router takes it for empty, and
-    would rather read all of its log than look the bodies up.
+    The sum hides the column from query planners: with statistics older than the router a planner assumes it empty,
+    and reads its whole log instead of looking up the bodies.
     """
     here: ColumnElement[bool] = table.c.router_id + 0 == router_id
     return here
