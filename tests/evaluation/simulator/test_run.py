@@ -21,6 +21,7 @@ POLICIES: dict[str, Policy] = {
 DELAYS = {"quality": Delay(requests=7, missing=0.2), "response": Delay(seconds=3.5)}
 CONTROLLERS: dict[str, Callable[[], Sequence[Controller]]] = {
     "budget": lambda: [Budget(usd_per_request=0.002)],
+    "budget a day": lambda: [Budget(usd_per_day=150.0)],
     "drift": lambda: [Drift(grace=5), Onboarding(pulls=10, over=40)],
 }
 
