@@ -79,7 +79,7 @@ def test_what_was_moved_is_said_once(status: str) -> None:
     assert (item["served_arm"], item["outcomes"]) == (other, {"quality": 0.5})
 
 
-def test_what_controllers_did_is_told_in_words() -> None:
+def test_effects_of_controllers_are_explained_in_words() -> None:
     effects = {
         "cache": {"resident": ["small", "large"], "epoch": 7, "pinned": []},
         "budget": {"left_usd": {"a": 0.123456}, "shares": {}},

@@ -101,7 +101,7 @@ def test_bodies_are_in_the_order_of_time(monkeypatch: pytest.MonkeyPatch) -> Non
         lambda text: text.encode(),
     ],
 )
-def test_what_is_no_id_is_refused_as_one_of_somebody_else(change: Any) -> None:
+def test_an_invalid_id_is_refused_like_a_foreign_one(change: Any) -> None:
     ids = DecisionIds([SECRET], "ab", "c")
     text = ids.issue(bytes(16))
     assert ids.key(text) == bytes(16)

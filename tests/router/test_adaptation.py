@@ -236,7 +236,7 @@ def test_what_is_inherited_shows() -> None:
         ({"successor": "a", "n_eff": 20}, "its own successor"),
     ],
 )
-def test_estates_are_checked(wrong: dict[str, Any], message: str) -> None:
+def test_inheritance_arguments_are_checked(wrong: dict[str, Any], message: str) -> None:
     router = Router("r", arms=[*ARMS, Arm("gone")])
     router.retire_arm("gone")
     with pytest.raises(InvalidArgumentError, match=message):

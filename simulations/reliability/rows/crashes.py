@@ -25,7 +25,7 @@ MILLION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class LogFollower:
+class StoredLog:
     """What is in a router's log, and what is wrong with it.
 
     Attributes:
@@ -44,7 +44,7 @@ class LogFollower:
         return sum(count - 1 for count in Counter(self.numbers).values())
 
 
-def journal(url: str) -> LogFollower:
+def journal(url: str) -> StoredLog:
     """Read the log of the victims' router."""
     store = SqlStore(url)
     opened(store)
@@ -65,7 +65,7 @@ def journal(url: str) -> LogFollower:
     holes += sum(a != b for a, b in zip(folded, whole, strict=False))
     sums = {StateKey(names[row[0]], row[1], row[2]): row[3] for row in rows}
     differs = sums != FOLD({}, feedback) or any(hashlib.sha256(row[3]).digest() != row[4] for row in rows)
-    return LogFollower(tuple(int.from_bytes(record.decision_key, "big") for record in feedback), holes, differs)
+    return StoredLog(tuple(int.from_bytes(record.decision_key, "big") for record in feedback), holes, differs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import pytest
 from banditroute.controllers.budget.exploration import affordable
 
 
-def test_exploration_is_cut_where_it_is_dear() -> None:
+def test_exploration_is_cut_where_it_is_expensive() -> None:
     chosen = np.array([0.01, 0.97, 0.01, 0.01])
     explored = np.array([0.0, 0.01, 0.01, 0.01])
     excess = np.array([[0.0], [0.1], [1.0], [90.0]])

@@ -82,7 +82,7 @@ def test_taking_out_a_faded_row_leaves_what_the_others_would_have_left() -> None
     assert weights.total(table, "a", GROUP) == weights.total(other, "a", GROUP)
 
 
-def test_an_heir_reads_the_rows_of_the_giver_at_its_weight() -> None:
+def test_a_successor_reads_the_rows_of_its_predecessor_at_its_weight() -> None:
     table, weights = with_history(), EvidenceWeights()
     weights.inherit("b", "a", GROUP, halvings=2)
     inherited = table.totals("a", GROUP).halved(2)

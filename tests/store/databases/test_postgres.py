@@ -204,7 +204,7 @@ def _raise(error: Exception) -> None:
     raise error
 
 
-def test_an_unsafe_server_is_told_of(postgres_url: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unsafe_server_is_logged(postgres_url: str, caplog: pytest.LogCaptureFixture) -> None:
     url = make_url(postgres_url).update_query_dict({"options": "-c synchronous_commit=off"})
     with caplog.at_level(logging.WARNING, "banditroute"):
         store = SqlStore(url.render_as_string(hide_password=False))

@@ -249,7 +249,7 @@ def test_an_arm_that_breaks_its_rules_is_refused(old: bytes, new: bytes) -> None
         decoded(payload(text.replace(old, new), kind=4))
 
 
-def test_a_shape_is_not_believed_before_the_bytes_are_there() -> None:
+def test_a_shape_is_checked_against_the_bytes_before_it_is_used() -> None:
     """Each would ask for gigabytes; all is refused within the memory of the payload."""
     claims = [
         struct.pack("<BBI", 1, 7, 2**32 - 1) + b"[]",

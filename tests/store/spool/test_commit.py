@@ -317,7 +317,7 @@ def test_a_full_spool_refuses_feedback_in_words_and_drops_decisions_with_a_count
     assert world.commit(reports(4)) == {}
 
 
-def test_without_a_place_for_the_spool_every_record_is_told(tmp_path: Path) -> None:
+def test_without_a_spool_directory_every_record_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     world = World(tmp_path / "file")
     world.database.error = AWAY

@@ -81,7 +81,7 @@ def test_refused_records_are_not_adopted_until_their_file_is_renamed(spools: Spo
     assert list(adopted(spools)) == [[b"refused"]]
 
 
-def test_a_new_spool_that_somebody_took_for_an_orphan_gets_another_name(
+def test_a_new_spool_that_another_process_took_over_gets_another_name(
     spools: Spools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file exists for a moment before it is locked."""
@@ -102,7 +102,7 @@ def test_a_new_spool_that_somebody_took_for_an_orphan_gets_another_name(
         each.close()
 
 
-def test_a_file_of_another_version_is_left_alone_and_told_once(
+def test_a_file_of_another_version_is_left_unchanged_and_logged_once(
     spools: Spools, caplog: pytest.LogCaptureFixture
 ) -> None:
     spool = spools.new()

@@ -145,7 +145,7 @@ def test_garbage_behind_the_end_is_cut_off(path: Path, whole: bytes) -> None:
         assert held(path) == PAYLOADS + LATER
 
 
-def test_a_length_that_lies_is_not_believed(path: Path, whole: bytes) -> None:
+def test_a_wrong_length_is_checked_before_it_is_used(path: Path, whole: bytes) -> None:
     """Even where the file is as long as it says, no more is read than a payload may be long."""
     path.write_bytes(whole + FRAME.pack(b"\xb5rec", 2 * PAYLOAD_BYTES, 0))
     os.truncate(path, 3 * PAYLOAD_BYTES)
@@ -203,7 +203,7 @@ def test_beyond_the_limit_nothing_is_written(path: Path) -> None:
     spool.abandon()
 
 
-def test_the_limit_is_told_in_the_words_of_the_interface(path: Path) -> None:
+def test_the_limit_is_reported_in_the_words_of_the_interface(path: Path) -> None:
     spool = Spool(path)
     # Private: as if 256 MiB had been written.
     spool._end = spool.limit_bytes

@@ -410,7 +410,7 @@ def test_a_router_that_is_refused_leaves_no_thread(store: SqlStore, path: Path) 
     assert set(threading.enumerate()) == before
 
 
-def test_nobody_comes_in_while_the_process_is_copied(store: SqlStore) -> None:
+def test_no_connection_opens_while_the_process_is_copied(store: SqlStore) -> None:
     database, inside = database_of(store), threading.Event()
     database.before_fork()
     late = threading.Thread(target=database.write, args=("late", lambda connection: inside.set()))

@@ -70,7 +70,7 @@ def test_a_group_is_bounded() -> None:
     assert [len(group) for group in commits.groups] == [1, GROUP_RECORDS, GROUP_RECORDS]
 
 
-def test_one_bad_append_does_not_cost_the_others_theirs() -> None:
+def test_one_bad_append_does_not_fail_the_others() -> None:
     commits = Commits({2: StoreError("two"), 4: ValueError("four")})
     writer = behind_a_gate(commits)
     futures = [writer.append(space(number)) for number in (1, 2, 3, 4)]
@@ -143,7 +143,7 @@ class Ticks:
             self.enough.set()
 
 
-def test_it_ticks_in_its_thread_though_nobody_appends() -> None:
+def test_it_ticks_in_its_thread_without_an_append() -> None:
     ticks = Ticks(3)
     writer = Writer(Commits(), GuardedCall("the tick", ticks), pause=lambda: 0.001)
     assert ticks.enough.wait(PATIENCE)
@@ -168,7 +168,7 @@ def test_it_ticks_between_groups_though_the_queue_is_not_empty() -> None:
     assert after[0] - before >= len(commits.groups) - 1
 
 
-def test_nobody_can_cancel_what_is_queued() -> None:
+def test_queued_records_cannot_be_cancelled() -> None:
     """A task that gives up waiting must not stop the thread."""
     commits = Commits()
     writer = behind_a_gate(commits)
