@@ -24,6 +24,7 @@ def write_settings(
     """
     match record:
         case SnapshotRecord():
+            _lock(connection, router_id)
             _write_snapshot(connection, router_id, record)
         case ArmRecord():
             _increment_revision(connection, router_id)
@@ -63,6 +64,15 @@ def _increment_revision(connection: Connection, router_id: int) -> None:
     router = tables.router
     connection.execute(
         update(router).where(router.c.router_id == router_id).values(revision=router.c.revision + 1)
+    )
+
+
+def _lock(connection: Connection, router_id: int) -> None:
+    """Block other changes of settings until the commit, without one: two workers may store the same snapshot."""
+    router = tables.router
+    # Not FOR UPDATE, for which rows that reference the router would wait.
+    connection.execute(
+        select(router.c.router_id).where(router.c.router_id == router_id).with_for_update(key_share=True)
     )
 
 

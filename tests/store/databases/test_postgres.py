@@ -1,6 +1,7 @@
 """What PostgreSQL adds: a server that may be away, restart, refuse, or be set up dangerously."""
 
 import logging
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,12 +14,15 @@ from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import DBAPIError
 
 from banditroute.core.health import StoreHealth
+from banditroute.core.log import Position, SnapshotRecord
 from banditroute.errors import StoreError, StoreUnavailableError
 from banditroute.store.databases.base import WriteConflict
 from banditroute.store.databases.postgres import Postgres
 from banditroute.store.maintenance import views
 from banditroute.store.maintenance.upgrade import Upgrade, upgrade
 from banditroute.store.schema import migrations, tables, version
+from banditroute.store.sql import settings
+from banditroute.store.sql.settings import write_settings
 from banditroute.store.sql.store import SqlStore
 from banditroute.testing import SECRET, a_decision, append, feedback_of, open_router
 from tests.postgres import OwnServer, Server
@@ -47,6 +51,48 @@ def test_sessions_give_up_in_time(store: SqlStore) -> None:
         }
         assert list(settings.values()) == ["5s", "2s", "10s"]
         assert connection.exec_driver_sql("SHOW transaction_read_only").scalar() == "on"
+
+
+SNAPSHOT = SnapshotRecord(Position(0, 0), b"sums", 7)
+
+
+def test_two_workers_store_the_same_snapshot(store: SqlStore) -> None:
+    """At the same time, before either knows of the other."""
+    assert stored_beside_another(database(store)) is None
+
+
+def test_control_without_the_lock_one_of_them_fails(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "_lock", lambda *_: None)
+    failure = stored_beside_another(database(store))
+    assert isinstance(failure, StoreError)
+    assert "UniqueViolation" in str(failure)
+
+
+def stored_beside_another(database: Postgres) -> Exception | None:
+    """The error of a worker that stores a snapshot while another transaction, which stores it too, is open."""
+    failures: list[Exception] = []
+
+    def second() -> None:
+        try:
+            database.write("snapshot not stored", lambda connection: write_settings(connection, 1, SNAPSHOT))
+        except StoreError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=second)
+
+    def first(connection: Connection) -> None:
+        write_settings(connection, 1, SNAPSHOT)
+        thread.start()
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        while True:
+            with database.read("looking") as other:
+                if other.exec_driver_sql(waiting).scalar():
+                    return
+
+    database.write("snapshot not stored", first)
+    thread.join(30)
+    assert not thread.is_alive()
+    return failures[0] if failures else None
 
 
 def test_migrations_and_tables_are_equal(postgres_url: str) -> None:
