@@ -285,6 +285,16 @@ class SharingLaws(OpenStore):
         assert journal(second, others=True) == (everything[0], everything[3])
         assert journal(second, Position(1, 1), others=True) == (everything[3],)
 
+    def test_feedback_keeps_the_order_of_its_worker(self, workers: tuple[Store, Store]) -> None:
+        """Whichever worker made the decisions: the worker that reported has learned in that order."""
+        first, second = workers
+        ours, theirs = a_decision(1), a_decision(2)
+        append(second, ours)
+        append(first, theirs)
+        append(second, feedback_of(theirs, 1), feedback_of(ours, 2))
+        found = [record.decision_key for record in _feedback(first.events(others=True))]
+        assert found == [theirs.decision_key, ours.decision_key]
+
     def test_workers_agree_on_feedback(self, workers: tuple[Store, Store]) -> None:
         """Duplicates, conflicts and amendments, whichever worker reported first."""
         first, second = workers

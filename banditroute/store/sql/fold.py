@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, bindparam, case, func, insert, literal, select, union_all, update
+from sqlalchemy import Connection, and_, bindparam, case, func, insert, literal, select, union_all, update
 
 from banditroute.core.log import FeedbackRecord, StateKey
 from banditroute.core.revisions import follows
@@ -27,7 +27,8 @@ _log = logging.getLogger("banditroute")
 _d, _f = tables.decision.c, tables.feedback.c
 _IS_DECISION, _IS_FEEDBACK = 0, 1
 
-# A feedback that arrived before its decision, or before its own earlier revision, is placed right after it.
+# A feedback that arrived before its decision, or before its own earlier revision, is placed right after it. A decision
+# that has its number already is in front anyway, and arrivals of different workers say nothing of their order.
 _last_revision = func.max(_f.arrival).over(partition_by=(_f.body, _f.objective_group), order_by=_f.revision)
 _PENDING = (
     union_all(
@@ -41,7 +42,7 @@ _PENDING = (
         select(
             literal(_IS_FEEDBACK),
             _f.feedback_id,
-            case((_last_revision > _d.arrival, _last_revision), else_=_d.arrival),
+            case((and_(_d.decided.is_(None), _d.arrival > _last_revision), _d.arrival), else_=_last_revision),
             _f.revision,
             _f.arrival,
         )
