@@ -27,8 +27,8 @@ _log = logging.getLogger("banditroute")
 _d, _f = tables.decision.c, tables.feedback.c
 _IS_DECISION, _IS_FEEDBACK = 0, 1
 
-# A feedback that arrived before its decision, or before its own earlier revision, is placed right after it. A decision
-# that has its number already is in front anyway, and arrivals of different workers say nothing of their order.
+# A feedback that arrived before its decision, or before its own earlier revision, is placed right after it. Other
+# decisions have their number already, and the arrivals of different workers cannot be compared.
 _last_revision = func.max(_f.arrival).over(partition_by=(_f.body, _f.objective_group), order_by=_f.revision)
 _PENDING = (
     union_all(
