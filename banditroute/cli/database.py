@@ -6,9 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
+from banditroute.cli.secret_cmd import secret
 from banditroute.cli.targets import ConfigOption, UrlArgument, target
 
 db = typer.Typer(help="Create, upgrade, verify and compact a database of routers.", no_args_is_help=True)
+db.add_typer(secret, name="secret")
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 

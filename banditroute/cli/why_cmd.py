@@ -39,13 +39,15 @@ def _explanation(wanted: Target, decision_id: str) -> Explanation:
     A router with ``secret=`` tags its ids with that secret, which is not in the database, so its ids are matched
     only with a configuration that holds the secret.
     """
-    from banditroute.store.maintenance.views import find_decision, routers, secret_of
+    from banditroute.store.maintenance.secrets import secrets_of
+    from banditroute.store.maintenance.views import find_decision, routers
 
     for router in routers(wanted.url):
         if not wanted.is_about(router.name, router.tenant):
             continue
-        stored = secret_of(wanted.url, router.name, tenant=router.tenant)
-        ids = DecisionIds([stored, wanted.secret] if wanted.secret else [stored], router.tenant, router.name)
+        stored = secrets_of(wanted.url, router.name, tenant=router.tenant)
+        secrets = [stored.issuing, *stored.accepted, *([wanted.secret] if wanted.secret else [])]
+        ids = DecisionIds(secrets, router.tenant, router.name)
         try:
             body = ids.key(decision_id)
         except InvalidDecisionIdError:

@@ -18,6 +18,7 @@ from banditroute.errors import InvalidArgumentError, InvalidDecisionIdError
 
 IdSource: TypeAlias = Callable[[], bytes]
 
+SECRET_BYTES = 32
 KEY_BYTES = 16
 TAG_BYTES = 12
 ID_CHARACTERS = 38
@@ -35,7 +36,7 @@ def key_created_us(body: bytes) -> int:
 
 def new_secret() -> bytes:
     """Return 32 random bytes."""
-    return os.urandom(32)
+    return os.urandom(SECRET_BYTES)
 
 
 def check_secrets(secret: bytes | Sequence[bytes]) -> Sequence[bytes]:
@@ -45,7 +46,7 @@ def check_secrets(secret: bytes | Sequence[bytes]) -> Sequence[bytes]:
         InvalidArgumentError: for no secret, or one of fewer than 32 bytes.
     """
     secrets = [secret] if isinstance(secret, bytes) else list(secret)
-    if not secrets or not all(isinstance(each, bytes) and len(each) >= 32 for each in secrets):
+    if not secrets or not all(isinstance(each, bytes) and len(each) >= SECRET_BYTES for each in secrets):
         raise InvalidArgumentError("secret must be at least 32 bytes, or several of that length")
     return secrets
 
@@ -62,11 +63,10 @@ class DecisionIds:
         self._scope = b"".join(len(part).to_bytes(4, "big") + part for part in (tenant.encode(), router.encode()))
         self._keyed = [hmac.new(secret, self._scope, hashlib.sha256) for secret in self._secrets]
 
-    def accept(self, secret: bytes) -> None:
-        """Accept ids under another secret too, read from a store that was unavailable at the opening."""
-        if secret not in self._secrets:
-            self._secrets.append(secret)
-            self._keyed.append(hmac.new(secret, self._scope, hashlib.sha256))
+    def replace(self, secrets: Sequence[bytes]) -> None:
+        """Issue ids under the first of these secrets, and accept those of any of them and of the earlier ones."""
+        self._secrets = list(dict.fromkeys([*secrets, *self._secrets]))
+        self._keyed = [hmac.new(secret, self._scope, hashlib.sha256) for secret in self._secrets]
 
     def issue(self, body: bytes) -> str:
         """The public id of ``body`` (16 bytes)."""

@@ -180,6 +180,14 @@ class SpaceRecord:
     recorded_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class SecretRecord:
+    """Ids under this secret are valid: a worker issued them while its store was unavailable."""
+
+    secret: bytes = field(repr=False)
+    recorded_us: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SnapshotRecord:
     """The state after all that lies before ``position``, so that a restart need not replay it."""
@@ -190,5 +198,12 @@ class SnapshotRecord:
 
 
 LogRecord: TypeAlias = (
-    DecisionRecord | FeedbackRecord | ReportRecord | ArmRecord | PreferencesRecord | SpaceRecord | SnapshotRecord
+    DecisionRecord
+    | FeedbackRecord
+    | ReportRecord
+    | ArmRecord
+    | PreferencesRecord
+    | SpaceRecord
+    | SecretRecord
+    | SnapshotRecord
 )

@@ -94,6 +94,8 @@ class StoredRouter:
     Attributes:
         spec: The stored shape; its policy is the one just given.
         secret: 32 bytes with which this router's ids are tagged.
+        accepted: Other secrets whose ids are valid: replaced ones, and those of workers that opened while the
+            database was unavailable.
         arms: In the order in which they were first added.
         preferences: The latest.
         snapshot: The newest valid one; None if there is none.
@@ -114,3 +116,4 @@ class StoredRouter:
     prices: Mapping[str, Sequence[tuple[int, Price]]] = field(default_factory=dict, compare=False)
     revision: int = field(default=0, compare=False)
     horizon_us: int = 0
+    accepted: tuple[bytes, ...] = field(default=(), repr=False, compare=False)

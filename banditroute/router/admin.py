@@ -113,7 +113,7 @@ class RouterAdmin:
         """Remove outcomes from everything learned."""
         if source is None and not decisions:
             raise InvalidArgumentError("forget needs a source or decisions")
-        keys = [self._log.ids.key(decision_id) for decision_id in decisions]
+        keys = [self._log.key(decision_id) for decision_id in decisions]
         self._log.outbox.flush()
         self._feedback.follower.follow()
         forgotten = self._feedback.forget(keys, source=None)
@@ -131,7 +131,7 @@ class RouterAdmin:
 
     def why(self, decision_id: str) -> Explanation:
         """Return a decision's predictions, reasons and outcomes."""
-        entry = self._feedback.find(self._log.ids.key(decision_id))
+        entry = self._feedback.find(self._log.key(decision_id))
         if entry is None:
             raise DecisionExpiredError("the store does not hold this decision")
         with self._engine.lock:

@@ -69,7 +69,7 @@ class FeedbackHandler:
 
         For arguments and errors see :meth:`banditroute.Router.feedback`.
         """
-        key = self._log.ids.key(decision_id)
+        key = self._log.key(decision_id)
         require_text("source", source, longest=MAX_SOURCE)
         if not isinstance(amend, bool):
             raise InvalidArgumentError(f"amend = {amend!r:.40} must be True or False")

@@ -120,8 +120,7 @@ class LogFollower:
         with engine.lock:
             if version is None or version != log.changes.version():
                 return False
-            if log.keeps_secret:
-                log.ids.accept(stored.secret)
+            log.adopt_secrets(stored)
             engine.state.arms.adopt(stored)
             log.resolver.ready.set()
             log.recent.set_horizon(stored.horizon_us)

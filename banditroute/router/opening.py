@@ -6,7 +6,14 @@ from pathlib import Path
 
 from banditroute.core.arms import Arm
 from banditroute.core.ids import DecisionIds, check_secrets, new_secret
-from banditroute.core.log import ArmRecord, DecisionRecord, LogRecord, PreferencesRecord, SnapshotRecord
+from banditroute.core.log import (
+    ArmRecord,
+    DecisionRecord,
+    LogRecord,
+    PreferencesRecord,
+    SecretRecord,
+    SnapshotRecord,
+)
 from banditroute.core.objectives import Preferences
 from banditroute.core.spec import StoredRouter
 from banditroute.errors import SnapshotCorruptError
@@ -64,7 +71,7 @@ def open_log(
         store=opened,
         stored=stored,
         outbox=Outbox(opened),
-        ids=DecisionIds(stored.secret if secrets is None else secrets, spec.tenant, spec.name),
+        ids=DecisionIds([stored.secret, *stored.accepted] if secrets is None else secrets, spec.tenant, spec.name),
         recent=RecentDecisions(opened, limit=RECENT_DECISIONS),
         windows=OpenWindows(objectives),
         resolver=resolver,
@@ -77,6 +84,9 @@ def open_log(
         raise
     if stored.revision >= 0:
         resolver.ready.set()
+    elif secrets is None:
+        # The first record, so that every worker accepts the ids that are issued until the database is back.
+        log.change_settings(SecretRecord(stored.secret, now_us))
     if missing:
         log.put(missing)
     current = dict(stored.preferences.preferences)
@@ -102,7 +112,8 @@ def _resume(engine: Engine, log: WorkerLog, given: Sequence[ArmRecord]) -> list[
         state.arms.put(record)
     engine.requests.set_preferences(stored.preferences)
     engine.set_spec(stored.spec)
-    if stored.spec.dimension is None:
+    # A log that cannot be read yet is followed from its beginning, once its database is back.
+    if stored.spec.dimension is None or stored.revision < 0:
         return list(new_arms)
     if stored.snapshot is not None:
         try:

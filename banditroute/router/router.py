@@ -41,8 +41,7 @@ class Router:
 
     All methods may be called from any thread. ``route`` does not query a database and never raises for an internal
     fault: it falls back to ``default_arm``, and the decision has the mode ``"fallback"``. Invalid input (a vector
-        of the wrong
-    length, an unknown arm) raises an exception and has no side effect.
+    of the wrong length, an unknown arm) raises an exception and has no side effect.
 
     Args:
         name: Name of the router, unique in its store and tenant.

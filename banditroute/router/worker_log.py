@@ -1,7 +1,10 @@
 """One worker's log: its store, its outbox, and the recent records in memory."""
 
+import math
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from banditroute.core.arrays import FloatArray, RowArray
@@ -10,6 +13,7 @@ from banditroute.core.ids import DecisionIds
 from banditroute.core.log import LogRecord, SpaceRecord
 from banditroute.core.receipt import ReceiptStatus
 from banditroute.core.spec import StoredRouter
+from banditroute.errors import InvalidDecisionIdError, StoreError
 from banditroute.router.choice import Choice
 from banditroute.router.engine import Engine
 from banditroute.router.open_windows import OpenWindows
@@ -18,6 +22,12 @@ from banditroute.router.pending_changes import PendingChanges
 from banditroute.router.resolution import FeedbackResolver
 from banditroute.router.state.recent import DecisionEntry, RecentDecisions
 from banditroute.store import Store
+
+NEVER_READ = -2
+"""A revision that no stored router has."""
+
+SECRETS_READ_S = 0.05
+"""The shortest time between two reads of the secrets because of unknown ids [s]."""
 
 
 @dataclass(slots=True, eq=False)
@@ -35,6 +45,7 @@ class WorkerLog:
         resolver: Turns reports into feedback records.
         changes: This worker's changes of settings that are not stored yet.
         keeps_secret: Whether the secret of the ids is kept in the store.
+        secrets_read: When an unknown id last caused a look at the stored secrets, by a monotonic clock [s].
     """
 
     engine: Engine
@@ -47,6 +58,38 @@ class WorkerLog:
     resolver: FeedbackResolver
     keeps_secret: bool
     changes: PendingChanges = field(default_factory=PendingChanges)
+    secrets_read: float = -math.inf
+
+    def key(self, decision_id: str) -> bytes:
+        """Return the decision key of an id, also of one whose secret another worker has just stored.
+
+        An unknown id causes a query then, at most 20 a second.
+
+        Raises:
+            InvalidDecisionIdError: for an id that this router never issued.
+        """
+        try:
+            return self.ids.key(decision_id)
+        except InvalidDecisionIdError:
+            if not (self.keeps_secret and self.store.is_shared and self._may_read_secrets()):
+                raise
+            with suppress(StoreError):
+                stored = self.store.changed(NEVER_READ)
+                if stored is not None:
+                    self.adopt_secrets(stored)
+            return self.ids.key(decision_id)
+
+    def adopt_secrets(self, stored: StoredRouter) -> None:
+        """Issue ids under the stored secret, and accept those of all secrets of the router."""
+        if self.keeps_secret:
+            self.ids.replace([stored.secret, *stored.accepted])
+
+    def _may_read_secrets(self) -> bool:
+        now = time.monotonic()
+        if now < self.secrets_read + SECRETS_READ_S:
+            return False
+        self.secrets_read = now
+        return True
 
     def row(self, values: FloatArray) -> RowArray:
         """Return checked features on the grid; the first call fixes the number of features."""

@@ -18,6 +18,7 @@ from banditroute.core.log import (
     Position,
     PreferencesRecord,
     ReportRecord,
+    SecretRecord,
     SnapshotRecord,
     SpaceRecord,
 )
@@ -260,7 +261,9 @@ class MemoryStore:
         self._reported.update(range(first, len(self._feedback) + 1))
         return combine(results or ["duplicate"])
 
-    def _stand(self, record: ArmRecord | PreferencesRecord | SpaceRecord | SnapshotRecord) -> WriteResult:
+    def _stand(
+        self, record: ArmRecord | PreferencesRecord | SpaceRecord | SecretRecord | SnapshotRecord
+    ) -> WriteResult:
         router = self._router
         assert router is not None
         match record:
@@ -287,6 +290,9 @@ class MemoryStore:
                     known = router.spec.dimension == dimension
                     return "recorded" if known else StoreError(f"dimension {dimension} contradicts the stored one")
                 router = replace(router, spec=replace(router.spec, dimension=dimension))
+            case SecretRecord(secret):
+                others = dict.fromkeys([secret, *router.accepted])
+                router = replace(router, accepted=tuple(each for each in others if each != router.secret))
         self._router = replace(router, revision=router.revision + 1)
         self._limits = Limits.of(self._router.spec)
         return "recorded"

@@ -15,6 +15,7 @@ from banditroute.core.log import (
     FeedbackRecord,
     Position,
     PreferencesRecord,
+    SecretRecord,
     SnapshotRecord,
     SpaceRecord,
 )
@@ -121,6 +122,18 @@ class StoreLaws(SharingLaws):
         assert stored.preferences == preferences
         assert plain(stored.snapshot) == plain(snapshot)
         assert stored.end == Position(1, 2)
+        store.close()
+
+    def test_a_secret_record_is_accepted_beside_the_issuing_secret(self, store: Store, tmp_path: Path) -> None:
+        """The same secret twice is accepted once; every worker sees the change."""
+        revision = getattr(store.changed(-2), "revision", -2)
+        append(store, SecretRecord(b"a" * 32, 1), SecretRecord(b"b" * 32, 2), SecretRecord(b"a" * 32, 3))
+        append(store, SecretRecord(SECRET, 4))
+        changed = store.changed(revision)
+        assert changed is not None
+        assert (changed.secret, set(changed.accepted)) == (SECRET, {b"a" * 32, b"b" * 32})
+        store, stored = self.again(store, tmp_path)
+        assert (stored.secret, set(stored.accepted)) == (SECRET, {b"a" * 32, b"b" * 32})
         store.close()
 
     def test_what_is_stored_wins(self, store: Store, tmp_path: Path) -> None:

@@ -38,14 +38,14 @@ def test_init_then_current_then_upgrade(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["db", "current", store]) == 2
     assert "no database file" in capsys.readouterr().err
     for said in (
-        "created the tables at schema version 0001\n",
-        "nothing to do: the schema is already at version 0001\n",
+        "created the tables at schema version 0002\n",
+        "nothing to do: the schema is already at version 0002\n",
     ):
         assert main(["db", "init", store]) == 0
         assert capsys.readouterr().out == said
-    assert run(["db", "current", store], capsys) == {"schema": "0001", "wanted": "0001"}
+    assert run(["db", "current", store], capsys) == {"schema": "0002", "wanted": "0002"}
     assert main(["db", "upgrade", store]) == 0
-    assert capsys.readouterr().out == "nothing to do: the schema is already at version 0001\n"
+    assert capsys.readouterr().out == "nothing to do: the schema is already at version 0002\n"
     assert [path.name for path in tmp_path.iterdir()] == ["new.db"]
     assert main(["db", "verify", store]) == 0
     with World().open(store) as router:
@@ -69,9 +69,9 @@ def test_upgrade_copies_the_file_first(
     monkeypatch.setattr(migrations, "run", ran.append)
     assert main(["db", "upgrade", store]) == 0
     (copy,) = tmp_path.glob("routing.db.before-*")
-    said = f"upgraded the schema from 0000 to 0001; a copy of the old file is {copy}\n"
+    said = f"upgraded the schema from 0000 to 0002; a copy of the old file is {copy}\n"
     assert (capsys.readouterr().out, len(ran)) == (said, 1)
-    execute(url(copy), "UPDATE br_alembic_version SET version_num = '0001'")
+    execute(url(copy), "UPDATE br_alembic_version SET version_num = '0002'")
     assert main(["db", "verify", url(copy)]) == 0
 
 

@@ -70,11 +70,10 @@ def test_no_part_of_a_scope_runs_into_the_next() -> None:
         DecisionIds([SECRET], "a", "bc").key(issued)
 
 
-def test_a_secret_that_is_known_is_accepted_once() -> None:
+def test_replacing_secrets_keeps_each_once() -> None:
     ids = DecisionIds([SECRET], "ab", "c")
     for _ in range(2):
-        ids.accept(SECRET)
-        ids.accept(NEW)
+        ids.replace([SECRET, NEW])
     # Private: a secret that is kept twice is only slower.
     assert len(ids._keyed) == 2
     assert ids.key(DecisionIds([NEW], "ab", "c").issue(bytes(16))) == bytes(16)

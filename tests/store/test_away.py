@@ -25,7 +25,7 @@ def test_it_begins_without_it_and_spools(tmp_path: Path, caplog: pytest.LogCaptu
     assert "database unavailable" in health.last_error
     assert "hunter2" not in f"{health}{caplog.text}"
     store.close()
-    (left,) = (tmp_path / "spool").iterdir()
+    (left,) = (tmp_path / "spool").glob("*.spool")
     spool = Spool(left)
     assert spool.waiting == 1
     spool.abandon()

@@ -55,6 +55,7 @@ def test_a_database_of_the_commit_before_the_rooms_continues_with_the_same_choic
     stored, copy = Path(__file__).parent / "fixtures" / "ee02f0a.db", tmp_path / "routing.db"
     expected = fixture.expected_of(stored)
     shutil.copyfile(stored, copy)
+    upgrade(url(copy))
     steps, then = expected["steps"], expected["then"]
     world = World(clock=Clock(START + steps))
     with a_router(url(copy), preferences=None, clock=world.clock, ids=bodies(steps + 1)) as router:

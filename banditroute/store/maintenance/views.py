@@ -91,15 +91,7 @@ def find_decision(
 ) -> tuple[DecisionRecord, tuple[FeedbackRecord, ...]] | None:
     """Return one decision with its feedback, or None; raises as :func:`routers`, and for an unknown router."""
     with looking_at(url) as database, database.read("cannot read the decision") as connection:
-        return read_decision(connection, _router_id(connection, router, tenant), body)
-
-
-def secret_of(url: str, router: str, *, tenant: str = "") -> bytes:
-    """Return the secret that tags this router's ids, to check an id first; raises as :func:`find_decision`."""
-    with looking_at(url) as database, database.read("cannot read the router") as connection:
-        number = _router_id(connection, router, tenant)
-        table = tables.router
-        return bytes(connection.execute(select(table.c.secret).where(table.c.router_id == number)).scalar_one())
+        return read_decision(connection, router_id_of(connection, router, tenant), body)
 
 
 @contextmanager
@@ -118,7 +110,8 @@ def looking_at(url: str) -> Iterator[Database]:
         database.dispose()
 
 
-def _router_id(connection: Connection, name: str, tenant: str) -> int:
+def router_id_of(connection: Connection, name: str, tenant: str) -> int:
+    """Return the number of a router in its database; raises InvalidArgumentError if there is none."""
     table = tables.router
     number = connection.scalar(select(table.c.router_id).where(table.c.tenant == tenant, table.c.name == name))
     if number is None:

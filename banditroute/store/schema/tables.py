@@ -85,6 +85,16 @@ router = Table(
     CheckConstraint("length(secret) > 0", name="secret"),
 )
 
+# Secrets that no longer tag new ids, or did so while the database was unavailable; their ids stay valid.
+secret = Table(
+    "br_secret",
+    metadata,
+    Column("router_id", _Id, ForeignKey("br_router.router_id"), primary_key=True),
+    Column("secret", LargeBinary, primary_key=True),
+    Column("recorded_us", BigInteger, nullable=False),
+    CheckConstraint("length(secret) >= 32", name="secret"),
+)
+
 arm = Table(
     "br_arm",
     metadata,
@@ -99,6 +109,7 @@ arm = Table(
     Column("max_output_tokens", BigInteger),
     Column("prior", Text, nullable=False),
     Column("recorded_us", BigInteger, nullable=False),
+    Column("descriptors", Text),
     UniqueConstraint("router_id", "name"),
     CheckConstraint("status IN ('active', 'draining', 'retired')", name="status"),
 )
@@ -111,6 +122,11 @@ price = Table(
     Column("input", Double, nullable=False),
     Column("output", Double, nullable=False),
     Column("recorded_us", BigInteger, nullable=False),
+    Column("cache_read", Double),
+    Column("cache_write", Double),
+    Column("reasoning", Double),
+    Column("per_request", Double),
+    Column("tiers", Text),
     CheckConstraint("input >= 0 AND input <= 1.7976931348623157e308", name="input"),
     CheckConstraint("output >= 0 AND output <= 1.7976931348623157e308", name="output"),
 )
@@ -122,6 +138,9 @@ preference = Table(
     Column("version", BigInteger, primary_key=True, autoincrement=False),
     Column("weights", Text, nullable=False),
     Column("recorded_us", BigInteger, nullable=False),
+    Column("profile", Text),
+    Column("author", Text),
+    Column("reason", Text),
 )
 
 decision = Table(
@@ -153,6 +172,11 @@ decision = Table(
     Column("cohort", Text),
     Column("effects", Text, nullable=False),
     Column("created_us", BigInteger, nullable=False),
+    # Schema 0002: the attempts of one request, and the feature space of the row.
+    Column("request_id", Text),
+    Column("parent", LargeBinary),
+    Column("relation", Text),
+    Column("space_id", _Id),
     UniqueConstraint("body", "router_id"),
     UniqueConstraint("router_id", "decided"),
     CheckConstraint("length(body) = 16", name="body"),
@@ -185,6 +209,7 @@ feedback = Table(
     Column("kind", String(16), nullable=False),
     Column("source", Text),
     Column("received_us", BigInteger, nullable=False),
+    Column("usage", Text),
     UniqueConstraint("body", "router_id", "objective_group", "revision"),
     UniqueConstraint("router_id", "learned"),
     CheckConstraint("length(body) = 16", name="body"),
@@ -218,6 +243,7 @@ report = Table(
     Column("payload", LargeBinary, nullable=False),
     Column("source", Text),
     Column("received_us", BigInteger, nullable=False),
+    Column("usage", Text),
     UniqueConstraint("router_id", "body", "payload"),
     CheckConstraint("length(body) = 16", name="body"),
     CheckConstraint("length(payload) = 16", name="payload"),
@@ -287,6 +313,38 @@ snapshot = Table(
     Column("sha256", LargeBinary, nullable=False),
     Column("recorded_us", BigInteger, nullable=False),
     CheckConstraint("learned >= 0 AND decided >= 0", name="numbers"),
+    CheckConstraint("length(sha256) = 32", name="sha256"),
+)
+
+# Frozen transformations of contexts; an epoch of sums belongs to one space.
+space = Table(
+    "br_space",
+    metadata,
+    Column("space_id", _Id, primary_key=True),
+    Column("router_id", _Id, ForeignKey("br_router.router_id"), nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("dimension", Integer, nullable=False),
+    Column("names", Text, nullable=False),
+    Column("blob", LargeBinary, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("recorded_us", BigInteger, nullable=False),
+    UniqueConstraint("router_id", "fingerprint"),
+    CheckConstraint("dimension > 0", name="dimension"),
+    CheckConstraint("length(sha256) = 32", name="sha256"),
+)
+
+# Sums of rows from outside the log, under an idempotent key; each is weighted by 2 to the minus ``halvings``.
+warm_start = Table(
+    "br_warm_start",
+    metadata,
+    Column("router_id", _Id, ForeignKey("br_router.router_id"), primary_key=True),
+    Column("warm_key", LargeBinary, primary_key=True),
+    Column("arm_id", _Id, ForeignKey("br_arm.arm_id"), primary_key=True),
+    Column("objective_group", String(64), primary_key=True),
+    Column("halvings", Integer, nullable=False),
+    Column("blob", LargeBinary, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("recorded_us", BigInteger, nullable=False),
     CheckConstraint("length(sha256) = 32", name="sha256"),
 )
 

@@ -8,7 +8,7 @@ from banditroute.core.arrays import FEATURE_BITS, OUTCOME_BITS
 from banditroute.errors import SchemaVersionError
 from banditroute.store.schema import tables
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The newest revision in ``migrations/versions``; a test holds the two, and the tables, equal."""
 
 _UNVERSIONED = "0000"

@@ -24,6 +24,7 @@ from banditroute.core.log import (
     Position,
     PreferencesRecord,
     ReportRecord,
+    SecretRecord,
     SnapshotRecord,
     SpaceRecord,
 )
@@ -191,6 +192,7 @@ _FORMS: Final[Mapping[int, _Form]] = {
     5: _Form(PreferencesRecord, {}, {"version": _int, "preferences": _mapping_to(_number), "recorded_us": _int}),
     6: _Form(SpaceRecord, {}, {"dimension": _int, "recorded_us": _int}),
     7: _Form(SnapshotRecord, {"blob": (_BYTES, 1)}, {"position": _position, "recorded_us": _int}),
+    8: _Form(SecretRecord, {"secret": (_BYTES, 1)}, {"recorded_us": _int}),
 }
 _KINDS: Final = {form.record: kind for kind, form in _FORMS.items()}
 

@@ -2,10 +2,11 @@
 
 import hashlib
 import logging
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from banditroute.core.ids import random_key
+from banditroute.core.ids import SECRET_BYTES, random_key
 from banditroute.core.runtime.disk import sync_directory
 from banditroute.errors import SpoolCorruptError, StoreUnavailableError
 from banditroute.store.spool.file import SPOOL_BYTES, Spool
@@ -53,6 +54,40 @@ class Spools:
             return False
         return True
 
+    def secret(self, new: bytes) -> bytes:
+        """Return the secret that this router's workers share here while its database is unavailable.
+
+        The first worker stores ``new`` in the directory; the workers after it read it.
+
+        Raises:
+            StoreUnavailableError: if the directory cannot be used.
+        """
+        path = self.directory / f"{self._name}.secret"
+        part = path.with_suffix(f".{self._token().hex()}.part")
+        try:
+            try:
+                with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                    file.write(new)
+                    file.flush()
+                    os.fsync(file.fileno())
+                # Linking is atomic, and fails if another worker was first.
+                os.link(part, path)
+            finally:
+                part.unlink(missing_ok=True)
+            sync_directory(self.directory)
+        except FileExistsError:
+            return self._stored_secret(path) or new
+        except OSError as error:
+            raise _unusable(self.directory, error) from None
+        return new
+
+    @staticmethod
+    def _stored_secret(path: Path) -> bytes | None:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+            secret, facts = file.read(), os.fstat(file.fileno())
+        is_private = facts.st_uid == os.geteuid() and not facts.st_mode & 0o077
+        return secret if is_private and len(secret) == SECRET_BYTES else None
+
     def new(self, *, refused: bool = False) -> Spool:
         """Open a new spool of this process, for waiting records or for ``refused`` ones.
 
@@ -63,9 +98,7 @@ class Spools:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             sync_directory(self.directory.parent)
         except OSError as error:
-            raise StoreUnavailableError(
-                f"spool directory {self.directory.name!r} cannot be used ({error.strerror})"
-            ) from None
+            raise _unusable(self.directory, error) from None
         suffix = "refused" if refused else "spool"
         attempts = 0
         while True:
@@ -93,3 +126,7 @@ class Spools:
 
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
+
+
+def _unusable(directory: Path, error: OSError) -> StoreUnavailableError:
+    return StoreUnavailableError(f"spool directory {directory.name!r} cannot be used ({error.strerror})")

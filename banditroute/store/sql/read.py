@@ -272,7 +272,15 @@ def read_router(connection: Connection, router_id: int, *, with_snapshot: bool) 
         prices=price_history(connection, router_id),
         revision=row.revision,
         horizon_us=row.horizon_us,
+        accepted=accepted_secrets(connection, router_id),
     )
+
+
+def accepted_secrets(connection: Connection, router_id: int) -> tuple[bytes, ...]:
+    """Return the secrets whose ids are valid although they tag no new ids, the newest first."""
+    table = tables.secret
+    query = select(table.c.secret).where(table.c.router_id == router_id)
+    return tuple(connection.scalars(query.order_by(table.c.recorded_us.desc(), table.c.secret)))
 
 
 def limits_of(connection: Connection, router_id: int) -> Limits:

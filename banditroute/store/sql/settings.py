@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from banditroute.core.log import ArmRecord, PreferencesRecord, SnapshotRecord, SpaceRecord
+from banditroute.core.log import ArmRecord, PreferencesRecord, SecretRecord, SnapshotRecord, SpaceRecord
 from banditroute.errors import StoreError
 from banditroute.store.schema import tables
 from banditroute.store.semantics.merge import merge_arm
@@ -15,7 +15,9 @@ WEEK_US = 7 * 86_400_000_000
 
 
 def write_settings(
-    connection: Connection, router_id: int, record: ArmRecord | PreferencesRecord | SpaceRecord | SnapshotRecord
+    connection: Connection,
+    router_id: int,
+    record: ArmRecord | PreferencesRecord | SpaceRecord | SecretRecord | SnapshotRecord,
 ) -> None:
     """Write a record of settings, or a snapshot.
 
@@ -27,14 +29,17 @@ def write_settings(
             _lock(connection, router_id)
             _write_snapshot(connection, router_id, record)
         case ArmRecord():
-            _increment_revision(connection, router_id)
+            increment_revision(connection, router_id)
             stored = {known.arm.name: known for known in arm_records(connection, router_id)}
             write_arm(connection, router_id, merge_arm(stored.get(record.arm.name), record))
         case PreferencesRecord():
-            _increment_revision(connection, router_id)
+            increment_revision(connection, router_id)
             _write_preferences(connection, router_id, record)
         case SpaceRecord(dimension):
             _fix_dimension(connection, router_id, dimension)
+        case SecretRecord(secret, recorded_us):
+            increment_revision(connection, router_id)
+            accept_secret(connection, router_id, secret, recorded_us)
 
 
 def write_arm(connection: Connection, router_id: int, record: ArmRecord) -> None:
@@ -59,7 +64,21 @@ def write_arm(connection: Connection, router_id: int, record: ArmRecord) -> None
         )
 
 
-def _increment_revision(connection: Connection, router_id: int) -> None:
+def accept_secret(connection: Connection, router_id: int, secret: bytes, recorded_us: int) -> None:
+    """Accept ids under a secret that does not tag new ids; do nothing if it is accepted already."""
+    router, table = tables.router, tables.secret
+    of_router = table.c.router_id == router_id
+    known = (
+        select(router.c.secret)
+        .where(router.c.router_id == router_id)
+        .union(select(table.c.secret).where(of_router))
+    )
+    if secret not in connection.scalars(known):
+        row = {"router_id": router_id, "secret": secret, "recorded_us": recorded_us}
+        connection.execute(insert(table), row)
+
+
+def increment_revision(connection: Connection, router_id: int) -> None:
     """Increment the router's revision; the row lock blocks other changes of settings until the commit."""
     router = tables.router
     connection.execute(

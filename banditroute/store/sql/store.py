@@ -128,6 +128,7 @@ class SqlStore:
                 spec.name,
                 error,
             )
+            secret = spools.secret(secret)
             stored = StoredRouter(spec, secret, tuple(arms), preferences, None, START, created=False, revision=-1)
         except BaseException:
             opened.close()

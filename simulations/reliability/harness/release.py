@@ -27,9 +27,9 @@ from banditroute.store.sql.log import RouterLog
 from banditroute.store.sql.store import SqlStore
 from simulations.reliability.harness.victim import ACK
 
-NEXT = "0002"
+NEXT = "0003"
 REVISIONS = Path(__file__).parent / "revisions"
-ADDITIVE, CARELESS = "0002_regions.py", "0002_careless.py"
+ADDITIVE, CARELESS = "0003_regions.py", "0003_careless.py"
 
 DONE, HELD_UP, FAILED = 0, 3, 4
 """How a process that upgrades ends, if it is not killed: through; others were in its way; it never will be."""

@@ -19,6 +19,7 @@ from banditroute.errors import StoreError, StoreUnavailableError
 from banditroute.store.databases.base import WriteConflict
 from banditroute.store.databases.postgres import Postgres
 from banditroute.store.maintenance import views
+from banditroute.store.maintenance.secrets import secrets_of
 from banditroute.store.maintenance.upgrade import Upgrade, upgrade
 from banditroute.store.schema import migrations, tables, version
 from banditroute.store.sql import settings
@@ -115,12 +116,12 @@ def test_migrations_and_tables_are_equal(postgres_url: str) -> None:
 def test_an_upgrade_may_take_its_time(store: SqlStore, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """To index a long log takes longer than any work of a router may; else it could never be upgraded."""
     with database(store).read("looking") as connection:
-        assert version.found_version(connection) == "0001"
+        assert version.found_version(connection) == "0002"
     monkeypatch.setattr("banditroute.store.databases.postgres._WRITING_PATIENCE", 0.2)
     monkeypatch.setattr(
         "banditroute.store.databases.postgres._SETTINGS", "-c statement_timeout=200ms -c lock_timeout=150ms"
     )
-    monkeypatch.setattr(version, "SCHEMA_VERSION", "0002")
+    monkeypatch.setattr(version, "SCHEMA_VERSION", "0003")
     ran: list[object] = []
 
     def run(connection: Connection) -> None:
@@ -130,7 +131,7 @@ def test_an_upgrade_may_take_its_time(store: SqlStore, postgres_url: str, monkey
             assert connection.exec_driver_sql("SHOW client_connection_check_interval").scalar() == "1s"
 
     monkeypatch.setattr(migrations, "run", run)
-    assert upgrade(postgres_url) == Upgrade("0001", "0002", None)
+    assert upgrade(postgres_url) == Upgrade("0002", "0003", None)
     assert len(ran) == 1
 
 
@@ -139,7 +140,7 @@ def test_views(store: SqlStore, postgres_url: str) -> None:
     (summary,) = views.routers(postgres_url)
     assert (summary.name, summary.decisions, summary.feedback, summary.waiting) == ("support", 1, 1, 0)
     assert summary.database_bytes > 1_000_000
-    assert views.secret_of(postgres_url, "support") == SECRET
+    assert secrets_of(postgres_url, "support").issuing == SECRET
 
 
 REFUSED = [

@@ -6,6 +6,7 @@ import pytest
 from banditroute.core.log import Position, PreferencesRecord, SnapshotRecord
 from banditroute.errors import InvalidArgumentError, StoreError
 from banditroute.store.maintenance import views
+from banditroute.store.maintenance.secrets import secrets_of
 from banditroute.store.sql.store import SqlStore
 from banditroute.testing import (
     ARMS,
@@ -61,7 +62,7 @@ def test_find_decision(url: str, tmp_path: Path) -> None:
     assert views.find_decision(url, "support", b"?" * 16) is None
     assert views.find_decision(url, "idle", decision.decision_key, tenant="acme") is None
     assert len(list(tmp_path.iterdir())) == 1, "looking left files behind"
-    assert views.secret_of(url, "support") == SECRET
+    assert secrets_of(url, "support").issuing == SECRET
     with pytest.raises(InvalidArgumentError, match=r"no router 'idle' in this database"):
         views.find_decision(url, "idle", decision.decision_key)
 

@@ -32,7 +32,20 @@ def schema_of(path: Path) -> dict[str, frozenset[str]]:
     database = sqlite3.connect(path)
     rows = database.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
     database.close()
-    return {name: frozenset(re.split(r",?\s*\n\s*", sql.strip())) for name, sql in rows}
+    return {name: frozenset(parts_of(sql)) for name, sql in rows}
+
+
+def parts_of(sql: str) -> list[str]:
+    """Split a definition at its outer commas."""
+    before, _, inside = sql.partition("(")
+    parts, depth = [""], 0
+    for character in inside.strip().removesuffix(")"):
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [" ".join(part.split()) for part in (before, *parts)]
 
 
 def test_migrations_and_tables_are_equal(tmp_path: Path) -> None:
@@ -66,9 +79,9 @@ def test_upgrading_what_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("found", "code", "sentence"),
     [
-        ("0000", "schema.old", "database schema 0000 is older than 0001; run 'banditroute db upgrade'"),
-        (None, "schema.old", "database schema 0000 is older than 0001; run 'banditroute db upgrade'"),
-        ("0002", "schema.new", "database schema 0002 is newer than this library (0001); upgrade banditroute"),
+        ("0000", "schema.old", "database schema 0000 is older than 0002; run 'banditroute db upgrade'"),
+        (None, "schema.old", "database schema 0000 is older than 0002; run 'banditroute db upgrade'"),
+        ("0003", "schema.new", "database schema 0003 is newer than this library (0002); upgrade banditroute"),
     ],
 )
 def test_another_version_is_refused(tmp_path: Path, found: str | None, code: str, sentence: str) -> None:
