@@ -13,11 +13,11 @@ caller would expect. ``code`` is stable and made for programs; the text is one s
     │   └── WorkloadError                      a recorded workload that cannot be read as one
     ├── UnknownArmError (LookupError)          arm.unknown
     ├── NoEligibleArmError                     arm.none: every arm is drained, excluded or too expensive
-    ├── DecisionExpiredError (LookupError)     decision.expired | decision.unreadable: the store has it no longer
+    ├── DecisionExpiredError (LookupError)     decision.expired | .lost | .unreadable: the store has it no longer
     ├── FeedbackConflictError                  feedback.conflict | feedback.waiting: other values came before
     ├── RouterMismatchError (ValueError)       router.mismatch: the store holds a router of another shape
     ├── StoreError
-    │   ├── StoreUnavailableError              store.unavailable | store.closed | store.full
+    │   ├── StoreUnavailableError              store.unavailable | .address | .replaced | .closed | .full
     │   ├── SchemaVersionError                 schema.old | schema.new
     │   ├── SnapshotCorruptError (ValueError)  snapshot.corrupt
     │   └── SpoolCorruptError (ValueError)     spool.corrupt

@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -54,6 +55,47 @@ def upgrade(url: UrlArgument = None, config: ConfigOption = None) -> None:
         return
     kept = f"; a copy of the old file is {done.backup}" if done.backup else ""
     typer.echo(f"upgraded the schema from {done.before} to {done.after}{kept}")
+
+
+@db.command()
+def backup(
+    url: Annotated[str, typer.Argument(help="URL of a SQLite database.")],
+    file: Annotated[Path, typer.Argument(help="New file for the copy.")],
+) -> None:
+    """Copy a SQLite database consistently, while workers use it. PostgreSQL has its own tools, such as pg_dump."""
+    from banditroute.store.maintenance.backup import back_up
+
+    back_up(url, file)
+    typer.echo(f"copied the database to {file}")
+
+
+@db.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A copy made by 'banditroute db backup'.")],
+    url: Annotated[str, typer.Argument(help="URL of the SQLite database to replace.")],
+) -> None:
+    """Replace a SQLite database by a backup, and keep the replaced file under another name.
+
+    Let no router open the database meanwhile. Routers that have it open keep new records in their spool; close
+    and open them again afterwards.
+    """
+    from banditroute.store.maintenance.backup import restore
+
+    replaced = restore(file, url)
+    kept = f"; the replaced database is {replaced}" if replaced else ""
+    typer.echo(f"restored {file}{kept}; close and open all routers on it")
+
+
+@db.command()
+def restored(url: UrlArgument = None, config: ConfigOption = None) -> None:
+    """Tell a database that other tools have restored it, so that feedback on lost decisions is refused clearly.
+
+    Run it after all workers were opened again and their spools are empty.
+    """
+    from banditroute.store.maintenance.backup import mark_restored
+
+    mark_restored(target(url, config).url)
+    typer.echo("noted; feedback on decisions newer than the backup is refused, and the rest is as before")
 
 
 @db.command()

@@ -1,15 +1,15 @@
 """Health of a store and of a router: plain values, without secrets."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, TypeAlias
 
 StoreState: TypeAlias = Literal["healthy", "spooling", "replaying", "unavailable", "closed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoreHealth:
-    """How a store does.
+class StoreHealth(Mapping[str, Any]):
+    """How a store does; also a read-only mapping of its attributes, as in ``health["state"]``.
 
     Attributes:
         database: ``"memory"``, ``"sqlite"`` or ``"postgresql"``.
@@ -53,6 +53,21 @@ class StoreHealth:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, fit for JSON."""
         return asdict(self)
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._names():
+            return getattr(self, name)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+    @classmethod
+    def _names(cls) -> tuple[str, ...]:
+        return tuple(each.name for each in fields(cls))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     # It brings logging along, and code that reads a receipt has loaded it already.
     from concurrent.futures import Future
 
-ReceiptStatus: TypeAlias = Literal["recorded", "duplicate", "buffered", "pending"]
+ReceiptStatus: TypeAlias = Literal["recorded", "duplicate", "buffered", "pending", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,14 @@ class Receipt:
         """The status of the report; final once the receipt is done.
 
         ``"recorded"``; ``"duplicate"`` when the same values had been recorded before (harmless); ``"buffered"``
-        when they wait on local disk for the database; ``"pending"`` when their decision has not arrived yet.
+        when they wait on local disk for the database; ``"pending"`` when their decision has not arrived yet;
+        ``"refused"`` when they were not stored, for the reason that :meth:`wait` raises.
         """
-        if self._known == "recorded" and self._stored.done() and self._stored.exception() is None:
-            return self._stored.result()
-        return self._known
+        if not self._stored.done():
+            return self._known
+        if self._stored.exception() is not None:
+            return "refused"
+        return self._stored.result() if self._known == "recorded" else self._known
 
     @property
     def done(self) -> bool:

@@ -29,6 +29,6 @@ def test_what_could_not_be_stored_is_raised_to_who_waits() -> None:
     stored: Future[ReceiptStatus] = Future()
     stored.set_exception(StoreUnavailableError("away"))
     receipt = Receipt("id", "recorded", stored)
-    assert (receipt.status, receipt.done) == ("recorded", True)
+    assert (receipt.status, receipt.done) == ("refused", True)
     with pytest.raises(StoreUnavailableError, match="away"):
         receipt.wait(0)

@@ -13,11 +13,14 @@ T = TypeVar("T")
 
 
 LOGGING_NAME = "banditroute"
-"""Names of the engines in SQLAlchemy's log."""
+"""Name of the engines in SQLAlchemy's log."""
+
+ADDRESS = "store.address"
+"""Code of the error for a URL that leads to no database: none of that name, or a file of another kind."""
 
 
 def hide_rows() -> None:
-    """Keep rows out of the log: at DEBUG SQLAlchemy writes every one, whether parameters are hidden or not."""
+    """Keep rows out of the log: at DEBUG, SQLAlchemy writes them even if parameters are hidden."""
     logging.getLogger(f"sqlalchemy.engine.Engine.{LOGGING_NAME}").addFilter(_not_a_row)
 
 
@@ -26,7 +29,7 @@ def _not_a_row(record: logging.LogRecord) -> bool:
 
 
 class WriteConflict(Exception):  # noqa: N818  (it never reaches a caller)
-    """Another transaction took the place first; the whole transaction is to be tried again, and will see that."""
+    """Another transaction inserted the same rows first; the transaction is repeated, and then reads those."""
 
 
 class Database(Protocol):
@@ -34,9 +37,9 @@ class Database(Protocol):
 
     Attributes:
         kind: ``"sqlite"`` or ``"postgresql"``.
-        name: What it may be called in a message: never the URL.
-        one_writer: Whether transactions that write come one after the other, so that what is appended can be
-            folded where it is appended; else folding is a transaction of its own, for one worker at a time.
+        name: Name for messages; contains no password.
+        one_writer: Whether only one transaction at a time can write. Then rows are folded in the transaction that
+            appends them; otherwise in a separate transaction, by one worker at a time.
     """
 
     kind: ClassVar[str]
@@ -44,56 +47,56 @@ class Database(Protocol):
     name: str
 
     def write(self, doing: str, work: Callable[[Connection], T]) -> T:
-        """Do ``work`` in one transaction, again from its beginning where another one was in the way.
+        """Run ``work`` in one transaction, and repeat it after a conflict with another transaction.
 
         Raises:
-            StoreUnavailableError: when the database cannot do it now. Both messages begin with ``doing``.
-            StoreError: when it never will.
+            StoreError: for an error that can be the fault of a record. The message begins with ``doing``.
+            StoreUnavailableError: for any other error of the database; the same work may succeed later.
         """
         ...
 
     def alter(self, doing: str, work: Callable[[Connection], T]) -> T:
-        """Write in a transaction that changes tables, and so may take as long as the rows need."""
+        """Write in a transaction that changes tables, without a time limit."""
         ...
 
     def read(self, doing: str) -> AbstractContextManager[Connection]:
-        """A transaction that can change nothing; raises as :meth:`write` does."""
+        """Open a transaction that only reads; raises as :meth:`write` does."""
         ...
 
     def hold_still(self, connection: Connection) -> None:
-        """Let all that this transaction reads be of one moment; before it reads anything."""
+        """Make all queries of this transaction read the same snapshot; call it before the first query."""
         ...
 
     def must_exist(self) -> None:
-        """Raise InvalidArgumentError if there is no such database, for those who only look."""
+        """Raise InvalidArgumentError if there is no such database."""
         ...
 
     def lock_schema(self, connection: Connection) -> None:
-        """Take the lock under which tables and routers are created or changed, until the commit."""
+        """Take the lock for creating and changing tables and routers, until the commit."""
         ...
 
     def lock_journal(self, connection: Connection, key: int, *, wait: bool) -> bool:
-        """Whether this transaction alone now folds the journal ``key``."""
+        """Take the lock for folding the journal ``key``; return whether this transaction has it."""
         ...
 
     def arrivals(self, connection: Connection, count: int) -> Sequence[int]:
-        """Numbers that only grow, over all workers."""
+        """Return ``count`` new numbers; those of one worker increase."""
         ...
 
     def insert(self, connection: Connection, table: Table, rows: Sequence[Row]) -> int:
-        """Insert rows of the same columns; those that are there already are passed over. How many were not."""
+        """Insert rows of the same columns, skip those that exist, and return how many were inserted."""
         ...
 
     def number(self, connection: Connection, table: Table, rows: Mapping[int, tuple[int, ...]]) -> None:
-        """Give each row, by its primary key, its numbers: decided and learned, or learned alone."""
+        """Set numbers of rows by primary key: decided and learned, or only learned."""
         ...
 
     def among(self, column: Column[bytes], name: str) -> ColumnElement[bool]:
-        """Whether a column is one of the values, however many, that will be bound to ``name``."""
+        """Return the condition that a column is one of the values bound to ``name``."""
         ...
 
     def back_up(self) -> str | None:
-        """Copy the whole database and return the path; None for a server, which has backups of its own."""
+        """Copy the whole database and return the path; None for a server, which has its own backup tools."""
         ...
 
     def size(self, connection: Connection) -> int:
@@ -101,11 +104,11 @@ class Database(Protocol):
         ...
 
     def before_fork(self) -> None:
-        """Get ready to be copied into a child."""
+        """Prepare for a fork of the process."""
         ...
 
     def after_fork(self, *, in_child: bool) -> None:
-        """Go on; in the child, without any connection of the parent's."""
+        """Continue after a fork; in the child without the connections of the parent."""
         ...
 
     def dispose(self) -> None:

@@ -15,10 +15,10 @@ _POSTGRES: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # ha
 
 
 def insertion(dialect: Dialect, table: Table, rows: Sequence[Row]) -> tuple[str, list[Any]]:
-    """A statement that inserts rows of the same columns, and their values in its order.
+    """Return a statement that inserts rows of the same columns, and their values in its order.
 
-    Rows that are there already are passed over. SQLAlchemy compiles the statement, once, and leaves each row
-    alone: its own handling of parameters would cost as much as the insertion.
+    Existing rows are skipped. SQLAlchemy compiles the statement once and does not process the rows: that would
+    take as long as the insertion.
     """
     statement, order = _compiled(dialect, table, tuple(rows[0]))
     return statement, list(map(itemgetter(*order), rows))
@@ -32,22 +32,22 @@ def _compiled(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> tuple
 
 @lru_cache(maxsize=8)
 def numbering(table: Table, count: int) -> str:
-    """A statement that sets one or two numbers of a row, by its primary key."""
+    """Return a statement that sets one or two numbers of a row by its primary key."""
     (key,) = table.primary_key
     names = ("decided", "learned") if count > 1 else ("learned",)
     return f"UPDATE {table.name} SET {', '.join(f'{name} = ?' for name in names)} WHERE {key.name} = ?"  # noqa: S608  # names alone
 
 
 def json_insertion(table: Table, rows: Sequence[Row]) -> tuple[str, tuple[str]]:
-    """Insert many rows in PostgreSQL, passed as one value.
+    """Return a statement that inserts many rows in PostgreSQL, and its only value, a JSON text of all rows.
 
-    Single values would be five times the work, and the driver makes arrays of columns an element at a time.
+    Passing single values takes five times as long, and the driver builds arrays of columns element by element.
     """
     return _json_statement(table, tuple(rows[0])), (_encoder.encode(rows),)
 
 
 def array_numbering(table: Table, rows: Mapping[int, tuple[int, ...]]) -> tuple[str, tuple[Any, ...]]:
-    """Numbers of many rows, by their primary keys, for PostgreSQL."""
+    """Return a statement that sets the numbers of many rows by primary key in PostgreSQL, and its values."""
     (key,) = table.primary_key
     columns = list(zip(*rows.values(), strict=True))
     names = ("decided", "learned") if len(columns) > 1 else ("learned",)

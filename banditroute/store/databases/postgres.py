@@ -1,4 +1,8 @@
-"""A PostgreSQL database, over psycopg 3."""
+"""A PostgreSQL database, over psycopg 3.
+
+It may be behind a pooler in transaction mode, such as PgBouncer: no option is sent at start-up, no statement is
+prepared under a name, and time limits are set in each transaction.
+"""
 
 import logging
 import math
@@ -30,7 +34,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from banditroute.errors import BanditRouteError, MissingDependencyError, StoreError, StoreUnavailableError
-from banditroute.store.databases.base import LOGGING_NAME, T, WriteConflict, hide_rows
+from banditroute.store.databases.base import ADDRESS, LOGGING_NAME, T, WriteConflict, hide_rows
 from banditroute.store.databases.bulk import array_numbering, json_insertion
 from banditroute.store.schema.tables import ARRIVALS_DRAWN, Row
 
@@ -39,21 +43,28 @@ PATIENCE = 2.0
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _POOL_PATIENCE, _CONNECT_PATIENCE = 1.0, 2
-# Who writes gives up early, since records can wait on local disk; who reads, when the server would have.
+# Writing gives up early, because records can wait on local disk; reading gives up after the server's own limit.
 _WRITING_PATIENCE, _READING_PATIENCE = 2.5, 6.0
-# Every query here is best answered by an index. The planner may think otherwise where the statistics are those of
-# yesterday, or the plan was made when the log was short, and read all of a log that grows. What must read all of
-# it looks expensive then, and is not worth compiling.
-_SETTINGS = (
-    "-c statement_timeout=5s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s "
-    "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off"
-)
+# An index answers every query here best. With statistics from a time when the log was short, the planner would
+# read the whole log instead. Queries that must read it then look expensive, and compiling them does not pay.
+SETTINGS = {
+    "statement_timeout": "5s",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "10s",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+"""Settings of each transaction."""
 
 # Serialisation failure, deadlock, lock not available; the server is shut down, crashed or starting up.
 _AGAIN = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03"})
 _CONNECTION_CLASS = "08"
-# What the server may do later: it is full, busy or starting, cancelled it, only reads, or refuses this user.
-_NOT_NOW_CLASSES = frozenset({"08", "25", "28", "40", "53", "55", "57", "58"})
+_NO_DATABASE = "3D000"
+# Only these may be the fault of a record: data exceptions and violated constraints. After any other error (no
+# privilege, no table during a restore, an internal error of the server) the same record can be stored later.
+_FAULTS_OF_RECORDS = frozenset({"22", "23"})
 
 _SCHEMA_KEY = int.from_bytes(b"banditrt", "big")
 _TRY_LOCK, _LOCK = text("SELECT pg_try_advisory_xact_lock(:key)"), text("SELECT pg_advisory_xact_lock(:key)")
@@ -75,7 +86,7 @@ class _Stock(threading.local):
 
 
 class Postgres:
-    """The routers in one database; see :class:`~banditroute.store.databases.base.Database`.
+    """A database on a server; see :class:`~banditroute.store.databases.base.Database`.
 
     Raises:
         MissingDependencyError: without the extra ``postgres``.
@@ -99,14 +110,15 @@ class Postgres:
         return self._done(self._writing, doing, work)
 
     def alter(self, doing: str, work: Callable[[Connection], T]) -> T:
-        """Over a connection of its own, which waits for an answer as long as it takes.
+        """Write over a separate connection, without a limit on the time of a statement.
 
-        It waits for locks no longer than any other work, since all other transactions wait behind it.
+        It waits for locks no longer than other transactions, because those wait behind it.
         """
 
         def unhurried(connection: Connection) -> T:
             connection.execute(_UNHURRIED)
-            # Else what a dead process began would go on, and keep its locks to the end; older servers cannot tell.
+            # Without this the statement of a killed process would run to its end, with its locks. Servers before
+            # version 14 cannot check.
             with suppress(DBAPIError), connection.begin_nested():
                 connection.execute(_MIND_THE_CLIENT)
             return work(connection)
@@ -143,7 +155,7 @@ class Postgres:
             yield connection
 
     def hold_still(self, connection: Connection) -> None:
-        """Fix one moment by the isolation of the transaction."""
+        """Read one snapshot of the database, by the isolation level of the transaction."""
         connection.execute(_ONE_MOMENT)
 
     def must_exist(self) -> None:
@@ -154,14 +166,14 @@ class Postgres:
         connection.execute(_LOCK, {"key": _SCHEMA_KEY})
 
     def lock_journal(self, connection: Connection, key: int, *, wait: bool) -> bool:
-        """An advisory lock that ends with the transaction, so that no dead worker can hold it."""
+        """Take an advisory lock that ends with the transaction, so that a dead worker cannot hold it."""
         if wait:
             connection.execute(_LOCK, {"key": key})
             return True
         return bool(connection.scalar(_TRY_LOCK, {"key": key}))
 
     def arrivals(self, connection: Connection, count: int) -> Sequence[int]:
-        """From a sequence, a stock at a time for each thread: with gaps, never twice, and in its order."""
+        """Draw numbers from a sequence, many at a time for each thread; they increase, and may have gaps."""
         drawn = self._stock.arrivals
         while len(drawn) < count:
             first = int(connection.execute(_DRAW).scalar_one())
@@ -169,12 +181,12 @@ class Postgres:
         return [drawn.popleft() for _ in range(count)]
 
     def insert(self, connection: Connection, table: Table, rows: Sequence[Row]) -> int:
-        """All rows in one statement, as one value."""
+        """Insert all rows in one statement, passed as one value."""
         statement, columns = json_insertion(table, rows)
         return connection.exec_driver_sql(statement, columns).rowcount
 
     def number(self, connection: Connection, table: Table, rows: Mapping[int, tuple[int, ...]]) -> None:
-        """Insert all rows in one statement."""
+        """Number all rows in one statement."""
         statement, columns = array_numbering(table, rows)
         connection.exec_driver_sql(statement, columns)
 
@@ -191,10 +203,10 @@ class Postgres:
         return int(connection.execute(_SIZE).scalar_one())
 
     def before_fork(self) -> None:
-        """Do nothing: a connection that the child does not use does no harm there."""
+        """Do nothing: the child does not use the connections of its parent."""
 
     def after_fork(self, *, in_child: bool) -> None:
-        """In the child, leave the parent's connections alone, without a word to the server."""
+        """In the child, drop the parent's connections without closing them."""
         if in_child:
             self._stock = _Stock()
             for engine in (self._writing, self._reading):
@@ -207,12 +219,7 @@ class Postgres:
 
 
 def _engine(url: URL, patience: float, **settings: Any) -> Engine:
-    """Writing never waits for a reader.
-
-    What reads finds out first whether its connection is alive; what writes is done again if it was not.
-    """
-    options = url.query.get("options", "")
-    theirs = options if isinstance(options, str) else " ".join(options)
+    """Return an engine whose connections break if an answer takes longer than ``patience`` [s]."""
     try:
         from banditroute.store.databases.postgres_timeout import give_up_after
 
@@ -224,13 +231,19 @@ def _engine(url: URL, patience: float, **settings: Any) -> Engine:
             hide_parameters=True,
             logging_name=LOGGING_NAME,
             **settings,
-            connect_args={"connect_timeout": _CONNECT_PATIENCE, "options": f"{_SETTINGS} {theirs}".strip()},
+            # A pooler gives each transaction another connection, which does not have the prepared statements.
+            connect_args={"connect_timeout": _CONNECT_PATIENCE, "prepare_threshold": None},
         )
     except ImportError:
         raise MissingDependencyError(
             "a PostgreSQL store needs psycopg; install it with: pip install 'banditroute[postgres]'"
         ) from None
     give_up_after(engine, patience)
+
+    @event.listens_for(engine, "begin")
+    def _set_limits(connection: Connection) -> None:
+        # No query, after which the isolation level could not be set any more; all statements in one message.
+        connection.exec_driver_sql(";".join(f"SET LOCAL {name} = '{value}'" for name, value in SETTINGS.items()))
 
     @event.listens_for(engine, "first_connect")
     def _warn(connection: Any, _record: object) -> None:
@@ -259,11 +272,11 @@ def _is_operational(error: DBAPIError) -> bool:
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Turn whatever the database or a record's encoding raises into one sentence, without any bound value.
+    """Turn an error of the database into one sentence that contains no value of a record.
 
     Raises:
-        StoreUnavailableError: when the database cannot do it now (away, full, busy, only for reading).
-        StoreError: when it never will.
+        StoreError: for an error that can be the fault of a record.
+        StoreUnavailableError: for any other error.
     """
     try:
         yield
@@ -273,15 +286,16 @@ def translated(doing: str) -> Iterator[None]:
         raise StoreUnavailableError(f"{doing}: database unavailable (every connection is in use)") from None
     except DBAPIError as error:
         state, cause = _state(error), _cause(error)
-        # The driver's words quote the row, and who reports errors may follow their chain.
+        # The driver's message quotes the row, and tools that report errors follow the chain of causes.
         error.args = (cause,)
         if error.orig is not None:
             error.orig.args = (cause,)
-        if state[:2] in _NOT_NOW_CLASSES or (not state and _is_operational(error)):
-            raise StoreUnavailableError(f"{doing}: database unavailable ({cause})") from None
-        raise StoreError(f"{doing}: refused by the database ({cause})") from None
+        if state[:2] in _FAULTS_OF_RECORDS or (not state and type(error.orig).__name__ == "DataError"):
+            raise StoreError(f"{doing}: refused by the database ({cause})") from None
+        code = ADDRESS if state == _NO_DATABASE else None
+        raise StoreUnavailableError(f"{doing}: database unavailable ({cause})", code=code) from None
     except SQLAlchemyError as error:
-        raise StoreError(f"{doing}: the database failed ({type(error).__name__})") from None
+        raise StoreUnavailableError(f"{doing}: the database failed ({type(error).__name__})") from None
 
 
 def _cause(error: DBAPIError) -> str:

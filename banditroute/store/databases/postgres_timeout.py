@@ -10,9 +10,9 @@ from sqlalchemy import Engine, event
 
 
 def give_up_after(engine: Engine, seconds: float) -> None:
-    """Let every connection of an engine break when an answer takes longer than ``seconds``.
+    """Break each connection of an engine when an answer takes longer than ``seconds``.
 
-    The server's own limits do not help where the server itself is stopped, or its machine is gone.
+    The server's own time limits do not work if the server process is stopped or its machine is down.
     """
 
     class Answering(psycopg.Connection[TupleRow]):

@@ -1,4 +1,4 @@
-"""A SQLite file: one engine that writes, one that only reads."""
+"""A SQLite file, with one engine that writes and one that only reads."""
 
 import random
 import sqlite3
@@ -15,8 +15,9 @@ from sqlalchemy.pool import QueuePool
 
 from banditroute.errors import BanditRouteError, InvalidArgumentError, StoreError, StoreUnavailableError
 from banditroute.store.databases.backup import copy_whole
-from banditroute.store.databases.base import LOGGING_NAME, T, hide_rows
+from banditroute.store.databases.base import ADDRESS, LOGGING_NAME, T, hide_rows
 from banditroute.store.databases.bulk import insertion, numbering
+from banditroute.store.databases.open_file import OpenFile
 from banditroute.store.schema.tables import Row
 
 LOCK_PATIENCE = 5.0
@@ -33,7 +34,12 @@ _DRAW = text(
 
 
 class Sqlite:
-    """The routers in one file; see :class:`~banditroute.store.databases.base.Database`."""
+    """One file; see :class:`~banditroute.store.databases.base.Database`.
+
+    Every transaction checks that the path still leads to the file that was opened first. If it was deleted or
+    replaced, the transaction fails as unavailable and the connections are closed. So every acknowledged record is
+    in the file at the path, and nothing is written over a restored backup.
+    """
 
     kind: ClassVar[str] = "sqlite"
     one_writer: ClassVar[bool] = True
@@ -45,22 +51,29 @@ class Sqlite:
         self._connect()
 
     def write(self, doing: str, work: Callable[[Connection], T]) -> T:
-        """Do ``work`` while no other transaction can write."""
-        with translated(doing), self._gate.passage(), self.writing.begin() as connection:
-            return work(connection)
+        """Run ``work`` while no other transaction can write."""
+        with translated(doing), self._gate.passage():
+            self._check_file(doing)
+            with self.writing.begin() as connection:
+                result = work(connection)
+            # The commit may have gone into a file that the path does not lead to any more.
+            self._check_file(doing)
+            return result
 
     def alter(self, doing: str, work: Callable[[Connection], T]) -> T:
-        """As any other work: a file has no limit of time."""
+        """Write: a file has no time limit."""
         return self.write(doing, work)
 
     @contextmanager
     def read(self, doing: str) -> Iterator[Connection]:
-        """A transaction on a connection that refuses to write."""
-        with translated(doing), self._gate.passage(), self.reading.begin() as connection:
-            yield connection
+        """Open a transaction on a connection that refuses to write."""
+        with translated(doing), self._gate.passage():
+            self._check_file(doing)
+            with self.reading.begin() as connection:
+                yield connection
 
     def hold_still(self, connection: Connection) -> None:
-        """Do nothing: a reader sees one moment anyway."""
+        """Do nothing: a transaction reads one snapshot anyway."""
 
     def must_exist(self) -> None:
         """Refuse a path without a file."""
@@ -75,7 +88,7 @@ class Sqlite:
         return True
 
     def arrivals(self, connection: Connection, count: int) -> Sequence[int]:
-        """Count in a row of ``br_meta``."""
+        """Take numbers from a counter in ``br_meta``."""
         last = int(connection.execute(_DRAW, {"count": count}).scalar_one())
         return range(last - count + 1, last + 1)
 
@@ -106,10 +119,10 @@ class Sqlite:
         return self.path.stat().st_size
 
     def before_fork(self) -> None:
-        """Close every connection: SQLite must not be carried across a fork, not even to be closed there.
+        """Close all connections: a SQLite connection must not be used or closed in a forked child.
 
-        The child would share the parent's record of its locks, without holding them: when the parent closed the
-        file, it would take the write-ahead log from under the child.
+        The child would have a copy of the parent's list of locks without holding them. When the parent closes the
+        file, it would then delete the write-ahead log that the child uses.
         """
         self._gate.close(LOCK_PATIENCE)
         self.dispose()
@@ -128,12 +141,20 @@ class Sqlite:
 
     def _connect(self) -> None:
         self._gate = _Gate()
+        self._file = OpenFile(self.path)
         self.writing = writing_engine(self.path, patience=self._patience)
         self.reading = reading_engine(self.path)
 
+    def _check_file(self, doing: str) -> None:
+        if (problem := self._file.problem()) is not None:
+            # SQLite leaves the old write-ahead log at the path, where it would be applied to the restored file.
+            self.dispose()
+            self._file.move_log_aside()
+            raise StoreUnavailableError(f"{doing}: {problem}", code="store.replaced")
+
 
 class _Gate:
-    """Lets threads pass until it is closed; closing waits for those that are inside."""
+    """Admits threads until it is closed; closing waits for the threads that are inside."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -164,7 +185,7 @@ class _Gate:
 
 
 def writing_engine(path: Path, *, patience: float = LOCK_PATIENCE) -> Engine:
-    """An engine whose every transaction is the only one that writes; creates the file."""
+    """Return an engine whose transactions exclude all other writers; it creates the file."""
     engine = _engine(f"{path.absolute().as_uri()}?mode=rwc", timeout=0.0)
 
     @event.listens_for(engine, "connect")
@@ -187,7 +208,7 @@ def writing_engine(path: Path, *, patience: float = LOCK_PATIENCE) -> Engine:
 
 
 def reading_engine(path: Path) -> Engine:
-    """An engine that can change nothing, and never creates the file."""
+    """Return an engine that only reads, and never creates the file."""
     # Not mode=ro: such a connection, if it is the last, leaves the write-ahead log behind.
     engine = _engine(f"{path.absolute().as_uri()}?mode=rw", timeout=LOCK_PATIENCE)
 
@@ -239,11 +260,12 @@ def _is_busy(error: sqlite3.OperationalError | OperationalError) -> bool:
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Turn whatever the database or a record's encoding raises into one sentence, without any bound value.
+    """Turn an error of the database into one sentence that contains no value of a record.
 
     Raises:
-        StoreUnavailableError: when the database cannot do it now (locked, full, away).
-        StoreError: when it never will.
+        StoreError: for an error that can be the fault of a record: a violated constraint, a value that SQLite
+            cannot store.
+        StoreUnavailableError: for any other error.
     """
     try:
         yield
@@ -251,10 +273,21 @@ def translated(doing: str) -> Iterator[None]:
         raise
     except IntegrityError as error:
         raise StoreError(f"{doing}: refused by the database ({error.orig})") from None
-    except (OperationalError, sqlite3.OperationalError) as error:
-        cause = error.orig if isinstance(error, OperationalError) else error
-        raise StoreUnavailableError(f"{doing}: database unavailable ({cause})") from None
-    except DBAPIError as error:
-        raise StoreError(f"{doing}: the database failed ({error.orig})") from None
-    except (SQLAlchemyError, sqlite3.Error) as error:
-        raise StoreError(f"{doing}: the database failed ({type(error).__name__})") from None
+    except (DBAPIError, sqlite3.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if _is_of_value(cause):
+            raise StoreError(f"{doing}: refused by the database ({type(cause).__name__})") from None
+        is_foreign = getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB
+        code = ADDRESS if is_foreign else None
+        raise StoreUnavailableError(f"{doing}: database unavailable ({cause})", code=code) from None
+    except OverflowError:
+        raise StoreError(f"{doing}: refused by the database (OverflowError)") from None
+    except SQLAlchemyError as error:
+        raise StoreUnavailableError(f"{doing}: the database failed ({type(error).__name__})") from None
+
+
+def _is_of_value(error: BaseException | None) -> bool:
+    """Return whether a value cannot be bound or is too large."""
+    if isinstance(error, sqlite3.DataError):
+        return True
+    return isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError) and "binding" in str(error)

@@ -18,11 +18,11 @@ _POSTGRES = ("postgresql", "postgresql+psycopg")
 def database_at(url: str, *, patience: float | None = None) -> Database:
     """Return the database at ``url``, without connecting to it.
 
-    ``patience`` is how long a transaction waits for others [s], by default what suits the database. No message
-    ever repeats the URL, which may hold a password.
+    ``patience`` is how long a transaction waits for others [s]; the default depends on the database. Messages do
+    not contain the URL, because it may contain a password.
 
     Raises:
-        InvalidArgumentError: for a database that is not supported, or one that would not last.
+        InvalidArgumentError: for a database that is not supported, or an in-memory SQLite database.
         MissingDependencyError: if its driver is not installed.
     """
     try:
@@ -41,7 +41,10 @@ def database_at(url: str, *, patience: float | None = None) -> Database:
 
 
 def default_spool(url: str) -> Path | None:
-    """Where records wait while the database at ``url`` is away; None where a SQLite file could not be either."""
+    """Return the directory in which records wait while the database at ``url`` is unavailable.
+
+    None for a SQLite file whose directory does not exist.
+    """
     database = database_at(url)
     if isinstance(database, Sqlite):
         return database.path.with_name(f"{database.path.name}.spool") if database.path.parent.is_dir() else None
@@ -49,7 +52,7 @@ def default_spool(url: str) -> Path | None:
         return Path(directory)
     state = os.environ.get("XDG_STATE_HOME")
     home = Path(state) if state else Path.home() / ".local" / "state"
-    # Two databases must not read each other's spools; the digest does not show where they are.
+    # Each database has its own directory; the digest does not reveal the address.
     parsed = make_url(url)
     named = f"{parsed.host}:{parsed.port}/{parsed.database}{sorted(parsed.query.items())}"
     return home / "banditroute" / hashlib.blake2b(named.encode(), digest_size=8).hexdigest()

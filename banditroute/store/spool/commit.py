@@ -33,8 +33,8 @@ REPLAY_S = 0.25
 LOOK_S = 10.0
 """How often to look for spools whose processes exited [s]."""
 
-# Errors of the database, not of the record: the same record can be stored later.
-_RETRYABLE = (StoreUnavailableError, SchemaVersionError, RouterMismatchError)
+RETRYABLE = (StoreUnavailableError, SchemaVersionError, RouterMismatchError)
+"""Errors of the database, not of the record: the same record can be stored later."""
 
 _random = random.SystemRandom()
 _log = logging.getLogger("banditroute")
@@ -114,14 +114,18 @@ class SpoolingCommit:
 
         Raises:
             StoreError: for a record that cannot be stored or, if ``inner`` was asked, contradicts the log; then
-                none of them was stored.
+                none of them was stored. After any other error of ``inner`` the records wait in the spool.
         """
         with self._lock:
             if self.state == "healthy":
                 started = self._clock()
                 try:
                     results = self._inner(records)
-                except _RETRYABLE as error:
+                except RETRYABLE as error:
+                    self._fail(error, started)
+                except BanditRouteError:
+                    raise
+                except Exception as error:  # noqa: BLE001  (nothing shows that it is the fault of a record)
                     self._fail(error, started)
                 else:
                     self._failures = 0
@@ -177,7 +181,7 @@ class SpoolingCommit:
                     return False
                 orphan.close()
                 self._adopted = None
-        except _RETRYABLE as error:
+        except RETRYABLE as error:
             self._fail(error, started)
             return False
         return True
@@ -240,7 +244,7 @@ class SpoolingCommit:
         """Commit the first payloads of a spool; halve a group that fails until only the bad record is refused."""
         try:
             results = self._inner([decoded(payload) for payload in payloads])
-        except _RETRYABLE:
+        except RETRYABLE:
             raise
         except Exception as error:  # noqa: BLE001  (no error of one record may block the records behind it)
             if len(payloads) > 1:

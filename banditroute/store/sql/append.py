@@ -46,10 +46,16 @@ from banditroute.store.sql.encode import (
     to_report,
 )
 from banditroute.store.sql.read import arm_ids, limits_of, read_decision
+from banditroute.store.sql.restored import is_lost
 from banditroute.store.sql.rows import Rows
 from banditroute.store.sql.settings import write_settings
 
 REPORTS_AT_ONCE = 500
+
+LOST = (
+    "the decision was made between a backup and its restoration, and the restored database does not hold it; "
+    "feedback not recorded"
+)
 
 _Appended: TypeAlias = tuple[DecisionRecord | FeedbackRecord, str | None]
 """A record to insert, and the worker that has already applied it; None if every worker must still read it."""
@@ -212,6 +218,8 @@ class Appender:
     def _report(self, connection: Connection, report: ReportRecord, *, known: bool) -> WriteResult:
         if known:
             return self._learn(connection, report)
+        if is_lost(connection, report.decision_key):
+            return DecisionExpiredError(LOST, code="decision.lost")
         waiting = tables.report.c
         row = report_row(report, self._router_id)
         mine = select(waiting.payload).where(

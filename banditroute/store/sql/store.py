@@ -20,6 +20,7 @@ from banditroute.core.runtime import forks
 from banditroute.core.spec import RouterSpec, StoredRouter
 from banditroute.errors import StoreError, StoreUnavailableError
 from banditroute.store.base import START, Fold, Resolve
+from banditroute.store.databases.base import ADDRESS
 from banditroute.store.databases.url import database_at
 from banditroute.store.schema import tables
 from banditroute.store.schema.version import check_version, create, found_version, store_id
@@ -118,7 +119,8 @@ class SqlStore:
         try:
             stored = self._stored(opened, spec)
         except StoreUnavailableError as error:
-            if spools is None or not spools.usable():
+            # A wrong URL is an error of the configuration, and waiting does not mend it.
+            if spools is None or error.code == ADDRESS or not spools.usable():
                 opened.close()
                 raise
             opened.start_spooling(error)

@@ -15,7 +15,7 @@ from banditroute.errors import StoreError, StoreUnavailableError
 from banditroute.store.base import Fold, Resolve
 from banditroute.store.databases.base import Database
 from banditroute.store.semantics.results import Commit, WriteResults
-from banditroute.store.spool.commit import SpoolingCommit
+from banditroute.store.spool.commit import RETRYABLE, SpoolingCommit
 from banditroute.store.spool.directory import Spools
 from banditroute.store.sql.log import RouterLog
 from banditroute.store.sql.read import LogReader
@@ -186,7 +186,13 @@ class StoreWorker:
         if not records:
             self.database.write("database not reached", _ping)
             return {}
-        return session.log(records)
+        try:
+            return session.log(records)
+        except RETRYABLE:
+            raise
+        except Exception:  # noqa: BLE001  (whatever it was)
+            # Only an error that comes again in a new transaction is the fault of these records.
+            return session.log(records)
 
     def _help(self) -> bool:
         """Fold some of the waiting rows; while the database is unavailable, only the writer tries to reach it."""

@@ -119,7 +119,7 @@ def test_an_upgrade_may_take_its_time(store: SqlStore, postgres_url: str, monkey
         assert version.found_version(connection) == "0002"
     monkeypatch.setattr("banditroute.store.databases.postgres._WRITING_PATIENCE", 0.2)
     monkeypatch.setattr(
-        "banditroute.store.databases.postgres._SETTINGS", "-c statement_timeout=200ms -c lock_timeout=150ms"
+        "banditroute.store.databases.postgres.SETTINGS", {"statement_timeout": "200ms", "lock_timeout": "150ms"}
     )
     monkeypatch.setattr(version, "SCHEMA_VERSION", "0003")
     ran: list[object] = []
@@ -209,7 +209,11 @@ def test_what_is_in_the_way_is_tried_again(store: SqlStore, state: Any) -> None:
 
 @pytest.mark.parametrize(
     ("state", "kind"),
-    [("22003", StoreError), ("23505", StoreError), ("42P01", StoreError), ("53100", StoreUnavailableError)],
+    [
+        ("22003", StoreError),
+        ("23505", StoreError),
+        *[(state, StoreUnavailableError) for state in ("42P01", "42501", "XX000", "3F000", "P0001", "53100")],
+    ],
 )
 def test_what_would_fail_again_is_not(store: SqlStore, state: str, kind: type[StoreError]) -> None:
     calls = []

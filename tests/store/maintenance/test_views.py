@@ -86,5 +86,5 @@ def test_what_is_no_database_of_ours(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgumentError, match=r"'empty.db' holds no router"):
         views.routers(f"sqlite:///{tmp_path}/empty.db")
     (tmp_path / "text.db").write_text("no database at all" * 100)
-    with pytest.raises(StoreError, match=r"cannot read 'text.db': the database failed \(file is not a database\)"):
+    with pytest.raises(StoreError, match=r"cannot read 'text.db': .* \(file is not a database\)"):
         views.routers(f"sqlite:///{tmp_path}/text.db")
