@@ -17,10 +17,11 @@ caller would expect. ``code`` is stable and made for programs; the text is one s
     ├── FeedbackConflictError                  feedback.conflict | feedback.waiting: other values came before
     ├── RouterMismatchError (ValueError)       router.mismatch: the store holds a router of another shape
     ├── StoreError
-    │   ├── StoreUnavailableError              store.unavailable | .address | .replaced | .closed | .full
+    │   ├── StoreUnavailableError              store.unavailable | .address | .replaced | .closed | .forked | .full
     │   ├── SchemaVersionError                 schema.old | schema.new
     │   ├── SnapshotCorruptError (ValueError)  snapshot.corrupt
     │   └── SpoolCorruptError (ValueError)     spool.corrupt
+    ├── RouterClosedError (RuntimeError)       router.closed: the router was used after close()
     └── MissingDependencyError (ImportError)   an extra that is not installed
 """
 
@@ -124,6 +125,12 @@ class SpoolCorruptError(StoreError, ValueError):
     """Bytes that no spool of this version wrote, or that were damaged since."""
 
     code = "spool.corrupt"
+
+
+class RouterClosedError(BanditRouteError, RuntimeError):
+    """A closed router was asked to decide, to learn or to change."""
+
+    code = "router.closed"
 
 
 class MissingDependencyError(BanditRouteError, ImportError):

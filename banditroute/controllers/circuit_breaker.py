@@ -9,6 +9,7 @@ import numpy as np
 from banditroute.controllers.base import Choice, Predict
 from banditroute.core.arrays import FloatArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.core.log_time import LogTime
 from banditroute.core.situation import Situation
 from banditroute.core.validation import require_integer, require_number
 
@@ -23,8 +24,8 @@ class _Circuit:
 
     Attributes:
         failures: Number of consecutive failures while closed.
-        open_since_us: Time at which it was opened [us]; None while closed.
-        probe_from_us: Time from which one request may try the arm [us].
+        open_since_us: Time of the log at which it was opened [us]; None while closed.
+        probe_from_us: Time of the log from which one request may try the arm [us].
         cool_down_us: Time from a try to the next one [us].
         probe: Key of the try whose outcome is pending, as hexadecimal digits; empty for none.
     """
@@ -92,6 +93,7 @@ class CircuitBreaker:
         self._longest_us = int(longest_s * _US)
         self._circuits: dict[str, _Circuit] = {}
         self._outages: list[dict[str, Any]] = []
+        self._time = LogTime()
 
     @property
     def open(self) -> tuple[str, ...]:
@@ -114,13 +116,15 @@ class CircuitBreaker:
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
         """Note a decision for an arm with an open circuit as a try."""
+        now_us = self._time.advance(record.created_us)
         circuit = self._circuits.get(record.arm)
         if circuit is not None and circuit.open_since_us is not None:
-            again_us = record.created_us + circuit.cool_down_us
+            again_us = now_us + circuit.cool_down_us
             self._circuits[record.arm] = replace(circuit, probe=record.decision_key.hex(), probe_from_us=again_us)
 
     def learned(self, record: FeedbackRecord) -> None:
         """Open or close a circuit, or extend its cool-down."""
+        self._time.advance(record.received_us)
         if self.objective not in record.outcomes or record.values is None or record.revision:
             return
         circuit = self._circuits.get(record.arm, _Circuit())
@@ -139,12 +143,14 @@ class CircuitBreaker:
         return {
             "circuits": {arm: asdict(circuit) for arm, circuit in self._circuits.items()},
             "outages": [dict(outage) for outage in self._outages],
+            "time": self._time.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from the result of :meth:`state`."""
         self._circuits = {arm: _Circuit(**facts) for arm, facts in state["circuits"].items()}
         self._outages = [dict(outage) for outage in state["outages"]]
+        self._time = LogTime.restored(state.get("time"))
 
     def _closed(self, record: FeedbackRecord, circuit: _Circuit, *, up: bool) -> _Circuit:
         if up:
@@ -152,8 +158,8 @@ class CircuitBreaker:
         failures = circuit.failures + 1
         if failures < self.failures:
             return replace(circuit, failures=failures)
-        now_us = record.received_us
-        outage = {"arm": record.arm, "since_us": now_us, "until_us": None}
+        now_us = self._time.at(record.received_us)
+        outage = {"arm": record.arm, "since_us": record.received_us, "until_us": None}
         self._outages = [*self._outages, outage][-KEPT_OUTAGES:]
         return _Circuit(failures, now_us, now_us + self._first_us, self._first_us)
 
@@ -167,10 +173,11 @@ class CircuitBreaker:
             ]
             return _Circuit()
         longer = min(int(circuit.cool_down_us * self.growth), self._longest_us)
-        return replace(circuit, probe="", probe_from_us=record.received_us + longer, cool_down_us=longer)
+        again_us = self._time.at(record.received_us) + longer
+        return replace(circuit, probe="", probe_from_us=again_us, cool_down_us=longer)
 
     def _shut(self, situation: Situation) -> list[str]:
         if not self._circuits:
             return []
-        now_us = situation.request.now_us
+        now_us = self._time.at(situation.request.now_us)
         return [arm for arm in self.open if now_us < self._circuits[arm].probe_from_us and arm in situation.arms]

@@ -11,6 +11,7 @@ from banditroute.controllers.base import Choice, Predict
 from banditroute.core.arms import TOKENS_PER_PRICE
 from banditroute.core.arrays import FloatArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.core.log_time import LogTime
 from banditroute.core.objectives import COST
 from banditroute.core.outcomes import TOKENS
 from banditroute.core.situation import Situation
@@ -143,6 +144,7 @@ class Session:
         self._sessions: dict[str, _Conversation] = {}
         self._sessions_by_key: dict[str, str] = {}
         self._last_effects: dict[str, Any] = {}
+        self._time = LogTime()
 
     def control(self, situation: Situation, choice: Choice) -> FloatArray:
         """Return the choice with priced switches, or the incumbent with probability 1."""
@@ -169,13 +171,14 @@ class Session:
 
     def decided(self, record: DecisionRecord, predict: Predict) -> None:
         """Store the decision as the session's last one."""
+        now_us = self._time.advance(record.created_us)
         if record.session is None or not self.remembered:
             return
         before = self._sessions.pop(record.session, None)
         if before is not None:
             self._sessions_by_key.pop(before.decision_key, None)
         tokens = None if before is None else before.tokens
-        conversation = _Conversation(record.arm, record.created_us, record.decision_key.hex(), tokens)
+        conversation = _Conversation(record.arm, now_us, record.decision_key.hex(), tokens)
         self._sessions[record.session] = conversation
         self._sessions_by_key[conversation.decision_key] = record.session
         if len(self._sessions) > self.remembered:
@@ -195,19 +198,21 @@ class Session:
     def state(self) -> Mapping[str, Any]:
         """Return the sessions, ordered by their last use."""
         return {
-            "sessions": [[name, c.arm, c.seen_us, c.decision_key, c.tokens] for name, c in self._sessions.items()]
+            "sessions": [[name, c.arm, c.seen_us, c.decision_key, c.tokens] for name, c in self._sessions.items()],
+            "time": self._time.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from the result of :meth:`state`."""
         self._sessions = {name: _Conversation(*facts) for name, *facts in state["sessions"]}
         self._sessions_by_key = {conversation.decision_key: name for name, conversation in self._sessions.items()}
+        self._time = LogTime.restored(state.get("time"))
 
     def _incumbent(self, situation: Situation) -> tuple[str | None, float]:
         """Return the incumbent, None if it is not eligible or its cache is cold, and the session's tokens."""
         request = situation.request
         known = None if request.session is None else self._sessions.get(request.session)
-        if known is not None and request.now_us - known.seen_us > self._lifetime_us:
+        if known is not None and self._time.at(request.now_us) - known.seen_us > self._lifetime_us:
             known = None
         arm = request.incumbent or (known and known.arm)
         if arm is None or arm not in situation.arms or not situation.eligible[situation.arms.index(arm)]:

@@ -1,13 +1,18 @@
 """The decision that ``route`` returns."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from banditroute.core.arrays import FloatArray
 from banditroute.core.log import DecisionRecord
 from banditroute.core.objectives import Objectives
+from banditroute.core.receipt import ReceiptStatus, wait_until_stored
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +33,11 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decision:
-    """One choice of an arm, and everything that is known of why.
+    """One choice of an arm, with its reasons. Most properties are computed when they are read.
 
-    What is seldom looked at is worked out when it is asked for.
+    The store gets the decision with its next group commit, usually within 10 ms, and later if the disk is busy. If
+    the process is killed before, the decision is lost, and later feedback on it is ``"pending"``. Call
+    :meth:`wait` where that matters.
 
     Attributes:
         id: What ``feedback`` and ``why`` take; safe to hand to a client.
@@ -44,6 +51,18 @@ class Decision:
     propensity: float
     record: DecisionRecord = field(repr=False)
     _objectives: Objectives = field(repr=False)
+    _stored: "Future[ReceiptStatus]" = field(repr=False)
+    _process: int = field(default_factory=os.getpid, repr=False)
+
+    def wait(self, timeout: float | None = None) -> "Decision":
+        """Block until the decision is on stable storage, at most ``timeout`` [s].
+
+        Raises:
+            TimeoutError: if that takes longer.
+            StoreError: if it could not be stored, or if a forked child waits for a decision of its parent.
+        """
+        wait_until_stored(self._stored, self._process, timeout)
+        return self
 
     @property
     def probabilities(self) -> dict[str, float]:

@@ -1,8 +1,11 @@
 """The receipt that ``feedback`` returns."""
 
+import os
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from banditroute.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
     # It brings logging along, and code that reads a receipt has loaded it already.
@@ -25,6 +28,7 @@ class Receipt:
     decision_id: str
     _known: ReceiptStatus = field(repr=False)
     _stored: "Future[ReceiptStatus]" = field(repr=False, compare=False)
+    _process: int = field(default_factory=os.getpid, repr=False, compare=False)
 
     @property
     def status(self) -> ReceiptStatus:
@@ -51,13 +55,34 @@ class Receipt:
         Raises:
             TimeoutError: if that takes longer.
             FeedbackConflictError: if another process had reported other values of this decision.
-            StoreError: if it could not be stored.
+            DecisionExpiredError: if the decision is lost or was deleted.
+            StoreError: if it could not be stored, or if a forked child waits for a receipt of its parent.
         """
-        self._stored.result(timeout)
+        wait_until_stored(self._stored, self._process, timeout)
         return self
 
     def __await__(self) -> Generator[Any, None, "Receipt"]:
         import asyncio
 
+        require_own(self._stored, self._process)
         yield from asyncio.wrap_future(self._stored).__await__()
         return self
+
+
+def wait_until_stored(stored: "Future[ReceiptStatus]", process: int, timeout: float | None) -> None:
+    """Block until the store has the records of ``stored``, at most ``timeout`` [s]; raise its error."""
+    require_own(stored, process)
+    stored.result(timeout)
+
+
+def require_own(stored: "Future[ReceiptStatus]", process: int) -> None:
+    """Refuse to wait for records that only the parent of this forked process can store.
+
+    Raises:
+        StoreUnavailableError: if ``process`` is not this one, and it had not stored the records before the fork.
+    """
+    if process != os.getpid() and not stored.done():
+        raise StoreUnavailableError(
+            "this record was made before the fork, by the parent process; only the parent can wait for it",
+            code="store.forked",
+        )

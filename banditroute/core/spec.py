@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any
 
-from banditroute.core.arms import Price
 from banditroute.core.log import ArmRecord, Position, PreferencesRecord, SnapshotRecord
 from banditroute.core.objectives import Objective, Objectives
+from banditroute.core.price_history import DatedPrice
 from banditroute.core.validation import require_number
 from banditroute.errors import InvalidArgumentError
 
 MAX_DIMENSION = 4096
+MAX_NAME = 200
 # Squares of features are summed in int64: where all lie at the bound, two million rows of one group fit.
 MAX_FEATURE = 64.0
 
@@ -27,6 +28,7 @@ class RouterSpec:
         intercept: Whether a constant 1 is appended to each vector.
         x_max: Bound of the absolute value of each feature.
         policy: The policy's name and settings; it may change from one opening to the next.
+        feature_names: Names of the features, in order; None if they have none.
     """
 
     name: str
@@ -36,6 +38,7 @@ class RouterSpec:
     intercept: bool
     x_max: float
     policy: Mapping[str, Any]
+    feature_names: tuple[str, ...] | None = None
 
     @classmethod
     def of(
@@ -71,6 +74,7 @@ class RouterSpec:
             intercept=bool(intercept),
             x_max=float(x_max),
             policy={"name": type(policy).__name__, **settings},
+            feature_names=None if features is None or isinstance(features, int) else tuple(features),
         )
 
 
@@ -79,12 +83,20 @@ def _dimension(features: int | Sequence[str] | None) -> int | None:
         return None
     if not isinstance(features, int | Sequence):
         raise InvalidArgumentError(f"features must be a count or names, got {type(features).__name__}")
-    count = features if isinstance(features, int) else len(set(features))
+    count = features if isinstance(features, int) else len(features)
     if isinstance(features, bool | str) or not 0 < count <= MAX_DIMENSION:
         raise InvalidArgumentError(f"features = {features!r:.80} must be 1 to {MAX_DIMENSION}, or that many names")
-    if not isinstance(features, int) and count < len(features):
-        raise InvalidArgumentError("feature names must be unique")
+    if not isinstance(features, int):
+        _check_names(features)
     return count
+
+
+def _check_names(names: Sequence[str]) -> None:
+    for name in names:
+        if not (isinstance(name, str) and 0 < len(name) <= MAX_NAME and name.isprintable()):
+            raise InvalidArgumentError(f"feature name {name!r:.80} must be 1 to {MAX_NAME} printable characters")
+    if len(set(names)) < len(names):
+        raise InvalidArgumentError("feature names must be unique")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +113,7 @@ class StoredRouter:
         snapshot: The newest valid one; None if there is none.
         end: Where the log ends.
         created: Whether this opening created it.
-        prices: Arm → (valid since [us], price), oldest first, for arms whose price changed.
+        prices: Arm → all its prices, oldest first.
         revision: Changes with every change of arms, prices, preferences, dimension or horizon.
         horizon_us: Decisions from before it were deleted with their feedback [us]; 0 if nothing was.
     """
@@ -113,7 +125,7 @@ class StoredRouter:
     snapshot: SnapshotRecord | None
     end: Position
     created: bool
-    prices: Mapping[str, Sequence[tuple[int, Price]]] = field(default_factory=dict, compare=False)
+    prices: Mapping[str, Sequence[DatedPrice]] = field(default_factory=dict, compare=False)
     revision: int = field(default=0, compare=False)
     horizon_us: int = 0
     accepted: tuple[bytes, ...] = field(default=(), repr=False, compare=False)

@@ -14,11 +14,15 @@ class FeatureSpace:
         dimension: Number of features, without the intercept; None until it is fixed.
     """
 
-    def __init__(self, spec: RouterSpec, names: Sequence[str] | None) -> None:
-        self.dimension = spec.dimension
+    def __init__(self, spec: RouterSpec) -> None:
         self._limit = spec.x_max
         self._intercept = spec.intercept
-        self._names = None if names is None else tuple(names)
+        self.set_spec(spec)
+
+    def set_spec(self, spec: RouterSpec) -> None:
+        """Take the dimension and the names of a spec that was read from the store."""
+        self.dimension = spec.dimension
+        self._names = spec.feature_names
 
     def vector(self, x: Context | Mapping[str, float]) -> FloatArray:
         """Return one checked vector, shape (d,); raises as :func:`~banditroute.core.arrays.as_context` does."""

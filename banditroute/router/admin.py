@@ -41,6 +41,7 @@ class RouterAdmin:
         requests, now_us = self._engine.requests, self._engine.now_us()
         plain = self._engine.objectives.plain(preferences)
         with self._engine.lock:
+            self._engine.require_open()
             record = PreferencesRecord(requests.current.version + 1, plain, now_us)
             requests.set_preferences(record)
             self._log.change_settings(record)
@@ -63,16 +64,25 @@ class RouterAdmin:
     def set_price(self, arm: str, price: Price, *, effective_at: datetime | None) -> None:
         """Change what an arm's tokens cost."""
         with self._engine.lock:
-            when = effective_us(effective_at, self._engine.now_us())
-            priced = replace(self._arms.record(arm).arm, price=price)
-            self._change(arm, arm=priced, price_effective_us=when)
+            now_us = self._engine.now_us()
+            when = effective_us(effective_at, now_us)
+            record = self._arms.record(arm)
+            priced = replace(record.arm, price=price)
+            self._put(replace(record, arm=priced, price_effective_us=when, recorded_us=now_us))
 
     def drain_arm(self, arm: str) -> None:
         """Send no new requests to an arm."""
         with self._engine.lock:
             if self._arms.record(arm).status == "retired":
-                raise InvalidArgumentError(f"arm {arm!r} is retired, for good")
+                raise InvalidArgumentError(f"arm {arm!r} is retired; a retired arm cannot be drained")
             self._change(arm, status="draining")
+
+    def reactivate_arm(self, arm: str) -> None:
+        """Send new requests to a drained arm again."""
+        with self._engine.lock:
+            if self._arms.record(arm).status == "retired":
+                raise InvalidArgumentError(f"arm {arm!r} is retired; a retired arm cannot serve again")
+            self._change(arm, status="active")
 
     def retire_arm(self, arm: str, *, successor: str | None, n_eff: int) -> None:
         """Retire an arm permanently."""
@@ -104,6 +114,7 @@ class RouterAdmin:
         self._put(replace(self._arms.record(name), **changes, recorded_us=self._engine.now_us()))
 
     def _put(self, record: ArmRecord) -> None:
+        self._engine.require_open()
         self._arms.put(record)
         self._log.change_settings(record)
 
@@ -111,6 +122,7 @@ class RouterAdmin:
 
     def forget(self, *, source: str | None, decisions: Collection[str]) -> int:
         """Remove outcomes from everything learned."""
+        self._engine.require_open()
         if source is None and not decisions:
             raise InvalidArgumentError("forget needs a source or decisions")
         keys = [self._log.key(decision_id) for decision_id in decisions]
@@ -131,6 +143,7 @@ class RouterAdmin:
 
     def why(self, decision_id: str) -> Explanation:
         """Return a decision's predictions, reasons and outcomes."""
+        self._engine.require_open()
         entry = self._feedback.find(self._log.key(decision_id))
         if entry is None:
             raise DecisionExpiredError("the store does not hold this decision")

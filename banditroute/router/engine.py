@@ -8,6 +8,7 @@ from banditroute.controllers import Controller
 from banditroute.core.objectives import Objectives
 from banditroute.core.runtime.faults import FaultBarrier
 from banditroute.core.spec import RouterSpec
+from banditroute.errors import RouterClosedError
 from banditroute.features.space import FeatureSpace
 from banditroute.policies import Policy
 from banditroute.router.requests import RequestBuilder
@@ -26,7 +27,6 @@ class Engine:
         policy: The policy that chooses.
         controllers: Controllers that constrain or price the choice, the outermost first.
         source_caps: See :class:`~banditroute.Router`.
-        feature_names: Names of the features, if contexts may be mappings.
         clock: Returns the time [s since the epoch].
 
     Attributes:
@@ -36,6 +36,7 @@ class Engine:
         space: Checks contexts and rounds them to the grid.
         faults: Holds back and counts internal faults.
         lock: Guards the state.
+        is_closed: Whether the router was closed; set with the lock held.
     """
 
     def __init__(
@@ -45,7 +46,6 @@ class Engine:
         *,
         controllers: Sequence[Controller] = (),
         source_caps: Mapping[str, float] | None = None,
-        feature_names: Sequence[str] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.spec = spec
@@ -53,10 +53,16 @@ class Engine:
         self.objectives = Objectives(spec.objectives)
         self.clock = clock
         self.lock = threading.RLock()
+        self.is_closed = False
         self.faults = FaultBarrier()
         self.state = State(self.objectives, policy, controllers=controllers, source_caps=source_caps)
         self.requests = RequestBuilder(self.objectives, self.state.arms)
-        self.space = FeatureSpace(spec, feature_names)
+        self.space = FeatureSpace(spec)
+
+    def require_open(self) -> None:
+        """Raise RouterClosedError if the router was closed; call it with the lock held."""
+        if self.is_closed:
+            raise RouterClosedError(f"router {self.spec.name!r} is closed; open another one")
 
     def now_us(self) -> int:
         """Return the time of the router's clock [us since the epoch]."""
@@ -65,6 +71,7 @@ class Engine:
     def set_spec(self, spec: RouterSpec) -> None:
         """Set the shape, and create the model if it fixes the number of features."""
         is_first = self.spec.dimension is None or self.state.model is None
-        self.spec, self.space.dimension = spec, spec.dimension
+        self.spec = spec
+        self.space.set_spec(spec)
         if is_first and spec.dimension is not None:
             self.state.fix_dimension(spec)

@@ -69,6 +69,7 @@ class FeedbackHandler:
 
         For arguments and errors see :meth:`banditroute.Router.feedback`.
         """
+        self._engine.require_open()
         key = self._log.key(decision_id)
         require_text("source", source, longest=MAX_SOURCE)
         if not isinstance(amend, bool):
@@ -81,8 +82,10 @@ class FeedbackHandler:
             # Under the lock: a store that resolves the report at once takes its own lock and then this one, so
             # this one must be first in every thread.
             with self._engine.lock:
+                self._engine.require_open()
                 return Receipt(decision_id, "recorded", self._log.put([report]))
         with self._engine.lock:
+            self._engine.require_open()
             records = self._log.resolver.resolve(
                 entry.decision, entry.feedback, report, n_feedback=self._engine.state.position.n_feedback
             )

@@ -16,8 +16,10 @@ from banditroute.core.log import (
 )
 from banditroute.core.objectives import Preferences
 from banditroute.core.spec import StoredRouter
-from banditroute.errors import SnapshotCorruptError
+from banditroute.core.validation import require_one_of
+from banditroute.errors import RouterMismatchError, SnapshotCorruptError
 from banditroute.learning import folder
+from banditroute.router.differences import ON_CHANGE, OnChange, differences
 from banditroute.router.engine import Engine
 from banditroute.router.open_windows import OpenWindows
 from banditroute.router.outbox import Outbox
@@ -30,6 +32,8 @@ from banditroute.store import Store, open_store
 RECENT_DECISIONS = 10_000
 """Number of decisions kept in memory, so that feedback on them needs no query."""
 
+_SHOWN = 5
+
 _log = logging.getLogger("banditroute")
 
 
@@ -41,6 +45,7 @@ def open_log(
     store: str | Store | None,
     spool: Path | None,
     secret: bytes | Sequence[bytes] | None,
+    on_change: OnChange,
 ) -> WorkerLog:
     """Open the store, and apply its log to the engine; for the arguments see :class:`~banditroute.Router`.
 
@@ -50,6 +55,7 @@ def open_log(
         SnapshotCorruptError: if the log cannot be replayed.
         StoreError: if the store cannot be opened.
     """
+    require_one_of("on_change", on_change, ON_CHANGE)
     spec, objectives = engine.spec, engine.objectives
     weights = objectives.plain({objectives.names[0]: 1.0} if preferences is None else preferences)
     now_us = engine.now_us()
@@ -78,6 +84,9 @@ def open_log(
         keeps_secret=secrets is None,
     )
     try:
+        found = differences(stored, given, None if preferences is None else weights, now_us)
+        if on_change == "refuse":
+            _refuse(stored, found.sentences)
         missing = _resume(engine, log, given)
     except BaseException:
         opened.close()
@@ -89,10 +98,21 @@ def open_log(
         log.change_settings(SecretRecord(stored.secret, now_us))
     if missing:
         log.put(missing)
-    current = dict(stored.preferences.preferences)
-    if preferences is not None and current != weights:
-        _log.warning("router %r: the stored preferences %s win over the constructor's", spec.name, current)
+    for sentence in found.sentences:
+        action = "the given setting is applied" if on_change == "apply" else "the stored setting is kept"
+        _log.warning("router %r: %s; %s", spec.name, sentence, action)
+    if on_change == "apply":
+        for record in found.records:
+            _apply(engine, log, record)
     return log
+
+
+def _apply(engine: Engine, log: WorkerLog, record: ArmRecord | PreferencesRecord) -> None:
+    if isinstance(record, PreferencesRecord):
+        engine.requests.set_preferences(record)
+    else:
+        engine.state.arms.put(record)
+    log.change_settings(record)
 
 
 def _resume(engine: Engine, log: WorkerLog, given: Sequence[ArmRecord]) -> list[LogRecord]:
@@ -147,6 +167,15 @@ def _replay(engine: Engine, log: WorkerLog) -> SnapshotRecord | None:
             if event.group and (entry := log.recent.get(event.decision_key)):
                 entry.put_read(event)
     return snapshot
+
+
+def _refuse(stored: StoredRouter, found: Sequence[str]) -> None:
+    if not found:
+        return
+    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    raise RouterMismatchError(
+        f"router {stored.spec.name!r} differs from its store: {'; '.join(found[:_SHOWN])}{more}"
+    )
 
 
 def _irreplaceable(stored: StoredRouter, why: str) -> SnapshotCorruptError:

@@ -27,6 +27,7 @@ from banditroute.errors import StoreError
 from banditroute.policies import LinUCB, Policy
 from banditroute.router.admin import RouterAdmin
 from banditroute.router.choice import Chooser
+from banditroute.router.differences import OnChange
 from banditroute.router.engine import Engine
 from banditroute.router.feedback import FeedbackHandler
 from banditroute.router.opening import open_log
@@ -69,10 +70,14 @@ class Router:
         tenant: Owner of the router, for a store with several owners.
         clock: Returns the time [s since the epoch].
         ids: Returns a new decision key of 16 bytes.
+        on_change: What to do if arms, prices or preferences given here differ from the stored ones: ``"keep"``
+            the stored ones, ``"apply"`` those given here (an arm that is not given is drained), or ``"refuse"`` to
+            open. Each difference is logged in one line. Arms that are not stored yet are added in any case.
 
     Raises:
         InvalidArgumentError: for a setting that breaks its rule.
-        RouterMismatchError: if the store holds a router of that name with another shape.
+        RouterMismatchError: if the store holds a router of that name with another shape, or with other settings
+            and ``on_change="refuse"``.
         StoreError: if the store cannot be opened.
 
     >>> router = Router("demo", arms=[Arm("small"), Arm("large")])
@@ -102,6 +107,7 @@ class Router:
         tenant: str = "",
         clock: Callable[[], float] = time.time,
         ids: IdSource = random_key,
+        on_change: OnChange = "keep",
     ) -> None:
         policy = LinUCB() if policy is None else policy
         spec = RouterSpec.of(
@@ -113,7 +119,6 @@ class Router:
             policy,
             controllers=controllers,
             source_caps=source_caps,
-            feature_names=None if isinstance(features, int) else features,
             clock=clock,
         )
         self._log = open_log(
@@ -123,6 +128,7 @@ class Router:
             store=store,
             spool=None if spool is None else Path(spool),
             secret=secret,
+            on_change=on_change,
         )
         try:
             self._chooser = Chooser(self._engine, default_arm=default_arm, seed=seed, ids=ids)
@@ -191,9 +197,11 @@ class Router:
             UnknownArmError: if ``allowed`` or ``incumbent`` names an unknown arm.
             NoEligibleArmError: if no arm is eligible.
         """
+        self._engine.require_open()
         values = self._engine.space.vector(x)
         self._feedback.close_windows()
         with self._engine.lock:
+            self._engine.require_open()
             request = self._engine.requests.build(
                 now_us=self._engine.now_us(),
                 allowed=allowed,
@@ -221,9 +229,11 @@ class Router:
         The predictions of the whole batch are one matrix product. For arguments and errors see :meth:`route`; one
         invalid row rejects the batch.
         """
+        self._engine.require_open()
         values = self._engine.space.matrix(X)
         self._feedback.close_windows()
         with self._engine.lock:
+            self._engine.require_open()
             request = self._engine.requests.build(
                 now_us=self._engine.now_us(), allowed=allowed, preferences=preferences, max_cost_usd=max_cost_usd
             )
@@ -298,8 +308,12 @@ class Router:
         self._admin.set_price(arm, price, effective_at=effective_at)
 
     def drain_arm(self, arm: str) -> None:
-        """Send no new requests to an arm; feedback for its decisions is still learned."""
+        """Send no new requests to an arm until :meth:`reactivate_arm`; feedback on its decisions is learned."""
         self._admin.drain_arm(arm)
+
+    def reactivate_arm(self, arm: str) -> None:
+        """Send new requests to a drained arm again; what was learned of it still counts."""
+        self._admin.reactivate_arm(arm)
 
     def retire_arm(self, arm: str, *, successor: str | None = None, n_eff: int = 0) -> None:
         """Retire an arm permanently; in later ``allowed=`` lists its name means its successor.
@@ -351,7 +365,9 @@ class Router:
 
         Raises:
             StoreUnavailableError: if a record since the opening could not be stored, and is lost.
+            RouterClosedError: if the router was closed, which made all records durable.
         """
+        self._engine.require_open()
         self._log.outbox.flush()
 
     def sync(self) -> None:
@@ -364,7 +380,14 @@ class Router:
         self._feedback.follower.follow()
 
     def close(self) -> None:
-        """Make all records durable and close the store."""
+        """Make all records durable and close the store; calling it again does nothing.
+
+        Afterwards all methods that decide, learn, change or read the log raise RouterClosedError.
+        """
+        with self._engine.lock:
+            if self._engine.is_closed:
+                return
+            self._engine.is_closed = True
         self._upkeep.stop()
         with closing(self._log.store), suppress(StoreError):
             self._log.store.flush()

@@ -106,10 +106,10 @@ class WorkerLog:
             self.engine.state.apply_decision(record)
         self.recent.add(DecisionEntry(record))
         self.windows.add_decision(record.created_us, record.decision_key)
-        self.put([record])
+        stored = self.put([record])
         propensity = float(choice.probabilities[choice.arm])
         decision_id = self.ids.issue(record.decision_key)
-        return Decision(decision_id, record.arm, propensity, record, self.engine.objectives)
+        return Decision(decision_id, record.arm, propensity, record, self.engine.objectives, stored)
 
     def change_settings(self, record: LogRecord) -> None:
         """Append a change of settings."""

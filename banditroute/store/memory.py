@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from banditroute.core.arms import Price
 from banditroute.core.arrays import RowArray
 from banditroute.core.health import StoreHealth
 from banditroute.core.log import (
@@ -22,6 +21,7 @@ from banditroute.core.log import (
     SnapshotRecord,
     SpaceRecord,
 )
+from banditroute.core.price_history import DatedPrice, with_price
 from banditroute.core.receipt import ReceiptStatus
 from banditroute.core.revisions import rebase
 from banditroute.core.spec import RouterSpec, StoredRouter
@@ -326,6 +326,6 @@ def _said_nothing(record: FeedbackRecord, row: RowArray) -> FeedbackRecord:
     )
 
 
-def _priced(known: Sequence[tuple[int, Price]], record: ArmRecord) -> Sequence[tuple[int, Price]]:
+def _priced(known: Sequence[DatedPrice], record: ArmRecord) -> Sequence[DatedPrice]:
     assert record.arm.price is not None
-    return sorted({**dict(known), record.price_effective_us: record.arm.price}.items(), key=lambda price: price[0])
+    return with_price(known, DatedPrice(record.price_effective_us, record.arm.price, record.recorded_us))

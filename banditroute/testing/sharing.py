@@ -211,6 +211,18 @@ class SharingLaws(OpenStore):
 
     # ------------------------------------------------------------------------------------------ what stands
 
+    def test_the_price_set_last_applies_even_if_its_clock_is_behind(self, store: Store) -> None:
+        """A price set by a clock that was ahead does not return later; a scheduled price does apply."""
+        for price, since_us, recorded_us in ((2.0, 90_000, 90_000), (3.0, 99_000, 5_000), (4.0, 10_000, 10_000)):
+            arm = Arm("small", price=Price(input=price, output=price))
+            append(store, replace(ARMS[0], arm=arm, price_effective_us=since_us, recorded_us=recorded_us))
+        stored = store.changed(-1)
+        assert stored is not None
+        assert [(each.since_us, each.price.input) for each in stored.prices["small"]][1:] == [
+            (10_000, 4.0),
+            (99_000, 3.0),
+        ]
+
     def test_what_changed_is_told_once(self, store: Store) -> None:
         """Arms, prices, preferences and dimension, but no decisions, no feedback, no snapshots."""
         first = store.changed(-1)
@@ -223,7 +235,8 @@ class SharingLaws(OpenStore):
         second = store.changed(first.revision)
         assert second is not None
         assert (second.arms, second.snapshot, second.created) == ((cheaper, ARMS[1]), None, False)
-        assert dict(second.prices["small"]) == {1_000: ARMS[0].arm.price, 2_000: cheaper.arm.price}
+        prices = {each.since_us: each.price for each in second.prices["small"]}
+        assert prices == {1_000: ARMS[0].arm.price, 2_000: cheaper.arm.price}
         append(store, PreferencesRecord(7, {"quality": 2.0}, 5_000))
         third = store.changed(second.revision)
         assert third is not None

@@ -126,8 +126,8 @@ def test_feedback_of_earlier_turns_changes_nothing() -> None:
 
 def test_caches_grow_cold() -> None:
     session = Session(PromptCache(SAVING), lifetime_s=60)
-    turn(session, "a", "x", 1, NOW_US - 60_000_000)
     turn(session, "a", "y", 2, NOW_US - 60_000_001)
+    turn(session, "a", "x", 1, NOW_US - 60_000_000)
     assert penalty(session, session="x")[0] == "a"
     assert penalty(session, session="y")[0] is None
 

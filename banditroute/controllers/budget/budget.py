@@ -16,6 +16,7 @@ from banditroute.controllers.budget.exploration import FORBIDDING, affordable
 from banditroute.controllers.budget.forecast import Forecast, expected
 from banditroute.core.arrays import FloatArray, RowArray, from_feature_row
 from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.core.log_time import LogTime
 from banditroute.core.objectives import COST
 from banditroute.core.situation import Situation
 from banditroute.core.validation import require_integer, require_number
@@ -98,6 +99,7 @@ class Budget:
         self._account = Account([*allowances.values()], patience)
         self._forecasts = [Forecast() for _ in allowances]
         self._rows: deque[RowArray] = deque(maxlen=window)
+        self._time = LogTime()
         self._times_us: deque[int] = deque(maxlen=window)
         self._prices: Prices | None = None
         self._wait = 0
@@ -161,9 +163,10 @@ class Budget:
         costs = self._expected(record, x)[0]
         amounts = tuple(costs[record.arms.index(record.arm)].tolist())
         counted = self.since_us is None or record.created_us >= self.since_us
-        elapsed_s = max((record.created_us - self._times_us[-1]) / 1e6, 0.0) if self._times_us else 0.0
+        now_us = self._time.advance(record.created_us)
+        elapsed_s = (now_us - self._times_us[-1]) / 1e6 if self._times_us else 0.0
         self._rows.append(record.row)
-        self._times_us.append(record.created_us)
+        self._times_us.append(now_us)
         charge = Charge(record.arm, self._factors.get(record.arm, 1.0), amounts, counted)
         self._account.charge(record.decision_key, charge, elapsed_s=elapsed_s)
         if counted:
@@ -301,6 +304,7 @@ class Budget:
             "forecasts": [forecast.state() for forecast in self._forecasts],
             "rows": [base64.b64encode(row.astype("<i4").tobytes()).decode() for row in self._rows],
             "times_us": [*self._times_us],
+            "time": self._time.state(),
             "prices": None
             if prices is None
             else [prices.low.tolist(), prices.high.tolist(), prices.share, prices.slack.tolist()],
@@ -319,6 +323,7 @@ class Budget:
         self._rows.extend(np.frombuffer(base64.b64decode(text), "<i4") for text in state["rows"])
         self._times_us.clear()
         self._times_us.extend(state["times_us"])
+        self._time = LogTime.restored(state.get("time"))
         self._prices = None
         if state["prices"] is not None:
             low, high, share, slack = state["prices"]

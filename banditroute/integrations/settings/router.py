@@ -16,6 +16,7 @@ from banditroute.integrations.settings.policies import LinUCBSettings, PolicySet
 from banditroute.integrations.settings.problems import misplaced_boolean, problem
 from banditroute.integrations.settings.source import from_environment, merged, read_file, variable_of
 from banditroute.router import Router
+from banditroute.router.differences import OnChange
 from banditroute.store.databases.url import database_at
 
 
@@ -50,6 +51,7 @@ class RouterSettings(BaseModel):
     source_caps: dict[str, float] | None = None
     secret: SecretStr | None = Field(default=None, description="Tags the ids; at least 32 bytes of UTF-8.")
     tenant: str = ""
+    on_change: OnChange = "keep"
 
     @classmethod
     def read(cls, path: str | Path | None = None, *, environment: Mapping[str, str] | None = None) -> Self:

@@ -8,6 +8,7 @@ from banditroute.core.arms import Arm, Price
 from banditroute.core.arrays import BoolArray, FloatArray
 from banditroute.core.log import ArmRecord
 from banditroute.core.objectives import Objectives
+from banditroute.core.price_history import DatedPrice
 from banditroute.core.spec import StoredRouter
 from banditroute.errors import InvalidArgumentError, NoEligibleArmError, UnknownArmError
 from banditroute.router.state.prices import PriceHistory
@@ -70,19 +71,16 @@ class ArmCatalogue:
             each.arm.name: f"status {each.status}" for each in self._records if each.status != "active"
         }
         if record.arm.price is not None:
-            self.put_price(name, record.arm.price, since_us=record.price_effective_us)
+            self._prices[self.position(name)].put(
+                DatedPrice(record.price_effective_us, record.arm.price, record.recorded_us)
+            )
 
     def adopt(self, stored: StoredRouter) -> None:
         """Add or update the arms of a store, with all their prices."""
         for record in stored.arms:
             self.put(record)
         for name, prices in stored.prices.items():
-            for since_us, price in prices:
-                self.put_price(name, price, since_us=since_us)
-
-    def put_price(self, name: str, price: Price, *, since_us: int) -> None:
-        """Add a price that applies from ``since_us`` on."""
-        self._prices[self.position(name)].put(price, since_us=since_us)
+            self._prices[self.position(name)].replace(prices)
         self._factors_until_us = -np.inf
 
     def price(self, name: str, time_us: int) -> Price | None:

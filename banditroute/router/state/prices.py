@@ -1,9 +1,11 @@
 """The price history of one arm."""
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from datetime import datetime
 
 from banditroute.core.arms import Price
+from banditroute.core.price_history import DatedPrice, with_price
 from banditroute.errors import InvalidArgumentError
 
 # If input and output prices change by different ratios, a request is assumed to have three prompt tokens for each
@@ -19,17 +21,15 @@ class PriceHistory:
     """
 
     def __init__(self) -> None:
-        self._since_us: list[int] = []
-        self._prices: list[Price] = []
+        self._set([])
 
-    def put(self, price: Price, *, since_us: int) -> None:
-        """Add a price that applies from ``since_us`` until the next one."""
-        index = bisect_right(self._since_us, since_us)
-        if index and self._since_us[index - 1] == since_us:
-            self._prices[index - 1] = price
-        else:
-            self._since_us.insert(index, since_us)
-            self._prices.insert(index, price)
+    def put(self, price: DatedPrice) -> None:
+        """Add a price that applies until the next one."""
+        self._set(with_price(self._dated, price))
+
+    def replace(self, prices: Sequence[DatedPrice]) -> None:
+        """Take the prices of a store."""
+        self._set(prices)
 
     def at(self, time_us: int) -> Price | None:
         """Return the price at that time; None if no price is known."""
@@ -44,6 +44,11 @@ class PriceHistory:
             return 1.0
         before = _typical_cost(self._prices[0])
         return _typical_cost(price) / before if before else 1.0
+
+    def _set(self, prices: Sequence[DatedPrice]) -> None:
+        self._dated = list(prices)
+        self._since_us = [each.since_us for each in prices]
+        self._prices = [each.price for each in prices]
 
     def change_after(self, time_us: int) -> float:
         """Return the time of the next change of the factor [us]; infinity if there is none."""

@@ -11,6 +11,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    func,
     literal,
     null,
     select,
@@ -51,6 +52,7 @@ from banditroute.store.sql.rows import Rows
 from banditroute.store.sql.settings import write_settings
 
 REPORTS_AT_ONCE = 500
+_NEWEST = 1000
 
 LOST = (
     "the decision was made between a backup and its restoration, and the restored database does not hold it; "
@@ -189,15 +191,18 @@ class Appender:
     def expire(self, connection: Connection) -> None:
         """Delete feedback that has waited too long for its decision, which is lost or was never stored.
 
-        The age is measured against the newest decision, because all times come from the routers' clocks.
+        The age is measured against the newest decisions, because all times come from the routers' clocks; against
+        the oldest time of the last 1,000, so that a clock that was ahead for a moment deletes nothing.
         """
         decision = tables.decision.c
-        newest = connection.scalar(
+        last = (
             select(decision.created_us)
             .where(decision.router_id == self._router_id, decision.decided.is_not(None))
             .order_by(decision.decided.desc())
-            .limit(1)
+            .limit(literal(_NEWEST))
+            .subquery()
         )
+        newest = connection.scalar(select(func.min(last.c.created_us)))
         if newest is None:
             return
         gone = 0

@@ -66,6 +66,7 @@ def spec_json(spec: RouterSpec) -> str:
             "intercept": spec.intercept,
             "x_max": spec.x_max,
             "policy": dict(spec.policy),
+            **({} if spec.feature_names is None else {"features": [*spec.feature_names]}),
         }
     )
 
@@ -90,6 +91,7 @@ def to_spec(tenant: str, name: str, dimension: int | None, text: str) -> RouterS
         intercept=fields["intercept"],
         x_max=fields["x_max"],
         policy=fields["policy"],
+        feature_names=tuple(fields["features"]) if "features" in fields else None,
     )
 
 

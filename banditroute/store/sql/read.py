@@ -18,6 +18,7 @@ from banditroute.core.log import (
     SnapshotRecord,
     StateKey,
 )
+from banditroute.core.price_history import DatedPrice
 from banditroute.core.spec import StoredRouter
 from banditroute.store.databases.base import Database
 from banditroute.store.schema import tables
@@ -314,18 +315,19 @@ def arm_records(connection: Connection, router_id: int) -> tuple[ArmRecord, ...]
     return tuple(to_arm(row) for row in connection.execute(query))
 
 
-def price_history(connection: Connection, router_id: int) -> dict[str, list[tuple[int, Price]]]:
-    """Return all prices of every arm with the time from which each applies [us], oldest first."""
+def price_history(connection: Connection, router_id: int) -> dict[str, list[DatedPrice]]:
+    """Return all prices of every arm, oldest first."""
     price = tables.price.c
     query = (
-        select(tables.arm.c.name, price.effective_us, price.input, price.output)
+        select(tables.arm.c.name, price.effective_us, price.input, price.output, price.recorded_us)
         .join(tables.price, price.arm_id == tables.arm.c.arm_id)
         .where(tables.arm.c.router_id == router_id)
         .order_by(price.effective_us)
     )
-    history: dict[str, list[tuple[int, Price]]] = {}
+    history: dict[str, list[DatedPrice]] = {}
     for row in connection.execute(query):
-        history.setdefault(row.name, []).append((row.effective_us, Price(input=row.input, output=row.output)))
+        dated = DatedPrice(row.effective_us, Price(input=row.input, output=row.output), row.recorded_us)
+        history.setdefault(row.name, []).append(dated)
     return history
 
 

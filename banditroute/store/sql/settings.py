@@ -62,6 +62,10 @@ def write_arm(connection: Connection, router_id: int, record: ArmRecord) -> None
         connection.execute(
             insert(price), {"arm_id": number, "effective_us": record.price_effective_us, **price_row}
         )
+    if record.price_effective_us == record.recorded_us:
+        # As banditroute.core.price_history.with_price does.
+        later = (price.c.arm_id == number) & (price.c.effective_us > record.price_effective_us)
+        connection.execute(delete(price).where(later, price.c.effective_us <= price.c.recorded_us))
 
 
 def accept_secret(connection: Connection, router_id: int, secret: bytes, recorded_us: int) -> None:

@@ -288,7 +288,7 @@ def _find_or_create(
     stored = to_spec(row.tenant, row.name, row.dimension, row.spec)
     current = reconcile_spec(stored, spec)
     changes: dict[str, Any] = {}
-    if dict(current.policy) != dict(stored.policy):
+    if dict(current.policy) != dict(stored.policy) or current.feature_names != stored.feature_names:
         changes["spec"] = spec_json(current)
     if current.dimension != stored.dimension:
         changes |= {"dimension": current.dimension, "revision": row.revision + 1}

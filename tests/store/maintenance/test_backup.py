@@ -1,6 +1,7 @@
 """Backups of a database, and their restoration under running routers."""
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -145,6 +146,10 @@ def test_a_file_that_is_no_backup_is_refused_and_nothing_is_changed(where: str, 
 
 def test_a_server_has_its_own_tools(copy: Path) -> None:
     pytest.importorskip("psycopg")
-    for call in (lambda: back_up("postgresql://h/d", copy), lambda: restore(copy, "postgresql://h/d")):
+    calls: list[Callable[[], object]] = [
+        lambda: back_up("postgresql://h/d", copy),
+        lambda: restore(copy, "postgresql://h/d"),
+    ]
+    for call in calls:
         with pytest.raises(InvalidArgumentError, match="pg_dump"):
             call()
