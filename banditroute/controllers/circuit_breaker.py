@@ -82,10 +82,10 @@ class CircuitBreaker:
         growth: float = 2.0,
         longest_s: float = 300.0,
     ) -> None:
-        require_integer("failures", failures, least=1)
-        require_number("cool_down_s", cool_down_s, above=0)
-        require_number("growth", growth, least=1)
-        require_number("longest_s", longest_s, least=cool_down_s)
+        failures = require_integer("failures", failures, least=1)
+        cool_down_s = require_number("cool_down_s", cool_down_s, above=0)
+        growth = require_number("growth", growth, least=1)
+        longest_s = require_number("longest_s", longest_s, least=cool_down_s)
         self.objective = objective
         self.failures = failures
         self.growth = float(growth)

@@ -81,12 +81,9 @@ class Onboarding:
     def __init__(
         self, *, pulls: int = 20, over: int = 200, confidence: float = 0.95, gate: Gate | None = None
     ) -> None:
-        for setting, value, least in (("pulls", pulls, 1), ("over", over, pulls)):
-            require_integer(setting, value, least=least)
-        require_number("confidence", confidence, above=0, below=1)
-        self.pulls = pulls
-        self.over = over
-        self.confidence = confidence
+        self.pulls = require_integer("pulls", pulls, least=1)
+        self.over = require_integer("over", over, least=self.pulls)
+        self.confidence = require_number("confidence", confidence, above=0, below=1)
         self.gate = gate
         self._known: tuple[str, ...] = ()
         self._newcomers: dict[str, _Newcomer] = {}

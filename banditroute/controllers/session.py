@@ -15,7 +15,7 @@ from banditroute.core.log_time import LogTime
 from banditroute.core.objectives import COST
 from banditroute.core.outcomes import TOKENS
 from banditroute.core.situation import Situation
-from banditroute.core.validation import require_integer, require_number
+from banditroute.core.validation import require_integer, require_number, set_number
 
 HOLD_FROM = 0.5
 
@@ -53,10 +53,10 @@ class PromptCache:
     utility_per_usd: float | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        for arm, usd in self.saving.items():
-            require_number(f"saving of arm {arm!r}", usd, least=0)
+        saving = {arm: require_number(f"saving of arm {arm!r}", usd, least=0) for arm, usd in self.saving.items()}
+        object.__setattr__(self, "saving", saving)
         if self.utility_per_usd is not None:
-            require_number("utility_per_usd", self.utility_per_usd, least=0)
+            set_number(self, "utility_per_usd", least=0)
 
     def of(self, situation: Situation, incumbent: int, prefix_tokens: float) -> FloatArray:
         """Return tokens × the incumbent's saving × utility of a dollar, the same for each arm."""
@@ -85,9 +85,9 @@ class AdapterLoad:
     utility_per_second: float = field(kw_only=True)
 
     def __post_init__(self) -> None:
-        for arm, seconds in self.seconds.items():
-            require_number(f"seconds of arm {arm!r}", seconds, least=0)
-        require_number("utility_per_second", self.utility_per_second, least=0)
+        seconds = {arm: require_number(f"seconds of arm {arm!r}", s, least=0) for arm, s in self.seconds.items()}
+        object.__setattr__(self, "seconds", seconds)
+        set_number(self, "utility_per_second", least=0)
 
     def of(self, situation: Situation, incumbent: int, prefix_tokens: float) -> FloatArray:
         """Return load time × cost of a second."""
@@ -134,9 +134,9 @@ class Session:
         lifetime_s: float = 300.0,
         remembered: int = 4096,
     ) -> None:
-        require_number("margin", margin, least=0)
-        require_number("lifetime_s", lifetime_s, above=0)
-        require_integer("remembered", remembered, least=0)
+        margin = require_number("margin", margin, least=0)
+        lifetime_s = require_number("lifetime_s", lifetime_s, above=0)
+        remembered = require_integer("remembered", remembered, least=0)
         self.cost = cost
         self.margin = float(margin)
         self.remembered = remembered

@@ -5,13 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from banditroute.core.arrays import as_real
+import numpy as np
+
+from banditroute.core.names import checked_name
+from banditroute.core.numbers import as_integer, as_real
 from banditroute.errors import InvalidArgumentError
 
 ArmStatus: TypeAlias = Literal["active", "draining", "retired"]
 
 TOKENS_PER_PRICE = 1_000_000
 MAX_TOKENS = 10**12
+MAX_NAME = 200
 
 # Between these a price relative to another one is a number that can be reckoned with.
 _LEAST_PRICE, _MOST_PRICE = 1e-9, 1e9
@@ -30,11 +34,13 @@ class Price:
 
     def __post_init__(self) -> None:
         for name, value in (("input", self.input), ("output", self.output)):
-            if not (isinstance(value, int | float) and (value == 0 or _LEAST_PRICE <= value <= _MOST_PRICE)):
+            number = None if isinstance(value, bool | np.bool_) else as_real(value)
+            if number is None or not (number == 0 or _LEAST_PRICE <= number <= _MOST_PRICE):
                 raise InvalidArgumentError(
                     f"price {name} = {value!r:.40} must be 0 or a number of USD "
                     f"from {_LEAST_PRICE:g} to {_MOST_PRICE:g}"
                 )
+            object.__setattr__(self, name, number)
 
     def cost_usd(self, *, prompt_tokens: float, output_tokens: float) -> float:
         """Cost of one request [USD]."""
@@ -58,19 +64,19 @@ class Arm:
     prior: Mapping[str, float] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.name, str) and 0 < len(self.name) <= 200 and self.name.isprintable()):
-            raise InvalidArgumentError(f"arm name {self.name!r:.80} must be 1 to 200 printable characters")
+        object.__setattr__(self, "name", checked_name("arm name", self.name, longest=MAX_NAME))
         if self.price is not None and not isinstance(self.price, Price):
             raise InvalidArgumentError(
                 f"price of arm {self.name!r} must be a Price, got {type(self.price).__name__}"
             )
-        limit = self.max_output_tokens
-        if limit is not None and (
-            isinstance(limit, bool) or not isinstance(limit, int) or not 0 < limit <= MAX_TOKENS
-        ):
-            raise InvalidArgumentError(
-                f"max_output_tokens of arm {self.name!r} = {limit!r:.40} must be an integer from 1 to {MAX_TOKENS}"
-            )
+        if self.max_output_tokens is not None:
+            limit = as_integer(self.max_output_tokens)
+            if limit is None or not 0 < limit <= MAX_TOKENS:
+                raise InvalidArgumentError(
+                    f"max_output_tokens of arm {self.name!r} = {self.max_output_tokens!r:.40} must be an integer "
+                    f"from 1 to {MAX_TOKENS}"
+                )
+            object.__setattr__(self, "max_output_tokens", limit)
         if not isinstance(self.prior, Mapping):
             raise InvalidArgumentError(
                 f"prior of arm {self.name!r} must map objectives to values, got {type(self.prior).__name__}"

@@ -31,21 +31,6 @@ _FEATURE_UNIT = np.array(FEATURE_UNIT)
 _REAL_KINDS = "fiub"
 
 
-def as_real(value: object) -> float | None:
-    """Return ``value`` as a float; None for text, complex numbers, and whatever else is no real number.
-
-    >>> as_real(np.float32(0.25)), as_real("0.25"), as_real(1j), as_real(10**400)
-    (0.25, None, None, None)
-    """
-    # A complex number of numpy gives its real part, and warns.
-    if isinstance(value, str | bytes | np.complexfloating) or not hasattr(value, "__float__"):
-        return None
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
 def as_context(x: Context, *, dimension: int | None, limit: float) -> FloatArray:
     """Check a feature vector and return it as float64 of shape (d,), not yet on the grid.
 

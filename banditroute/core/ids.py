@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from banditroute.core.numbers import as_integer
 from banditroute.errors import InvalidArgumentError, InvalidDecisionIdError
 
 IdSource: TypeAlias = Callable[[], bytes]
@@ -101,14 +102,16 @@ def _text(body: bytes, tag: bytes) -> str:
     return base64.urlsafe_b64encode(body + tag).rstrip(b"=").decode()
 
 
-def check_seed(seed: object) -> None:
-    """Refuse what is no integer of at most 128 bits, sign included.
+def checked_seed(seed: object) -> int:
+    """Return an integer of at most 128 bits, sign included.
 
     Raises:
-        InvalidArgumentError: then.
+        InvalidArgumentError: for anything else.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**127) <= seed < 2**127:
+    number = as_integer(seed)
+    if number is None or not -(2**127) <= number < 2**127:
         raise InvalidArgumentError(f"seed = {seed!r:.60} must be an integer of at most 128 bits")
+    return number
 
 
 def uniform(seed: int, body: bytes) -> float:

@@ -8,7 +8,9 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from banditroute.core.arrays import OUTCOME_UNIT, FloatArray, as_real
+from banditroute.core.arrays import OUTCOME_UNIT, FloatArray
+from banditroute.core.names import is_name, normal
+from banditroute.core.numbers import as_real
 from banditroute.core.windows import OutcomeWindow
 from banditroute.errors import InvalidArgumentError, InvalidOutcomeError
 
@@ -20,6 +22,8 @@ RESERVED = frozenset({"decision_id", "served_arm", "source", "amend", "prompt_to
 MAX_OBJECTIVES = 32
 # Larger weights add nothing but sums that leave the floats.
 MAX_WEIGHT = 1e9
+ROUNDING = 1e-6
+"""Share of the span by which a value may leave the bounds: a rounding error, as of float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class Objective:
             raise InvalidArgumentError(
                 f"objective name {self.name!r:.80} must be an identifier of at most 64 characters"
             )
+        object.__setattr__(self, "name", normal(self.name))
         if self.name in RESERVED:
             raise InvalidArgumentError(f"objective name {self.name!r} is reserved for an argument of feedback()")
         if self.goal not in ("max", "min"):
@@ -62,11 +67,12 @@ class Objective:
                 f"goal of objective {self.name!r} must be 'max' or 'min', got {self.goal!r}"
             )
         object.__setattr__(self, "bounds", _checked_bounds(self.name, self.bounds))
-        if not (isinstance(self.group, str) and len(self.group) <= 64 and self.group.isprintable()):
+        if not is_name(self.group, longest=64):
             raise InvalidArgumentError(
                 f"group of objective {self.name!r} must be a string of at most 64 printable characters"
             )
-        object.__setattr__(self, "group", self.group or (RESPONSE_GROUP if self.goal == "min" else self.name))
+        usual = RESPONSE_GROUP if self.goal == "min" else self.name
+        object.__setattr__(self, "group", normal(self.group) or usual)
         rule = self.on_out_of_range or ("clip" if self.goal == "min" else "reject")
         if rule not in ("reject", "clip"):
             raise InvalidArgumentError(
@@ -89,6 +95,8 @@ class Objective:
     def checked(self, value: object) -> float:
         """Return ``value`` as a finite float inside the bounds (clipped if the objective says so).
 
+        A value outside by at most 1e-6 of the span is taken for the bound.
+
         Raises:
             InvalidOutcomeError: if it is no real number, not finite, or outside bounds that reject.
         """
@@ -103,10 +111,11 @@ class Objective:
         lo, hi = self.bounds
         if lo <= number <= hi:
             return number
-        if self.on_out_of_range == "clip":
+        slack = ROUNDING * self.span
+        if self.on_out_of_range == "clip" or lo - slack <= number <= hi + slack:
             return min(max(number, lo), hi)
         raise InvalidOutcomeError(
-            f"outcome {self.name!r} = {number:g} is outside [{lo:g}, {hi:g}]", code="outcome.range"
+            f"outcome {self.name!r} = {number!r} is outside [{lo:g}, {hi:g}]", code="outcome.range"
         )
 
     def scaled(self, value: float) -> float:
@@ -191,7 +200,7 @@ class Objectives:
             InvalidOutcomeError: if there is none.
         """
         try:
-            return self.names.index(name)
+            return self.names.index(normal(name) if isinstance(name, str) else name)
         except ValueError:
             known = ", ".join(sorted(self.names))
             raise InvalidOutcomeError(
@@ -201,7 +210,7 @@ class Objectives:
     def plain(self, preferences: Preferences) -> dict[str, float]:
         """The preferences as plain numbers; raises as :meth:`weights` does."""
         self.weights(preferences)
-        return {name: float(weight) for name, weight in preferences.items()}
+        return {normal(name): _weight(name, weight) for name, weight in preferences.items()}
 
     def weights(self, preferences: Preferences) -> FloatArray:
         """Signed weights over the objectives, shape (objectives,): negative where less is better.
@@ -215,6 +224,7 @@ class Objectives:
             )
         weights = np.zeros(len(self))
         for name, weight in preferences.items():
+            name = normal(name) if isinstance(name, str) else name
             if name not in self.names:
                 known = ", ".join(sorted(self.names))
                 raise InvalidArgumentError(

@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from banditroute.core.arms import MAX_TOKENS, Price
+from banditroute.core.names import normal
+from banditroute.core.numbers import as_real
 from banditroute.core.objectives import COST, Objective, Objectives
 from banditroute.errors import InvalidOutcomeError
 
@@ -49,6 +53,15 @@ def merged(outcomes: object, more: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**outcomes, **more}
 
 
+def plain_outcomes(outcomes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return outcomes with names in their normal form, and floats in place of all numbers."""
+    plain = {}
+    for name, value in outcomes.items():
+        number = None if isinstance(value, bool | np.bool_) and name in TOKENS else as_real(value)
+        plain[normal(name) if isinstance(name, str) else name] = value if number is None else number
+    return plain
+
+
 def outcomes_by_group(
     objectives: Objectives, reported: Mapping[str, Any], arm: str, price: Price | None
 ) -> tuple[Outcome, ...]:
@@ -88,8 +101,10 @@ def outcomes_by_group(
 
 
 def _number(objective: Objective, value: Any) -> float:
-    objective.checked(value)
-    return float(value)
+    checked = objective.checked(value)
+    number = as_real(value)
+    # A value beyond natural bounds by a rounding error is the bound; one that is clipped is kept as it was.
+    return checked if number is None or objective.on_out_of_range == "reject" else number
 
 
 def _tokens(reported: Mapping[str, Any]) -> dict[str, float]:
@@ -99,6 +114,7 @@ def _tokens(reported: Mapping[str, Any]) -> dict[str, float]:
     if len(given) < len(TOKENS):
         raise InvalidOutcomeError(f"token counts need both {TOKENS[0]} and {TOKENS[1]}", code="outcome.missing")
     for name, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_TOKENS:
+        number = None if isinstance(value, bool | np.bool_) else as_real(value)
+        if number is None or not 0 <= number <= MAX_TOKENS:
             raise InvalidOutcomeError(f"{name} = {value!r:.40} must be a number of tokens, at least 0")
     return {name: float(value) for name, value in given.items()}

@@ -4,14 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any
 
+from banditroute.core.arms import MAX_NAME
 from banditroute.core.log import ArmRecord, Position, PreferencesRecord, SnapshotRecord
+from banditroute.core.names import checked_name
+from banditroute.core.numbers import as_integer
 from banditroute.core.objectives import Objective, Objectives
 from banditroute.core.price_history import DatedPrice
 from banditroute.core.validation import require_number
 from banditroute.errors import InvalidArgumentError
 
 MAX_DIMENSION = 4096
-MAX_NAME = 200
 # Squares of features are summed in int64: where all lie at the bound, two million rows of one group fit.
 MAX_FEATURE = 64.0
 
@@ -57,12 +59,10 @@ class RouterSpec:
         Raises:
             InvalidArgumentError: for one that breaks its rule.
         """
-        for what, text in (("name", name), ("tenant", tenant)):
-            if not (isinstance(text, str) and len(text) <= 200 and text.isprintable()) or (
-                what == "name" and not text
-            ):
-                raise InvalidArgumentError(f"router {what} {text!r:.80} must be 1 to 200 printable characters")
-        require_number("x_max", x_max, above=0, most=MAX_FEATURE)
+        name = checked_name("router name", name, longest=MAX_NAME)
+        tenant = checked_name("router tenant", tenant, longest=MAX_NAME) if tenant != "" else ""
+        names = _names(features)
+        x_max = require_number("x_max", x_max, above=0, most=MAX_FEATURE)
         if isinstance(policy, type) or not callable(getattr(policy, "probabilities", None)):
             raise InvalidArgumentError(f"policy must be a policy object, like LinUCB(), got {policy!r:.80}")
         settings = asdict(policy) if is_dataclass(policy) and not isinstance(policy, type) else {}
@@ -70,33 +70,35 @@ class RouterSpec:
             name=name,
             tenant=tenant,
             objectives=tuple(objectives),
-            dimension=_dimension(features),
+            dimension=_dimension(features) if names is None else len(names),
             intercept=bool(intercept),
             x_max=float(x_max),
             policy={"name": type(policy).__name__, **settings},
-            feature_names=None if features is None or isinstance(features, int) else tuple(features),
+            feature_names=names,
         )
+
+
+def _names(features: int | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the names of the features, or None for a count."""
+    if features is None or isinstance(features, str | bytes) or not isinstance(features, Sequence):
+        return None
+    names = tuple(checked_name("feature name", name, longest=MAX_NAME) for name in features)
+    if not 0 < len(names) <= MAX_DIMENSION:
+        raise InvalidArgumentError(f"features must be 1 to {MAX_DIMENSION} names, got {len(names)}")
+    if len(set(names)) < len(names):
+        raise InvalidArgumentError("feature names must be unique")
+    return names
 
 
 def _dimension(features: int | Sequence[str] | None) -> int | None:
     if features is None:
         return None
-    if not isinstance(features, int | Sequence):
+    count = as_integer(features)
+    if count is None:
         raise InvalidArgumentError(f"features must be a count or names, got {type(features).__name__}")
-    count = features if isinstance(features, int) else len(features)
-    if isinstance(features, bool | str) or not 0 < count <= MAX_DIMENSION:
-        raise InvalidArgumentError(f"features = {features!r:.80} must be 1 to {MAX_DIMENSION}, or that many names")
-    if not isinstance(features, int):
-        _check_names(features)
+    if not 0 < count <= MAX_DIMENSION:
+        raise InvalidArgumentError(f"features = {count} must be 1 to {MAX_DIMENSION}, or that many names")
     return count
-
-
-def _check_names(names: Sequence[str]) -> None:
-    for name in names:
-        if not (isinstance(name, str) and 0 < len(name) <= MAX_NAME and name.isprintable()):
-            raise InvalidArgumentError(f"feature name {name!r:.80} must be 1 to {MAX_NAME} printable characters")
-    if len(set(names)) < len(names):
-        raise InvalidArgumentError("feature names must be unique")
 
 
 @dataclass(frozen=True, slots=True)

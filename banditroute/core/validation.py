@@ -3,6 +3,10 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
+from banditroute.core.names import is_name, normal
+from banditroute.core.numbers import as_integer, as_real
 from banditroute.errors import InvalidArgumentError
 
 _SHOWN = 60
@@ -22,18 +26,18 @@ def require_number(
     Raises:
         InvalidArgumentError: otherwise; a bool is no number.
     """
+    number = None if isinstance(value, bool | np.bool_) else as_real(value)
     if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not math.isfinite(value)
-        or (above is not None and not value > above)
-        or (least is not None and not value >= least)
-        or (below is not None and not value < below)
-        or (most is not None and not value <= most)
+        number is None
+        or not math.isfinite(number)
+        or (above is not None and not number > above)
+        or (least is not None and not number >= least)
+        or (below is not None and not number < below)
+        or (most is not None and not number <= most)
     ):
         rule = _rule(above, least, below, most)
         raise InvalidArgumentError(f"{name} = {_shown(value)} must be {rule}")
-    return float(value)
+    return number
 
 
 def require_integer(name: str, value: object, *, least: int, most: int | None = None) -> int:
@@ -42,36 +46,55 @@ def require_integer(name: str, value: object, *, least: int, most: int | None = 
     Raises:
         InvalidArgumentError: otherwise; a bool is no integer.
     """
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int)
-        or value < least
-        or (most is not None and value > most)
-    ):
+    number = as_integer(value)
+    if number is None or number < least or (most is not None and number > most):
         rule = f", at least {least}" if most is None else f" from {least} to {most}"
         raise InvalidArgumentError(f"{name} = {_shown(value)} must be an integer{rule}")
-    return value
+    return number
+
+
+def set_number(settings: object, name: str, **limits: float | None) -> None:
+    """Replace an attribute of a frozen dataclass by the number that it stands for; see :func:`require_number`."""
+    object.__setattr__(settings, name, require_number(name, getattr(settings, name), **limits))
+
+
+def set_integer(settings: object, name: str, *, least: int, most: int | None = None) -> None:
+    """Replace an attribute of a frozen dataclass by its integer; see :func:`require_integer`."""
+    object.__setattr__(settings, name, require_integer(name, getattr(settings, name), least=least, most=most))
+
+
+def require_type(name: str, value: object, kind: type) -> None:
+    """Accept an instance of ``kind``.
+
+    Raises:
+        InvalidArgumentError: otherwise.
+    """
+    if not isinstance(value, kind):
+        raise InvalidArgumentError(f"{name} = {_shown(value)} must be of type {kind.__name__}")
 
 
 def require_name(name: str, value: object) -> str:
-    """Return a string that is not empty.
+    """Return a string that is not empty, in the normal form of names.
 
     Raises:
         InvalidArgumentError: otherwise.
     """
     if not (isinstance(value, str) and value):
         raise InvalidArgumentError(f"{name} = {_shown(value)} must be a string that is not empty")
-    return value
+    return normal(value)
 
 
-def require_text(name: str, value: object, *, longest: int) -> None:
-    """Accept None or a short printable string.
+def require_text(name: str, value: str | None, *, longest: int) -> str | None:
+    """Return None, or a short printable text in its normal form (see :mod:`banditroute.core.names`).
 
     Raises:
         InvalidArgumentError: otherwise; the text may come from a prompt or a person, so the message omits it.
     """
-    if value is not None and not (isinstance(value, str) and value.isprintable() and len(value) <= longest):
+    if value is None:
+        return None
+    if not is_name(value, longest=longest):
         raise InvalidArgumentError(f"{name} must be a string of at most {longest} printable characters")
+    return normal(value)
 
 
 def require_one_of(name: str, value: object, choices: Sequence[str]) -> None:

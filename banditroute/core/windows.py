@@ -6,17 +6,19 @@ from typing import Literal
 from banditroute.core.validation import require_number, require_one_of
 from banditroute.errors import InvalidArgumentError
 
+MOST_SECONDS = 100 * 366 * 86_400.0
+"""A century; longer windows leave the range of times."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutcomeWindow:
     """The time in which an outcome should be known after its decision.
 
     Learning on arrival favours fast outcomes, and where only successes are reported, every mean tends to success.
-    A
-    window prevents both: it defines when an outcome is late, and what its absence means.
+    A window prevents both: it defines when an outcome is late, and what its absence means.
 
     Attributes:
-        seconds: How long the outcome is awaited [s]; above 0.
+        seconds: How long the outcome is awaited [s]; above 0, at most a century.
         missing: What is learned if the outcome is not reported in time: ``"ignore"``, nothing; ``"default"``,
             the value ``default``, which a later report replaces; ``"censor"``, nothing, and a later report is
             logged without being learned, so that everything learned was in time.
@@ -34,7 +36,8 @@ class OutcomeWindow:
     learn: Literal["on_arrival", "after_window"] = "on_arrival"
 
     def __post_init__(self) -> None:
-        require_number("seconds of a window", self.seconds, above=0)
+        seconds = require_number("seconds of a window", self.seconds, above=0, most=MOST_SECONDS)
+        object.__setattr__(self, "seconds", seconds)
         require_one_of("missing", self.missing, ("ignore", "default", "censor"))
         require_one_of("learn", self.learn, ("on_arrival", "after_window"))
         if (self.missing == "default") != (self.default is not None):

@@ -51,8 +51,8 @@ class ConfidenceSequence:
     """
 
     def __init__(self, *, scale: float = 1.0, confidence: float = 0.95) -> None:
-        require_number("scale", scale, above=0)
-        require_number("confidence", confidence, above=0, below=1)
+        scale = require_number("scale", scale, above=0)
+        confidence = require_number("confidence", confidence, above=0, below=1)
         self.scale = float(scale)
         self.error = 1.0 - confidence
         self.count, self.total, self.variance = 0, 0.0, 0.0

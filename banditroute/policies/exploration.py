@@ -9,7 +9,7 @@ import numpy as np
 
 from banditroute.core.arrays import BoolArray, FloatArray
 from banditroute.core.situation import Situation
-from banditroute.core.validation import require_integer, require_number
+from banditroute.core.validation import set_integer, set_number
 
 _TIE = 1e-9
 
@@ -55,9 +55,9 @@ class Exploration:
     burn_in_share: float = 0.2
 
     def __post_init__(self) -> None:
-        require_number("floor", self.floor, least=0, below=1)
-        require_number("burn_in_share", self.burn_in_share, least=0, below=1)
-        require_integer("burn_in", self.burn_in, least=0)
+        set_number(self, "floor", least=0, below=1)
+        set_number(self, "burn_in_share", least=0, below=1)
+        set_integer(self, "burn_in", least=0)
 
     def mix(self, probabilities: FloatArray, situation: Situation) -> FloatArray:
         """Return the probabilities after burn-in and floor; shape (arms,)."""

@@ -95,7 +95,7 @@ class RouterAdmin:
             self._change(arm, status="retired", successor=successor, n_eff=n_eff)
 
     def _check_inheritance(self, arm: str, successor: str | None, n_eff: int) -> None:
-        require_integer("n_eff", n_eff, least=0)
+        n_eff = require_integer("n_eff", n_eff, least=0)
         before = self._arms.record(arm)
         if before.n_eff and (successor, n_eff) != (before.successor, before.n_eff):
             raise InvalidArgumentError(f"arm {arm!r} is retired, and {before.successor!r} has inherited from it")

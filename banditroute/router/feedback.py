@@ -8,6 +8,7 @@ from typing import Any
 
 from banditroute.core.ids import key_created_us
 from banditroute.core.log import FeedbackRecord, Position, ReportRecord
+from banditroute.core.outcomes import plain_outcomes
 from banditroute.core.receipt import Receipt, ReceiptStatus
 from banditroute.core.revisions import retraction
 from banditroute.core.validation import require_text
@@ -15,12 +16,12 @@ from banditroute.errors import DecisionExpiredError, InvalidArgumentError, Store
 from banditroute.router.engine import Engine
 from banditroute.router.follower import LogFollower
 from banditroute.router.state.recent import DecisionEntry
+from banditroute.router.state.sources import MAX_SOURCE
 from banditroute.router.worker_log import WorkerLog
 
 LOOK_UPS = 3
 """How often to look up a decision while other workers write feedback on it."""
 
-MAX_SOURCE = 200
 DAY_US = 86_400_000_000
 
 
@@ -71,11 +72,11 @@ class FeedbackHandler:
         """
         self._engine.require_open()
         key = self._log.key(decision_id)
-        require_text("source", source, longest=MAX_SOURCE)
+        source = require_text("source", source, longest=MAX_SOURCE)
         if not isinstance(amend, bool):
             raise InvalidArgumentError(f"amend = {amend!r:.40} must be True or False")
         self.close_windows()
-        report = ReportRecord(key, outcomes, served_arm, source, amend, self._engine.now_us())
+        report = ReportRecord(key, plain_outcomes(outcomes), served_arm, source, amend, self._engine.now_us())
         entry = self._known(report.decision_key)
         if entry is None:
             self._log.resolver.check(report)

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection
 
-from banditroute.core.arrays import as_real
+import numpy as np
+
 from banditroute.core.log import PreferencesRecord
+from banditroute.core.numbers import as_real
 from banditroute.core.objectives import Objectives, Preferences
 from banditroute.core.request import Request
 from banditroute.core.validation import require_text
@@ -50,32 +52,28 @@ class RequestBuilder:
             UnknownArmError: if ``allowed`` or ``incumbent`` names an unknown arm.
             NoEligibleArmError: if no arm is eligible.
         """
-        _check_limit("prompt_tokens", prompt_tokens)
-        _check_limit("max_cost_usd", max_cost_usd)
-        require_text("key", key, longest=MAX_TEXT)
-        require_text("session", session, longest=MAX_TEXT)
-        require_text("cohort", cohort, longest=MAX_TEXT)
         if incumbent is not None:
-            self._arms.position(incumbent)
+            incumbent = self._arms.names[self._arms.position(incumbent)]
         excluded = self._arms.excluded(allowed)
         self._arms.eligible(excluded)
         return Request(
             preferences=self.current.preferences if preferences is None else self._objectives.plain(preferences),
             weights=self._weights if preferences is None else self._objectives.weights(preferences),
             excluded=excluded,
-            prompt_tokens=prompt_tokens,
-            max_cost_usd=max_cost_usd,
-            draw_key=key,
+            prompt_tokens=_limit("prompt_tokens", prompt_tokens),
+            max_cost_usd=_limit("max_cost_usd", max_cost_usd),
+            draw_key=require_text("key", key, longest=MAX_TEXT),
             now_us=now_us,
-            session=session,
+            session=require_text("session", session, longest=MAX_TEXT),
             incumbent=incumbent,
-            cohort=cohort,
+            cohort=require_text("cohort", cohort, longest=MAX_TEXT),
         )
 
 
-def _check_limit(name: str, limit: object) -> None:
+def _limit(name: str, limit: float | None) -> float | None:
     if limit is None:
-        return
-    number = None if isinstance(limit, bool) or not isinstance(limit, int | float) else as_real(limit)
+        return None
+    number = None if isinstance(limit, bool | np.bool_) else as_real(limit)
     if number is None or not number >= 0:
         raise InvalidArgumentError(f"{name} = {limit!r:.40} must be a number, at least 0")
+    return number

@@ -48,7 +48,9 @@ class FeedbackResolver:
             FeedbackConflictError: if other values are known and the report is not an amendment.
         """
         with self.lock:
-            arm = decision.arm if report.served_arm is None else report.served_arm
+            arm = decision.arm
+            if report.served_arm is not None:
+                arm = self.arms.names[self.arms.position(report.served_arm)]
             # The price at the time of the decision counts, however late the feedback is.
             price = self.arms.price(arm, decision.created_us)
             factor = self.arms.price_factor(arm, decision.created_us)

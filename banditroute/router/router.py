@@ -18,7 +18,7 @@ from banditroute.core.arrays import Context
 from banditroute.core.decision import Decision
 from banditroute.core.explanation import Explanation
 from banditroute.core.health import Health
-from banditroute.core.ids import IdSource, check_seed, random_key
+from banditroute.core.ids import IdSource, checked_seed, random_key
 from banditroute.core.objectives import Objective, Objectives, Preferences
 from banditroute.core.outcomes import merged
 from banditroute.core.receipt import Receipt
@@ -113,7 +113,7 @@ class Router:
         spec = RouterSpec.of(
             name, tenant, Objectives(objectives), features, intercept=intercept, x_max=x_max, policy=policy
         )
-        check_seed(seed)
+        seed = checked_seed(seed)
         self._engine = Engine(
             spec,
             policy,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from banditroute.core.ids import KEY_BYTES, DecisionIds, check_seed, key_created_us, random_key, uniform
+from banditroute.core.ids import KEY_BYTES, DecisionIds, checked_seed, key_created_us, random_key, uniform
 from banditroute.errors import InvalidArgumentError, InvalidDecisionIdError
 from banditroute.testing import log_of
 from banditroute.testing.world import SECRET, a_router, a_vector, bodies, url
@@ -111,7 +111,7 @@ def test_an_invalid_id_is_refused_like_a_foreign_one(change: Any) -> None:
 @pytest.mark.parametrize("seed", [True, 1.0, "1", None, 2**127, -(2**127) - 1])
 def test_a_seed_has_at_most_128_bits(seed: object) -> None:
     with pytest.raises(InvalidArgumentError, match="must be an integer of at most 128 bits"):
-        check_seed(seed)
+        checked_seed(seed)
     for largest in (2**127 - 1, -(2**127)):
-        check_seed(largest)
+        checked_seed(largest)
         assert 0 <= uniform(largest, b"any") < 1

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from banditroute.core.objectives import Objective, Objectives
@@ -16,7 +17,13 @@ def test_objectives() -> None:
     assert [cost.on_grid(value) for value in (1, 2, 5)] == [0, 16_384, 65_536]
     quality = Objective("quality", bounds=(-1, 1))
     assert (quality.sign, quality.group, quality.on_out_of_range) == (1, "quality", "reject")
-    for value in (math.nextafter(1, 2), -1.5, NAN, -INF, "1", None):
+    # 1e-6 of the span is a rounding error, and the bound.
+    assert [quality.checked(value) for value in (math.nextafter(1, 2), np.float32(1.0000001), -1.000001)] == [
+        1,
+        1,
+        -1,
+    ]
+    for value in (1.00001, -1.00001, -1.5, NAN, -INF, "1", None):
         with pytest.raises(InvalidOutcomeError, match="outcome 'quality'"):
             quality.checked(value)
     refused(lambda name: Objective(name, bounds=(0, 1)), "objective name", "", "a b", "x" * 65, 3)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -81,7 +81,10 @@ def test_bounds() -> None:
         (lambda: require_one_of("x", ["a"], ("a", "b")), "x = ['a'] must be 'a' or 'b'"),
         (lambda: require_text("x", "abc", longest=2), "x must be a string of at most 2 printable characters"),
         (lambda: require_text("x", "\n", longest=2), "x must be a string of at most 2 printable characters"),
-        (lambda: require_text("x", 7, longest=2), "x must be a string of at most 2 printable characters"),
+        (
+            lambda: require_text("x", cast("str", 7), longest=2),
+            "x must be a string of at most 2 printable characters",
+        ),
     ],
 )
 def test_texts_that_are_refused(check: Callable[[], object], rule: str) -> None:

@@ -148,7 +148,7 @@ BAD: dict[str, tuple[dict[str, Any], type[BanditRouteError], str]] = {
         InvalidOutcomeError,
         "outcome.range",
     ),
-    "below": ({"quality": -1e-9}, InvalidOutcomeError, "outcome.range"),
+    "below": ({"quality": -1e-5}, InvalidOutcomeError, "outcome.range"),
     "unknown": ({"qualty": 0.5}, InvalidOutcomeError, "outcome.unknown"),
     "None": ({"quality": None}, InvalidOutcomeError, "outcome.type"),
     "text": ({"quality": "0.5"}, InvalidOutcomeError, "outcome.type"),

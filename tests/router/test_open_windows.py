@@ -223,7 +223,7 @@ def test_objectives_of_a_group_wait_together() -> None:
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        ({"seconds": 0}, "seconds of a window = 0 must be a finite number above 0"),
+        ({"seconds": 0}, "seconds of a window = 0 must be a number in"),
         ({"seconds": float("nan")}, "seconds of a window = nan"),
         ({"seconds": 1, "missing": "guess"}, "missing = 'guess' must be 'ignore', 'default' or 'censor'"),
         ({"seconds": 1, "missing": "default"}, "needs a default"),
@@ -237,5 +237,5 @@ def test_a_window_without_sense_is_refused(rules: dict[str, Any], message: str) 
 
 
 def test_a_default_outside_the_bounds_is_refused() -> None:
-    with pytest.raises(BanditRouteError, match=r"'quality' = 2 is outside \[0, 1\]"):
+    with pytest.raises(BanditRouteError, match=r"'quality' = 2.0 is outside \[0, 1\]"):
         Objective("quality", window=OutcomeWindow(1, missing="default", default=2.0))

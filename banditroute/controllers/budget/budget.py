@@ -84,10 +84,11 @@ class Budget:
         name: str = "budget",
     ) -> None:
         allowances = allowances_of(usd_per_request, usd_per_day, total, horizon, per_request or {})
-        for what, count in (("every", every), ("window", window), ("patience", patience)):
-            require_integer(what, count, least=1)
-        require_number("optimism", optimism, least=0)
-        require_number("exploration", exploration, above=0, most=1)
+        every = require_integer("every", every, least=1)
+        window = require_integer("window", window, least=1)
+        patience = require_integer("patience", patience, least=1)
+        optimism = require_number("optimism", optimism, least=0)
+        exploration = require_number("exploration", exploration, above=0, most=1)
         if since is not None and not (isinstance(since, datetime) and since.tzinfo):
             raise InvalidArgumentError(f"since = {since!r} must be a datetime with a time zone")
         self.name = name

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-from banditroute.core.validation import require_number
+from banditroute.core.validation import set_number
 from banditroute.errors import InvalidArgumentError
 
 
@@ -32,11 +32,10 @@ class Adapter:
     size: float = 1.0
 
     def __post_init__(self) -> None:
-        times = {"load_s": self.load_s, "host_load_s": self.host_load_s}
-        for name, value in times.items():
-            if value is not None:
-                require_number(name, value, least=0)
-        require_number("size", self.size, above=0)
+        set_number(self, "load_s", least=0)
+        if self.host_load_s is not None:
+            set_number(self, "host_load_s", least=0)
+        set_number(self, "size", above=0)
 
     def seconds_from(self, level: Level) -> float:
         """Return the time until it serves from the GPU [s]."""

@@ -79,10 +79,10 @@ class EpochCache(PricedCache):
             residency=residency,
             initial=initial,
         )
-        require_number("optimism", optimism, least=0)
-        require_number("host_capacity", host_capacity, least=0)
-        require_integer("window", window, least=1)
-        require_integer("seed", seed, least=0)
+        optimism = require_number("optimism", optimism, least=0)
+        host_capacity = require_number("host_capacity", host_capacity, least=0)
+        window = require_integer("window", window, least=1)
+        seed = require_integer("seed", seed, least=0)
         self.epochs: Epochs = DoublingEpochs() if epochs is None else epochs
         self.optimism = float(optimism)
         self.seed = seed

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Protocol
 
-from banditroute.core.validation import require_integer, require_number
+from banditroute.core.validation import set_integer, set_number
 
 
 class Epochs(Protocol):
@@ -30,7 +30,7 @@ class FixedEpochs:
     requests: int = 200
 
     def __post_init__(self) -> None:
-        require_integer("requests", self.requests, least=1)
+        set_integer(self, "requests", least=1)
 
     def length(self, epoch: int) -> int:
         """Return the length."""
@@ -66,9 +66,9 @@ class DoublingEpochs:
     repeats: int = 16
 
     def __post_init__(self) -> None:
-        require_integer("first", self.first, least=1)
-        require_integer("repeats", self.repeats, least=1)
-        require_number("forced", self.forced, least=0)
+        set_integer(self, "first", least=1)
+        set_integer(self, "repeats", least=1)
+        set_number(self, "forced", least=0)
 
     def length(self, epoch: int) -> int:
         """Return first · 2^⌊epoch / repeats⌋."""

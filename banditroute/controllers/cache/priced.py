@@ -60,7 +60,7 @@ class PricedCache(ABC):
         initial: Iterable[str] | None = None,
     ) -> None:
         self.adapters = checked_adapters(adapters, capacity)
-        require_number("utility_per_second", utility_per_second, least=0)
+        utility_per_second = require_number("utility_per_second", utility_per_second, least=0)
         self.capacity = capacity
         self.utility_per_second = float(utility_per_second)
         self._residency = residency

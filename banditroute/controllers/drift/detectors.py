@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from banditroute.core.validation import require_integer, require_number
+from banditroute.core.validation import set_integer, set_number
 
 
 class Detection(Protocol):
@@ -40,8 +40,8 @@ class ADWIN:
     clock: int = 8
 
     def __post_init__(self) -> None:
-        require_number("delta", self.delta, above=0, below=1)
-        require_integer("clock", self.clock, least=1)
+        set_number(self, "delta", above=0, below=1)
+        set_integer(self, "clock", least=1)
 
     def __call__(self) -> Detection:
         """Return a new detector."""
@@ -71,8 +71,8 @@ class PageHinkley:
     threshold: float = 28.0
 
     def __post_init__(self) -> None:
-        require_number("delta", self.delta, least=0)
-        require_number("threshold", self.threshold, above=0)
+        set_number(self, "delta", least=0)
+        set_number(self, "threshold", above=0)
 
     def __call__(self) -> Detection:
         """Return a new detector."""

@@ -71,11 +71,11 @@ class Drift:
     ) -> None:
         if not detectors or not all(callable(detector) for detector in detectors):
             raise InvalidArgumentError("detectors must be one or more factories of detectors, such as ADWIN()")
-        require_integer("halvings", halvings, least=1, most=40)
-        require_integer("window", window, least=LEAST_WINDOW)
-        require_integer("grace", grace, least=0)
-        require_number("watch_share", watch_share, least=0, below=1)
-        require_integer("watch_requests", watch_requests, least=0)
+        halvings = require_integer("halvings", halvings, least=1, most=40)
+        window = require_integer("window", window, least=LEAST_WINDOW)
+        grace = require_integer("grace", grace, least=0)
+        watch_share = require_number("watch_share", watch_share, least=0, below=1)
+        watch_requests = require_integer("watch_requests", watch_requests, least=0)
         self.detectors = tuple(detectors)
         # river takes a second to import, so it is imported here and not during the first feedback.
         _Stream(self.detectors, grace, window)

@@ -48,7 +48,7 @@ class Apprentice(ABTest):
         confidence: float = 0.95,
         name: str = "apprentice",
     ) -> None:
-        require_number("share", share, above=0, most=0.5)
+        share = require_number("share", share, above=0, most=0.5)
         super().__init__(incumbent, least=share, measures=measures, confidence=confidence, name=name)
         self._own = float(share)
         self.least_agreement = require_number("agreement", agreement, above=0, below=1)

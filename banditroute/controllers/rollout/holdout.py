@@ -44,7 +44,7 @@ class Holdout(ABTest):
         confidence: float = 0.95,
         name: str = "holdout",
     ) -> None:
-        require_number("share", share, above=0, most=0.5)
+        share = require_number("share", share, above=0, most=0.5)
         require_one_of("by", by, ("request", "session"))
         super().__init__(incumbent, least=share, measures=measures, confidence=confidence, name=name)
         self._held = float(share)

@@ -54,7 +54,7 @@ class ABTest(ABC):
     ) -> None:
         self.incumbent = checked_incumbent(incumbent)
         self.name = require_name("name", name)
-        require_number("confidence", confidence, above=0, below=1)
+        confidence = require_number("confidence", confidence, above=0, below=1)
         self._largest = 1.0 / least
         self._measures = lift_measures(measures, largest=self._largest, confidence=confidence)
         self._weights: PendingOutcomes[tuple[float]] = PendingOutcomes()

@@ -120,10 +120,10 @@ class Shares:
 
 
 def _checked(name: str, shares: Mapping[str, float] | None) -> dict[str, float]:
-    found = dict(shares or {})
-    for arm, share in found.items():
-        require_number(f"{name} share of arm {arm!r}", share, least=0, most=1)
-    return {arm: float(share) for arm, share in found.items()}
+    return {
+        arm: require_number(f"{name} share of arm {arm!r}", share, least=0, most=1)
+        for arm, share in (shares or {}).items()
+    }
 
 
 def _check_together(least: Mapping[str, float], most: Mapping[str, float]) -> None:

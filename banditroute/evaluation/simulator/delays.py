@@ -25,7 +25,7 @@ class Exponential:
     mean: float
 
     def __post_init__(self) -> None:
-        require_number("mean of an Exponential", self.mean, above=0)
+        object.__setattr__(self, "mean", require_number("mean of an Exponential", self.mean, above=0))
 
     def __call__(self, generator: np.random.Generator, count: int) -> FloatArray:
         """Draw ``count`` waiting times."""
@@ -57,8 +57,8 @@ class Delay:
             raise InvalidArgumentError("a Delay must set requests or seconds, not both; leave one of them out")
         for name, value in (("requests", self.requests), ("seconds", self.seconds)):
             if value is not None and not callable(value):
-                require_number(f"{name} of a Delay", value, least=0)
-        require_number("missing of a Delay", self.missing, least=0, most=1)
+                object.__setattr__(self, name, require_number(f"{name} of a Delay", value, least=0))
+        object.__setattr__(self, "missing", require_number("missing of a Delay", self.missing, least=0, most=1))
 
     def arrivals(self, clock: FloatArray, generator: np.random.Generator) -> IntArray:
         """Return the number of the request before which each feedback arrives.

@@ -145,7 +145,7 @@ def _check(
             known = ", ".join(workload.arms)
             raise UnknownArmError(f"unknown arm {policy.arm!r} in policy Fixed; {workload.name} has: {known}")
     require_one_of("order", order, ("shuffled", "recorded"))
-    require_number("interval_s", interval_s, above=0)
+    interval_s = require_number("interval_s", interval_s, above=0)
     for group in delays:
         if group not in objectives.groups:
             known = ", ".join(objectives.groups)

@@ -6,6 +6,7 @@ import numpy as np
 
 from banditroute.core.arrays import FloatArray
 from banditroute.core.situation import Situation
+from banditroute.core.validation import require_name
 from banditroute.errors import NoEligibleArmError, UnknownArmError
 
 
@@ -18,6 +19,9 @@ class Fixed:
     """
 
     arm: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "arm", require_name("arm of Fixed", self.arm))
 
     def probabilities(self, situation: Situation) -> FloatArray:
         """Return 1 for the arm and 0 for all others; shape (arms,).

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from banditroute.core.arrays import FloatArray
 from banditroute.core.situation import Situation
-from banditroute.core.validation import require_number
+from banditroute.core.validation import set_number
 from banditroute.policies.base import LEAST_RIDGE, MOST_RIDGE
 from banditroute.policies.exploration import Exploration, greedy
 
@@ -22,8 +22,8 @@ class EpsilonGreedy:
     ridge: float = 32.0
 
     def __post_init__(self) -> None:
-        require_number("epsilon", self.epsilon, least=0, below=1)
-        require_number("ridge", self.ridge, least=LEAST_RIDGE, most=MOST_RIDGE)
+        set_number(self, "epsilon", least=0, below=1)
+        set_number(self, "ridge", least=LEAST_RIDGE, most=MOST_RIDGE)
 
     def probabilities(self, situation: Situation) -> FloatArray:
         """Return the greedy choice mixed with the uniform one; shape (arms,)."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from banditroute.core.arrays import BoolArray, FloatArray
 from banditroute.core.situation import Situation
-from banditroute.core.validation import require_number
+from banditroute.core.validation import require_type, set_number
 from banditroute.policies.base import LEAST_RIDGE, MOST_RIDGE
 from banditroute.policies.exploration import STANDARD_EXPLORATION, Exploration
 
@@ -47,8 +47,9 @@ class LinTS:
     exploration: Exploration = STANDARD_EXPLORATION
 
     def __post_init__(self) -> None:
-        require_number("alpha", self.alpha, above=0)
-        require_number("ridge", self.ridge, least=LEAST_RIDGE, most=MOST_RIDGE)
+        set_number(self, "alpha", above=0)
+        set_number(self, "ridge", least=LEAST_RIDGE, most=MOST_RIDGE)
+        require_type("exploration", self.exploration, Exploration)
 
     def probabilities(self, situation: Situation) -> FloatArray:
         """Return the probability of being the best under the posterior, after burn-in and floor; shape (arms,)."""

@@ -7,6 +7,7 @@ import numpy as np
 from banditroute.core.arms import Arm, Price
 from banditroute.core.arrays import BoolArray, FloatArray
 from banditroute.core.log import ArmRecord
+from banditroute.core.names import normal
 from banditroute.core.objectives import Objectives
 from banditroute.core.price_history import DatedPrice
 from banditroute.core.spec import StoredRouter
@@ -46,6 +47,8 @@ class ArmCatalogue:
         try:
             return self._positions[name]
         except (KeyError, TypeError):
+            if isinstance(name, str) and (found := self._positions.get(normal(name))) is not None:
+                return found
             known = ", ".join(sorted(self.names))
             raise UnknownArmError(f"unknown arm {name!r:.80}; this router has: {known}") from None
 
@@ -130,10 +133,7 @@ class ArmCatalogue:
     def _checked(self, allowed: Collection[str]) -> Sequence[str]:
         if isinstance(allowed, str | bytes) or not isinstance(allowed, Iterable):
             raise InvalidArgumentError(f"allowed = {allowed!r:.80} must be a collection of arm names")
-        names = tuple(allowed)
-        for name in names:
-            self.position(name)
-        return names
+        return tuple(self.names[self.position(name)] for name in allowed)
 
     def _final_successor(self, name: str) -> str:
         """Return the arm that replaces ``name``: itself, or the last arm of its chain of successors."""

@@ -2,7 +2,12 @@
 
 from collections.abc import Mapping
 
+from banditroute.core.names import checked_name
 from banditroute.core.validation import require_number
+from banditroute.errors import InvalidArgumentError
+
+MAX_SOURCE = 200
+"""Longest name of a source."""
 
 GRACE = 50
 """Number of feedbacks of a source that are learned before its cap applies."""
@@ -19,9 +24,14 @@ class SourceCaps:
     """
 
     def __init__(self, caps: Mapping[str, float] | None = None) -> None:
-        self._caps = dict(caps or {})
-        for source, share in self._caps.items():
-            require_number(f"source_caps[{source!r:.40}]", share, above=0, most=1)
+        if caps is not None and not isinstance(caps, Mapping):
+            raise InvalidArgumentError(f"source_caps must map sources to shares, got {type(caps).__name__}")
+        self._caps = {
+            checked_name("source", source, longest=MAX_SOURCE): require_number(
+                f"source_caps[{source!r:.40}]", share, above=0, most=1
+            )
+            for source, share in (caps or {}).items()
+        }
         self._counts: dict[str, int] = {}
         self._learned = 0
 
