@@ -1,5 +1,7 @@
 """The Typer application with all commands."""
 
+from typing import Annotated
+
 import typer
 
 from banditroute.cli.config import config
@@ -17,6 +19,25 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"banditroute {version('banditroute')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
 app.command()(demo)
 app.command()(replay)
 app.command()(status)

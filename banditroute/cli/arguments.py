@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from banditroute.errors import InvalidArgumentError
 from banditroute.policies import EpsilonGreedy, Fixed, LinTS, LinUCB, Policy, Uniform
 
 _POLICIES = {"linucb": LinUCB, "lints": LinTS, "greedy": EpsilonGreedy, "uniform": Uniform}
+_IMAGES = (".png", ".svg", ".pdf")
 POLICIES_HELP = "linucb, lints, greedy, uniform, or fixed:ARM"
 
 
@@ -71,3 +73,17 @@ def _number(what: str, text: str) -> float:
     if not math.isfinite(value):
         raise InvalidArgumentError(f"{what} must be a finite number, got {text!r}")
     return value
+
+
+def check_plot(file: Path | None) -> None:
+    """Refuse a file for a plot that could not be written after the work is done.
+
+    Raises:
+        InvalidArgumentError: for a directory that does not exist, or a suffix of no image format.
+    """
+    if file is None:
+        return
+    if not file.parent.is_dir():
+        raise InvalidArgumentError(f"--plot {file}: the directory {file.parent} does not exist; create it first")
+    if file.suffix.lower() not in _IMAGES:
+        raise InvalidArgumentError(f"--plot {file}: the name must end with {', '.join(_IMAGES)}")

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from banditroute.cli.arguments import POLICIES_HELP, bounds, policies, weights
+from banditroute.cli.arguments import POLICIES_HELP, bounds, check_plot, policies, weights
 from banditroute.cli.progress import progress_bar
 from banditroute.errors import InvalidArgumentError
 from banditroute.policies import Policy
@@ -17,12 +17,26 @@ if TYPE_CHECKING:
     from banditroute.evaluation import Candidate
 
 
+_Features: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--features",
+        "--features-from",
+        help="A .npy file, or columns of numbers or lists, separated by commas; by default x_0, x_1, …",
+    ),
+]
+_Metrics: TypeAlias = Annotated[
+    str | None,
+    typer.Option(help="Metrics to read, separated by commas; by default all columns that hold numbers."),
+]
+
+
 def replay(
-    file: Annotated[Path, typer.Argument(help="Parquet, CSV or JSON lines, wide or long.", show_default=False)],
-    features: Annotated[
-        str | None,
-        typer.Option(help="A .npy file, or column names separated by commas; by default x_0, x_1, …"),
-    ] = None,
+    file: Annotated[
+        Path, typer.Argument(help="Parquet, CSV, TSV, JSON or JSON lines, wide or long.", show_default=False)
+    ],
+    features: _Features = None,
+    metrics: _Metrics = None,
     policy: Annotated[list[str] | None, typer.Option(help=f"{POLICIES_HELP}; may be repeated.")] = None,
     prefer: Annotated[
         str | None,
@@ -53,10 +67,9 @@ def replay(
     given = bounds(bound or [])
     if order not in ("shuffled", "recorded"):
         raise InvalidArgumentError(f"--order {order!r} must be shuffled or recorded")
-    if plot is not None and not plot.parent.is_dir():
-        raise InvalidArgumentError(f"--plot {plot}: the directory {plot.parent} does not exist; create it first")
-    source = features.split(",") if features and not features.endswith(".npy") else features
-    workload = Workload.read(file, features=source)
+    check_plot(plot)
+    source = _names(features) if features and not features.endswith(".npy") else features
+    workload = Workload.read(file, features=source, metrics=_names(metrics))
     objectives = infer_objectives(workload, preferences, bounds=given)
     with progress_bar("replaying") as progress:
         comparison = run(
@@ -75,6 +88,10 @@ def replay(
     if plot is not None:
         overview_plot(comparison).savefig(plot)
         typer.echo(f"\nplots: {plot}", err=as_json)
+
+
+def _names(listed: str | None) -> list[str] | None:
+    return listed.split(",") if listed else None
 
 
 def _configured(file: Path) -> "tuple[dict[str, Policy | Candidate], Mapping[str, float] | None]":

@@ -19,7 +19,7 @@ from banditroute.core.spec import StoredRouter
 from banditroute.core.validation import require_one_of
 from banditroute.errors import RouterMismatchError, SnapshotCorruptError
 from banditroute.learning import folder
-from banditroute.router.differences import ON_CHANGE, OnChange, differences
+from banditroute.router.differences import ON_CHANGE, Differences, OnChange, differences
 from banditroute.router.engine import Engine
 from banditroute.router.open_windows import OpenWindows
 from banditroute.router.outbox import Outbox
@@ -91,28 +91,34 @@ def open_log(
     except BaseException:
         opened.close()
         raise
-    if stored.revision >= 0:
-        resolver.ready.set()
-    elif secrets is None:
-        # The first record, so that every worker accepts the ids that are issued until the database is back.
-        log.change_settings(SecretRecord(stored.secret, now_us))
+    _announce(log)
     if missing:
         log.put(missing)
-    for sentence in found.sentences:
-        action = "the given setting is applied" if on_change == "apply" else "the stored setting is kept"
-        _log.warning("router %r: %s; %s", spec.name, sentence, action)
-    if on_change == "apply":
-        for record in found.records:
-            _apply(engine, log, record)
+    _settle(log, found, on_change)
     return log
 
 
-def _apply(engine: Engine, log: WorkerLog, record: ArmRecord | PreferencesRecord) -> None:
-    if isinstance(record, PreferencesRecord):
-        engine.requests.set_preferences(record)
-    else:
-        engine.state.arms.put(record)
-    log.change_settings(record)
+def _announce(log: WorkerLog) -> None:
+    """Let the store resolve reports or, while it is unavailable, record the secret of the ids."""
+    if log.stored.revision >= 0:
+        log.resolver.ready.set()
+    elif log.keeps_secret:
+        # The first record, so that every worker accepts the ids that are issued until the database is back.
+        log.change_settings(SecretRecord(log.stored.secret, log.engine.now_us()))
+
+
+def _settle(log: WorkerLog, found: Differences, on_change: OnChange) -> None:
+    """Log all differences, and remove them if they are to be applied."""
+    engine = log.engine
+    for sentence in found.sentences:
+        action = "the given setting is applied" if on_change == "apply" else "the stored setting is kept"
+        _log.warning("router %r: %s; %s", engine.spec.name, sentence, action)
+    for record in found.records if on_change == "apply" else ():
+        if isinstance(record, PreferencesRecord):
+            engine.requests.set_preferences(record)
+        else:
+            engine.state.arms.put(record)
+        log.change_settings(record)
 
 
 def _resume(engine: Engine, log: WorkerLog, given: Sequence[ArmRecord]) -> list[LogRecord]:

@@ -114,13 +114,7 @@ class Router:
             name, tenant, Objectives(objectives), features, intercept=intercept, x_max=x_max, policy=policy
         )
         seed = checked_seed(seed)
-        self._engine = Engine(
-            spec,
-            policy,
-            controllers=controllers,
-            source_caps=source_caps,
-            clock=clock,
-        )
+        self._engine = Engine(spec, policy, controllers=controllers, source_caps=source_caps, clock=clock)
         self._log = open_log(
             self._engine,
             arms=arms,

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from banditroute.core.arrays import FloatArray, IntArray
+from banditroute.core.arrays import BoolArray, FloatArray, IntArray
 from banditroute.core.objectives import Objectives, Preferences
 from banditroute.errors import InvalidArgumentError
 from banditroute.evaluation.metrics.baselines import (
@@ -73,8 +73,9 @@ class Comparison:
     """The choices of several policies that were replayed over the same seeds, and their measures.
 
     The measures are ``utility`` and every metric of the workload, as means per request (dollars unclipped), and
-    ``regret``, the utility of the per-query oracle minus that of the policy, summed over the stream. A cell that
-    was not recorded is left out of the means of the policy that chose it, and of the choices of the oracle.
+    ``regret``, the utility of the per-query oracle minus that of the policy, summed over the stream. Requests with
+    gaps, in which any metric of any arm was not recorded, are left out of all of them, so that policies, arms and
+    the oracle are measured on the same requests. They are routed and learned all the same.
     Intervals are :class:`~banditroute.evaluation.Interval` over seeds.
     :func:`~banditroute.evaluation.comparison_table` prints a comparison,
     :func:`~banditroute.evaluation.overview_plot` draws it.
@@ -121,7 +122,7 @@ class Comparison:
         """Return a measure for each seed, shape (seeds,); NaN where none of its cells was recorded."""
         cells = self._outcomes(measure, policy, part)
         if measure == "regret":
-            total: FloatArray = np.nansum(cells, axis=1)
+            total: FloatArray = np.where(np.isnan(cells).all(axis=1), np.nan, np.nansum(cells, axis=1))
             return total
         return mean_of_arms(cells.T)
 
@@ -149,8 +150,8 @@ class Comparison:
         quality, utility, shares = [], [], []
         for i, spent in enumerate(self.values(COST, policy, part=part)):
             rows = self._rows(part)[i]
-            means = mean_of_arms(self.workload.outcomes[QUALITY][rows])
-            cost = mean_of_arms(self.workload.outcomes[COST][rows])
+            means = mean_of_arms(self.outcomes[QUALITY][rows])
+            cost = mean_of_arms(self.outcomes[COST][rows])
             mixture = best_static_mixture(means, cost, spent)
             if mixture is None:
                 return None
@@ -165,19 +166,38 @@ class Comparison:
         )
 
     @cached_property
+    def is_complete(self) -> BoolArray:
+        """Whether every metric of every arm was recorded, for each request of the workload; shape (requests,)."""
+        gaps = [np.isnan(cells).any(axis=1) for cells in self.workload.outcomes.values()]
+        complete: BoolArray = ~np.logical_or.reduce(gaps)
+        return complete
+
+    @cached_property
+    def outcomes(self) -> Mapping[str, FloatArray]:
+        """Metric → its cells, shape (requests, arms); NaN in requests with gaps."""
+        complete = self.is_complete[:, np.newaxis]
+        return {metric: np.where(complete, cells, np.nan) for metric, cells in self.workload.outcomes.items()}
+
+    @cached_property
     def utilities(self) -> FloatArray:
-        """Utility of every cell of the workload, shape (requests, arms)."""
-        return utilities(self.workload, self.objectives, self.preferences)
+        """Utility of every cell, shape (requests, arms); NaN in requests with gaps."""
+        cells = utilities(self.workload, self.objectives, self.preferences)
+        return np.where(self.is_complete[:, np.newaxis], cells, np.nan)
 
     @cached_property
     def baselines(self) -> tuple[Baseline, ...]:
-        """The best single arm, the cheapest arm (if costs are known), uniform shares and the oracle."""
+        """The best single arm, the cheapest arm (if costs are known), uniform shares and the oracle.
+
+        None of them if every request has gaps.
+        """
+        if not self.is_complete.any():
+            return ()
         count = len(self.arms)
         means = mean_of_arms(self.utilities)
         best = int(np.nanargmax(means))
         result = [self._static("best single arm", self.arms[best], np.eye(count)[best])]
         if COST in self.workload.outcomes:
-            cheapest = int(np.nanargmin(mean_of_arms(self.workload.outcomes[COST])))
+            cheapest = int(np.nanargmin(mean_of_arms(self.outcomes[COST])))
             result.append(self._static("cheapest arm", self.arms[cheapest], np.eye(count)[cheapest]))
         result.append(self._static("uniform", f"all {count} arms", np.full(count, 1 / count)))
         result.append(self._oracle())
@@ -188,6 +208,8 @@ class Comparison:
         return {
             "workload": self.workload.name,
             "requests": len(self.workload),
+            "complete": int(self.is_complete.sum()),
+            "notes": list(self.workload.notes),
             "arms": list(self.arms),
             "seeds": list(self.seeds),
             "preferences": dict(self.preferences),
@@ -226,7 +248,7 @@ class Comparison:
         elif measure == "regret":
             cells = self._best[rows] - self.utilities[indices]
         elif measure in self.workload.outcomes:
-            cells = self.workload.outcomes[measure][indices]
+            cells = self.outcomes[measure][indices]
         else:
             raise InvalidArgumentError(f"unknown measure {measure!r}; there are: {', '.join(self.measures)}")
         return cells
@@ -240,7 +262,7 @@ class Comparison:
         return self._baseline(name, note, lambda cells: float(shares[used] @ mean_of_arms(cells)[used]))
 
     def _oracle(self) -> Baseline:
-        arms = oracle_arms(self.utilities, self.workload.outcomes.get(COST))
+        arms = oracle_arms(self.utilities, self.outcomes.get(COST))
         indices = (np.arange(len(arms)), arms)
         return self._baseline(
             "oracle", "the best arm of each query", lambda cells: float(np.nanmean(cells[indices]))
@@ -250,5 +272,5 @@ class Comparison:
         utility = mean(self.utilities)
         answered = int(np.count_nonzero(~np.isnan(self._best)))
         regret = answered * (float(np.nanmean(self._best)) - utility)
-        metrics = {metric: mean(cells) for metric, cells in self.workload.outcomes.items()}
+        metrics = {metric: mean(cells) for metric, cells in self.outcomes.items()}
         return Baseline(name, note, {"utility": utility, "regret": regret, **metrics})

@@ -122,7 +122,7 @@ def _half_widths(curves: FloatArray) -> FloatArray:
 
 
 def _plane(axes: "Axes", comparison: Comparison) -> None:
-    outcomes = comparison.workload.outcomes
+    outcomes = comparison.outcomes
     cost, quality = 1000 * mean_of_arms(outcomes[COST]), mean_of_arms(outcomes[QUALITY])
     hull = frontier(quality, cost)
     axes.set_xscale("log")

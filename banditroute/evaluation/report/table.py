@@ -104,10 +104,18 @@ def _columns(comparison: Comparison) -> dict[str, list[Any]]:
 def _title(comparison: Comparison) -> str:
     prefer = ", ".join(f"{name}={weight:g}" for name, weight in comparison.preferences.items())
     bounds = ", ".join(f"{o.name} [{o.bounds[0]:g}, {o.bounds[1]:.4g}]" for o in comparison.objectives)
-    return (
-        f"{comparison.workload.name}: {len(comparison.workload)} requests, {len(comparison.arms)} arms, "
-        f"{_count(len(comparison.seeds), 'seed')}\npreferences {prefer}; bounds {bounds}"
-    )
+    arms = f"{len(comparison.arms)} arms, {_count(len(comparison.seeds), 'seed')}"
+    lines = [
+        f"{comparison.workload.name}: {len(comparison.workload)} requests, {arms}",
+        f"preferences {prefer}; bounds {bounds}",
+        *comparison.workload.notes,
+    ]
+    gaps = len(comparison.workload) - int(comparison.is_complete.sum())
+    if gaps:
+        lines.append(
+            f"{_count(gaps, 'request')} with gaps are left out of all figures; they were routed and learned"
+        )
+    return "\n".join(lines)
 
 
 def _cells(comparison: Comparison) -> tuple[list[str], list[list[str]], list[list[str]]]:
@@ -144,8 +152,8 @@ def _mixtures(comparison: Comparison, metrics: list[str]) -> list[list[str]]:
         if gap is not None:
             shares = np.array([gap.shares[arm] for arm in comparison.arms])
             utility = comparison.interval("utility", name).mean - gap.utility.mean
-            regret = len(comparison.workload) * (comparison.baselines[-1].values["utility"] - utility)
-            means = [_static_mean(shares, comparison.workload.outcomes[metric]) for metric in metrics]
+            regret = int(comparison.is_complete.sum()) * (comparison.baselines[-1].values["utility"] - utility)
+            means = [_static_mean(shares, comparison.outcomes[metric]) for metric in metrics]
             shown = [_number(metric, mean) for metric, mean in zip(metrics, means, strict=True)]
             label = f"best static mixture at {name}'s cost"
             rows.append([label, f"{utility:.4f}", *shown, f"{regret:.1f}", _shares(gap.shares)])

@@ -6,7 +6,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from banditroute.core.objectives import Objective, Objectives, Preferences
+from banditroute.core.objectives import ROUNDING, Objective, Objectives, Preferences
+from banditroute.core.spec import MAX_FEATURE
 from banditroute.core.validation import require_number, require_one_of
 from banditroute.errors import InvalidArgumentError, UnknownArmError, WorkloadError
 from banditroute.evaluation.report.comparison import Comparison
@@ -152,6 +153,30 @@ def _check(
             raise InvalidArgumentError(f"delays name an unknown group {group!r}; the groups are: {known}")
     for objective in objectives:
         _check_outcomes(workload, objective)
+    _refuse_log(workload, objectives)
+    _check_features(workload)
+
+
+def _refuse_log(workload: Workload, objectives: Objectives) -> None:
+    """Refuse a log of one arm per request: what the other arms would have done is not in it."""
+    recorded = np.stack([~np.isnan(workload.outcomes[objective.name]) for objective in objectives]).any(axis=0)
+    arms = recorded.sum(axis=1)
+    if len(workload.arms) > 1 and np.median(arms) <= 1:
+        raise WorkloadError(
+            f"{workload.name} is a log: {int((arms <= 1).sum())} of {len(arms)} requests have the outcomes of "
+            f"only one of {len(workload.arms)} arms. replay needs those of all arms; a log is for 'banditroute "
+            "evaluate', which estimates what other choices would have done"
+        )
+
+
+def _check_features(workload: Workload) -> None:
+    largest = np.abs(workload.features).max(axis=0)
+    if largest.max() > MAX_FEATURE:
+        worst = int(largest.argmax())
+        raise WorkloadError(
+            f"{workload.name}: feature {worst} (counted from 0) reaches {largest[worst]:g}, beyond "
+            f"±{MAX_FEATURE:g}; divide it by a constant, or take its logarithm"
+        )
 
 
 def _check_outcomes(workload: Workload, objective: Objective) -> None:
@@ -160,10 +185,11 @@ def _check_outcomes(workload: Workload, objective: Objective) -> None:
         known = ", ".join(workload.outcomes)
         raise WorkloadError(f"{workload.name} has no metric {objective.name!r}; it has: {known}")
     lo, hi = objective.bounds
-    outside = np.argwhere((cells < lo) | (cells > hi))
+    slack = ROUNDING * objective.span
+    outside = np.argwhere((cells < lo - slack) | (cells > hi + slack))
     if objective.on_out_of_range == "reject" and outside.size:
         row, arm = outside[0]
         raise WorkloadError(
-            f"{workload.name}: {objective.name} = {cells[row, arm]:g} of query {workload.query_ids[row]!r:.60} "
-            f"with arm {workload.arms[arm]!r} is outside [{lo:g}, {hi:g}]"
+            f"{workload.name}: {objective.name} = {float(cells[row, arm])!r} of query "
+            f"{workload.query_ids[row]!r:.60} with arm {workload.arms[arm]!r} is outside [{lo:g}, {hi:g}]"
         )

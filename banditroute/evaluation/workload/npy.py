@@ -15,6 +15,7 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from banditroute.errors import WorkloadError
+from banditroute.evaluation.workload.tables import MAX_BYTES
 
 _READERS = {
     (1, 0): npy_format.read_array_header_1_0,
@@ -39,6 +40,8 @@ def read_npy(path: Path) -> NDArray[Any]:
             promised = file.tell() + math.prod(shape) * dtype.itemsize
             if promised != size:
                 raise WorkloadError(f"{path}: the header promises {promised} bytes, but the file has {size}")
+            if promised > MAX_BYTES:
+                raise WorkloadError(f"{path} holds {promised} bytes, more than the {MAX_BYTES} that are read")
             values = np.fromfile(file, dtype=dtype)
     except OSError as error:
         raise WorkloadError(f"{path} cannot be read: {error.strerror or error}") from None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from banditroute.core.arrays import FloatArray, IntArray
 from banditroute.errors import WorkloadError
 from banditroute.evaluation.workload.npy import read_npy
-from banditroute.evaluation.workload.tables import Columns, numbers, read_columns
+from banditroute.evaluation.workload.tables import Columns, has_number, is_known, numbers, read_columns
 
 Encoder: TypeAlias = Callable[[Sequence[str]], NDArray[np.floating]]
 """Texts → matrix of shape (texts, features)."""
@@ -35,6 +35,7 @@ class Workload:
             not recorded: its feedback never arrives, and it is left out of every mean and of the oracle.
         query_ids: One unique id per request.
         name: Name of the workload in tables and plots.
+        notes: What was left out when it was read, in one sentence each.
     """
 
     arms: tuple[str, ...]
@@ -42,6 +43,7 @@ class Workload:
     outcomes: Mapping[str, FloatArray] = field(repr=False)
     query_ids: tuple[str, ...] = field(default=(), repr=False)
     name: str = "workload"
+    notes: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         shape = (len(self.features), len(self.arms))
@@ -78,17 +80,19 @@ class Workload:
         metrics: Sequence[str] | None = None,
         text: str = "prompt",
     ) -> "Workload":
-        """Read a Parquet, CSV or JSON lines file, wide or long.
+        """Read a Parquet, CSV, TSV, JSON or JSON lines file, wide or long.
 
         Wide: one row per query, and a column ``METRIC__ARM`` for each metric and arm. Long: one row per query and
         arm, with the columns ``query_id``, ``arm`` and one per metric; an absent pair counts as not recorded.
 
         Args:
             path: The file; its suffix determines the format.
-            features: Names of columns; or a ``.npy`` file of shape (queries, d), in the order of the queries; or
-                an encoder that turns the texts into such a matrix. By default the columns ``x_0``, ``x_1``, …
-            metrics: Metrics to read; by default every ``METRIC__ARM`` (wide), or every column that is neither a
-                feature, ``query_id``, ``arm``, ``task``, ``split`` nor text (long).
+            features: Names of columns, of numbers or of lists of numbers (embeddings); or a ``.npy`` file of shape
+                (queries, d), in the order of the queries; or an encoder that turns the texts into such a matrix.
+                By default the columns ``x_0``, ``x_1``, …
+            metrics: Metrics to read; by default every ``METRIC__ARM`` (wide), or every column that holds numbers
+                and is neither a feature, ``query_id``, ``arm``, ``task``, ``split`` nor text (long). Columns
+                without any number, such as times, and rows without an arm are left out, and named in ``notes``.
             text: Column of the texts for an encoder.
 
         Raises:
@@ -97,12 +101,22 @@ class Workload:
         path = Path(path)
         columns = read_columns(path)
         names = _feature_names(path, columns, features)
-        if "arm" in columns and not any(_is_wide(name) for name in columns):
-            queries, query_ids, arms, outcomes = _from_long(path, columns, metrics, {*_NOT_METRICS, text, *names})
+        notes: list[str] = []
+        if "arm" in columns and not any(_is_wide(name) for name in columns if name not in names):
+            columns = _with_arms(path, columns, notes)
+            found = _from_long(path, columns, metrics, {*_NOT_METRICS, text, *names}, notes)
         else:
-            queries, query_ids, arms, outcomes = _from_wide(path, columns, metrics)
+            found = _from_wide(path, columns, metrics, names)
+        queries, query_ids, arms, outcomes = found
         matrix = _features(path, columns, features, names, text, queries)
-        return cls(arms=arms, features=matrix, outcomes=outcomes, query_ids=query_ids, name=path.stem)
+        return cls(
+            arms=arms,
+            features=matrix,
+            outcomes=outcomes,
+            query_ids=query_ids,
+            name=path.stem,
+            notes=tuple(notes),
+        )
 
     @classmethod
     def bundled(cls) -> "Workload":
@@ -130,6 +144,7 @@ class Workload:
             outcomes={metric: cells[rows] for metric, cells in self.outcomes.items()},
             query_ids=tuple(self.query_ids[i] for i in rows.tolist()),
             name=self.name,
+            notes=self.notes,
         )
 
     def shuffled(self, seed: int) -> "Workload":
@@ -154,9 +169,25 @@ def _is_wide(name: str) -> bool:
     return "__" in name and not name.startswith("__")
 
 
-def _from_wide(path: Path, columns: Columns, metrics: Sequence[str] | None) -> _Parts:
+def _with_arms(path: Path, columns: Columns, notes: list[str]) -> Columns:
+    """Return the rows that name an arm: a call that failed before an arm was chosen has none."""
+    known = np.array([is_known(arm) for arm in columns["arm"]])
+    if known.all():
+        return columns
+    if not known.any():
+        raise WorkloadError(f"{path} names no arm in any row")
+    rows = np.flatnonzero(known)
+    count, first = len(known) - len(rows), int(np.flatnonzero(~known)[0]) + 1
+    notes.append(f"{count} of {len(known)} rows name no arm and are left out, the first is row {first}")
+    return {
+        name: column[rows] if isinstance(column, np.ndarray) else [column[row] for row in rows.tolist()]
+        for name, column in columns.items()
+    }
+
+
+def _from_wide(path: Path, columns: Columns, metrics: Sequence[str] | None, features: Sequence[str]) -> _Parts:
     found: dict[str, dict[str, str]] = {}
-    for name in filter(_is_wide, columns):
+    for name in (name for name in columns if _is_wide(name) and name not in features):
         metric, arm = name.split("__", 1)
         if metrics is None or metric in metrics:
             found.setdefault(metric, {})[arm] = name
@@ -179,10 +210,18 @@ def _from_wide(path: Path, columns: Columns, metrics: Sequence[str] | None) -> _
     return np.arange(rows), query_ids, arms, outcomes
 
 
-def _from_long(path: Path, columns: Columns, metrics: Sequence[str] | None, others: set[str]) -> _Parts:
+def _from_long(
+    path: Path, columns: Columns, metrics: Sequence[str] | None, others: set[str], notes: list[str]
+) -> _Parts:
     if "query_id" not in columns:
         raise WorkloadError(f"{path} has a column 'arm' but no column 'query_id'")
-    kept = [name for name in columns if (name in metrics if metrics is not None else name not in others)]
+    if metrics is None:
+        candidates = [name for name in columns if name not in others]
+        kept = [name for name in candidates if has_number(columns[name])]
+        if left := [name for name in candidates if name not in kept]:
+            notes.append(f"columns without numbers are left out: {', '.join(left)}")
+    else:
+        kept = [name for name in columns if name in metrics]
     _require(path, metrics, kept, "column {0!r}")
     queries, arms = (list(map(str, columns[name])) for name in ("query_id", "arm"))
     query_rows, arm_rows = _positions(queries), _positions(arms)
@@ -239,7 +278,7 @@ def _features(
 ) -> FloatArray:
     first = np.unique(queries, return_index=True)[1]
     if names:
-        table = np.column_stack([numbers(path, name, columns[name]) for name in names])
+        table = np.column_stack([_feature(path, name, columns[name]) for name in names])
         _refuse_nan(path, table, names)
         other = np.flatnonzero((table != table[first][queries]).any(axis=1))
         if other.size:
@@ -255,11 +294,24 @@ def _features(
     return _matrix(read_npy(Path(cast("str", source))), len(first), str(source))
 
 
+def _feature(path: Path, name: str, column: Sequence[object]) -> FloatArray:
+    """Return one column of numbers, or those of a list in each row (an embedding); shape (rows, 1 or more)."""
+    first = next((cell for cell in column if cell is not None), None)
+    if not isinstance(first, list | tuple | np.ndarray):
+        return numbers(path, name, column)[:, np.newaxis]
+    for row, cell in enumerate(column):
+        if not isinstance(cell, list | tuple | np.ndarray) or len(cell) != len(first):
+            raise WorkloadError(f"{path}: column {name!r} has no list of {len(first)} numbers in row {row + 1}")
+    flat = [value for cell in column for value in cast("Sequence[object]", cell)]
+    return numbers(path, name, flat).reshape(len(column), len(first))
+
+
 def _refuse_nan(path: Path, table: FloatArray, names: Sequence[str]) -> None:
     missing = np.argwhere(np.isnan(table))
     if missing.size:
         row, column = missing[0]
-        raise WorkloadError(f"{path}: feature column {names[column]!r} has no value in row {row + 1}")
+        name = names[column] if table.shape[1] == len(names) else ", ".join(names)
+        raise WorkloadError(f"{path}: feature column {name!r} has no value in row {row + 1}")
 
 
 def _matrix(values: NDArray[np.generic], rows: int, what: str) -> FloatArray:

@@ -74,12 +74,15 @@ def test_baselines_by_hand() -> None:
     )
 
 
-def test_unrecorded_cells_are_left_out() -> None:
+def test_requests_with_gaps_are_left_out_of_every_figure() -> None:
     nan = math.nan
     compared = by_hand([[1.0, 3.0], [nan, 3.0], [1.0, nan], [nan, nan]])
-    assert compared.values("cost_usd", "first").tolist() == [1.0, 1.0]
-    assert compared.values("cost_usd", "second").tolist() == pytest.approx([2.0, 2.0])
-    assert compared.interval("quality", "first").mean == pytest.approx(0.6)
+    # Only the first of four requests has no gap, and every figure is of that one.
+    assert compared.is_complete.tolist() == [True, False, False, False]
+    for policy in ("first", "second"):
+        arm = compared.chosen[compared.policies.index(policy), 0][compared.rows[0] == 0][0]
+        assert compared.values("cost_usd", policy)[0] == [1.0, 3.0][arm]
+    assert [baseline.values["cost_usd"] for baseline in compared.baselines][-1] in (1.0, 3.0)
     assert "nan" not in str(comparison_table(compared))
 
 

@@ -97,7 +97,7 @@ def test_refuses_invalid_workloads(tmp_path: Path, rows: list[dict[str, Any]], s
         ("w.csv", 'x_0,quality__s\n"1,2\n', "is not CSV"),
         ("w.csv", "x_0,quality__s\n", "no rows"),
         ("w.csv", "", "no rows"),
-        ("w.jsonl", '{"x_0": 1}\n{"x_1": 1}\n', "line 2 and line 1 differ in the key 'x_0'"),
+        ("w.jsonl", '{"x_0": 1}\n{"x_1": 1}\n', "line 2 and the first row differ in the key 'x_0'"),
         ("w.jsonl", '{"x_0": 1\n', "line 1 is not JSON"),
         ("w.jsonl", "[1]\n", "not a JSON object"),
         ("w.jsonl", '{"x_0": 1, "quality__s": Infinity}\n', "is infinite in row 1"),
