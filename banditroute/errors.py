@@ -25,6 +25,9 @@ caller would expect. ``code`` is stable and made for programs; the text is one s
     └── MissingDependencyError (ImportError)   an extra that is not installed
 """
 
+LONGEST_MESSAGE = 500
+"""Longest message [characters]; what is beyond it is cut, because names and values of users have any length."""
+
 
 class BanditRouteError(Exception):
     """The root of the tree; ``code`` names the rule that was broken."""
@@ -32,7 +35,7 @@ class BanditRouteError(Exception):
     code = "banditroute"
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(message if len(message) <= LONGEST_MESSAGE else f"{message[: LONGEST_MESSAGE - 1]}…")
         if code is not None:
             self.code = code
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from banditroute.controllers import Reporter
@@ -34,7 +35,7 @@ class RouterAdmin:
     @property
     def preferences(self) -> Mapping[str, float]:
         """The current preferences."""
-        return dict(self._engine.requests.current.preferences)
+        return MappingProxyType(dict(self._engine.requests.current.preferences))
 
     @preferences.setter
     def preferences(self, preferences: Preferences) -> None:

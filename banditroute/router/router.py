@@ -278,7 +278,7 @@ class Router:
 
     @property
     def preferences(self) -> Mapping[str, float]:
-        """The weights of all requests without their own; a new value applies at once."""
+        """The weights of all requests without their own; read-only. Assigning a mapping changes them at once."""
         return self._admin.preferences
 
     @preferences.setter

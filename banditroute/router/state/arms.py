@@ -1,5 +1,6 @@
 """The catalogue of a router's arms: their status and their prices."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -22,17 +23,25 @@ class ArmCatalogue:
     """Arms in the order in which they were first added; an arm is never removed, its index is never re-used."""
 
     def __init__(self) -> None:
-        self.names: tuple[str, ...] = ()
         self._positions: dict[str, int] = {}
-        self._inactive: dict[str, str] = {}
-        self.active: BoolArray = np.zeros(0, dtype=bool)
+        # These are derived from the records when they are needed, so that adding n arms takes O(n).
+        self._inactive: dict[str, str] | None = None
+        self._active: BoolArray | None = None
+        self._names: tuple[str, ...] | None = None
         self._records: list[ArmRecord] = []
         self._prices: list[PriceHistory] = []
         self._factors: FloatArray | None = None
         self._factors_since_us = self._factors_until_us = -np.inf
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self._records)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The arms in the order of every array."""
+        if self._names is None:
+            self._names = tuple(self._positions)
+        return self._names
 
     def record(self, name: str) -> ArmRecord:
         """Return the latest record of the arm."""
@@ -64,19 +73,23 @@ class ArmCatalogue:
         else:
             if len(self) >= MAX_ARMS:
                 raise InvalidArgumentError(f"a router has at most {MAX_ARMS} arms; {name!r} would be one more")
-            self._positions[name] = len(self.names)
-            self.names = (*self.names, name)
+            self._positions[name] = len(self._records)
+            self._names = None
             self._records.append(record)
             self._prices.append(PriceHistory())
         self._factors_until_us = -np.inf
-        self.active = np.array([each.status == "active" for each in self._records])
-        self._inactive = {
-            each.arm.name: f"status {each.status}" for each in self._records if each.status != "active"
-        }
+        self._active = self._inactive = None
         if record.arm.price is not None:
             self._prices[self.position(name)].put(
                 DatedPrice(record.price_effective_us, record.arm.price, record.recorded_us)
             )
+
+    @property
+    def active(self) -> BoolArray:
+        """Which arms may serve; shape (arms,)."""
+        if self._active is None:
+            self._active = np.array([each.status == "active" for each in self._records])
+        return self._active
 
     def adopt(self, stored: StoredRouter) -> None:
         """Add or update the arms of a store, with all their prices."""
@@ -110,6 +123,10 @@ class ArmCatalogue:
         Raises:
             UnknownArmError: if ``allowed`` names an unknown arm.
         """
+        if self._inactive is None:
+            self._inactive = {
+                each.arm.name: f"status {each.status}" for each in self._records if each.status != "active"
+            }
         rules = dict(self._inactive)
         if allowed is not None:
             wanted = {self._final_successor(name) for name in self._checked(allowed)}
@@ -171,7 +188,7 @@ def seed_records(arms: Iterable[Arm], objectives: Objectives, now_us: int) -> tu
     if not records:
         raise InvalidArgumentError("a router needs at least one arm, got none")
     names = [record.arm.name for record in records]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise InvalidArgumentError(f"arm names must be unique; given more than once: {', '.join(twice)}")
     return records

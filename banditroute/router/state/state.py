@@ -221,7 +221,7 @@ class State:
         assert self.model is not None
         for name in self.arms.names[len(self.plays) : count]:
             self.model.add_arm(name, ArmStart(self._prior(name)))
-            self.plays = np.append(self.plays, 0)
+        self.plays = np.append(self.plays, np.zeros(count - len(self.plays), dtype=np.int64))
 
     def _prior(self, name: str) -> dict[int, float]:
         """Return the declared prior means: position of the objective → scaled value."""

@@ -18,6 +18,7 @@ from banditroute.store.databases.backup import copy_whole
 from banditroute.store.databases.base import ADDRESS, LOGGING_NAME, T, hide_rows
 from banditroute.store.databases.bulk import insertion, numbering
 from banditroute.store.databases.open_file import OpenFile
+from banditroute.store.private_files import create_private
 from banditroute.store.schema.tables import Row
 
 LOCK_PATIENCE = 5.0
@@ -54,6 +55,8 @@ class Sqlite:
         """Run ``work`` while no other transaction can write."""
         with translated(doing), self._gate.passage():
             self._check_file(doing)
+            if not self.path.exists():
+                create_private(self.path)
             with self.writing.begin() as connection:
                 result = work(connection)
             # The commit may have gone into a file that the path does not lead to any more.

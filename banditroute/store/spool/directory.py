@@ -9,6 +9,7 @@ from pathlib import Path
 from banditroute.core.ids import SECRET_BYTES, random_key
 from banditroute.core.runtime.disk import sync_directory
 from banditroute.errors import SpoolCorruptError, StoreUnavailableError
+from banditroute.store.private_files import problem_of
 from banditroute.store.spool.file import SPOOL_BYTES, Spool
 
 _ATTEMPTS = 5
@@ -114,14 +115,21 @@ class Spools:
     def orphans(self) -> Iterator[Spool]:
         """Open and yield the spools that no process has open, oldest first."""
         for path in sorted(self.directory.glob(f"{self._name}-*.spool")):
+            problem = problem_of(self.directory) or problem_of(path)
+            if problem is not None:
+                self._warn(path, f"it, or its directory, {problem}")
+                continue
             try:
                 yield Spool(path, limit_bytes=self._limit_bytes)
             except StoreUnavailableError:
                 continue
             except SpoolCorruptError as error:
-                if path not in self._unreadable:
-                    self._unreadable.add(path)
-                    _log.warning("spool file left unchanged: %s", error)
+                self._warn(path, str(error))
+
+    def _warn(self, path: Path, reason: str) -> None:
+        if path not in self._unreadable:
+            self._unreadable.add(path)
+            _log.warning("spool file %r is left unchanged: %s", path.name, reason)
 
 
 def _bytes(text: str) -> bytes:

@@ -1,10 +1,14 @@
 """Writes settings (arms and prices, preferences, the dimension) and snapshots."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from banditroute.core.arms import Price
 from banditroute.core.log import ArmRecord, PreferencesRecord, SecretRecord, SnapshotRecord, SpaceRecord
 from banditroute.errors import StoreError
 from banditroute.store.schema import tables
+from banditroute.store.schema.tables import Row
 from banditroute.store.semantics.merge import merge_arm
 from banditroute.store.sql.encode import arm_row, preference_row, snapshot_row
 from banditroute.store.sql.read import arm_records, compacted
@@ -52,11 +56,7 @@ def write_arm(connection: Connection, router_id: int, record: ArmRecord) -> None
     if record.arm.price is None:
         return
     number = connection.scalar(select(arm.c.arm_id).where(same))
-    price_row = {
-        "input": record.arm.price.input,
-        "output": record.arm.price.output,
-        "recorded_us": record.recorded_us,
-    }
+    price_row = _price_row(record.arm.price, record.recorded_us)
     effective = (price.c.arm_id == number) & (price.c.effective_us == record.price_effective_us)
     if not connection.execute(update(price).where(effective).values(price_row)).rowcount:
         connection.execute(
@@ -66,6 +66,28 @@ def write_arm(connection: Connection, router_id: int, record: ArmRecord) -> None
         # As banditroute.core.price_history.with_price does.
         later = (price.c.arm_id == number) & (price.c.effective_us > record.price_effective_us)
         connection.execute(delete(price).where(later, price.c.effective_us <= price.c.recorded_us))
+
+
+def write_new_arms(connection: Connection, router_id: int, records: Sequence[ArmRecord]) -> None:
+    """Add the arms of a new router, in two statements however many they are."""
+    arm = tables.arm
+    connection.execute(insert(arm), [arm_row(record, router_id) for record in records])
+    numbers = dict(connection.execute(select(arm.c.name, arm.c.arm_id).where(arm.c.router_id == router_id)).all())
+    prices = [
+        {
+            "arm_id": numbers[record.arm.name],
+            "effective_us": record.price_effective_us,
+            **_price_row(record.arm.price, record.recorded_us),
+        }
+        for record in records
+        if record.arm.price is not None
+    ]
+    if prices:
+        connection.execute(insert(tables.price), prices)
+
+
+def _price_row(price: Price, recorded_us: int) -> Row:
+    return {"input": price.input, "output": price.output, "recorded_us": recorded_us}
 
 
 def accept_secret(connection: Connection, router_id: int, secret: bytes, recorded_us: int) -> None:

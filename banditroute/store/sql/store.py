@@ -22,6 +22,7 @@ from banditroute.errors import StoreError, StoreUnavailableError
 from banditroute.store.base import START, Fold, Resolve
 from banditroute.store.databases.base import ADDRESS
 from banditroute.store.databases.url import database_at
+from banditroute.store.private_files import require_private
 from banditroute.store.schema import tables
 from banditroute.store.schema.version import check_version, create, found_version, store_id
 from banditroute.store.semantics.compatibility import reconcile_spec
@@ -31,7 +32,7 @@ from banditroute.store.sql.encode import REFUSED, preference_row, spec_json, to_
 from banditroute.store.sql.erase import erase
 from banditroute.store.sql.log import RouterLog
 from banditroute.store.sql.read import read_router
-from banditroute.store.sql.settings import write_arm
+from banditroute.store.sql.settings import write_new_arms
 from banditroute.store.sql.worker import RouterLocation, StoreWorker
 
 _log = logging.getLogger("banditroute")
@@ -108,6 +109,8 @@ class SqlStore:
             router = _find_or_create(connection, spec, arms, preferences, secret)
             return RouterLocation(store_id(connection), *router)
 
+        if directory is not None:
+            require_private("spool directory", directory)
         spools = None if directory is None else Spools(directory, tenant=spec.tenant, router=spec.name)
 
         def begin() -> StoreWorker:
@@ -281,8 +284,7 @@ def _find_or_create(
     ).first()
     if row is None:
         router_id = _create(connection, spec, secret)
-        for record in arms:
-            write_arm(connection, router_id, record)
+        write_new_arms(connection, router_id, arms)
         connection.execute(insert(tables.preference), preference_row(preferences, router_id))
         return router_id, True
     stored = to_spec(row.tenant, row.name, row.dimension, row.spec)

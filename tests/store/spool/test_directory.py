@@ -113,7 +113,7 @@ def test_a_file_of_another_version_is_left_unchanged_and_logged_once(
     with caplog.at_level(logging.WARNING, "banditroute"):
         assert list(spools.orphans()) == list(spools.orphans()) == []
     assert [record.getMessage() for record in caplog.records] == [
-        f"spool file left unchanged: {spool.path.name!r} is not a spool of this version"
+        f"spool file {spool.path.name!r} is left unchanged: {spool.path.name!r} is not a spool of this version"
     ]
     assert spool.path.read_bytes() == content
 
