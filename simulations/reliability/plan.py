@@ -11,6 +11,7 @@ from simulations.reliability.rows.drift import RankOne
 from simulations.reliability.rows.folders import Folders
 from simulations.reliability.rows.forks import Forks
 from simulations.reliability.rows.fuzz import Calls
+from simulations.reliability.rows.identity import IdsWhileAway
 from simulations.reliability.rows.injection import Metacharacters
 from simulations.reliability.rows.kills import Kills
 from simulations.reliability.rows.late import Late
@@ -20,8 +21,10 @@ from simulations.reliability.rows.outage import Outage
 from simulations.reliability.rows.poison import Poison
 from simulations.reliability.rows.power import PowerCuts
 from simulations.reliability.rows.reopening import Reopening
+from simulations.reliability.rows.replaced import InnocentRecords, ReplacedFiles
 from simulations.reliability.rows.schemas import Schemas
 from simulations.reliability.rows.sharing import Fairness, Sharing
+from simulations.reliability.rows.skews import Skews
 from simulations.reliability.rows.soak import Soak
 from simulations.reliability.rows.spoils import Spools
 from simulations.reliability.rows.suite import Suite
@@ -60,6 +63,10 @@ PLAN: tuple[Row, ...] = (
     Clocks(),
     Reopening(),
     Late(),
+    IdsWhileAway(),
+    ReplacedFiles(),
+    InnocentRecords(),
+    Skews(),
 )
 """What every run measures, at the figures of the plan."""
 

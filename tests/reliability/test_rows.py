@@ -18,6 +18,7 @@ from simulations.reliability.rows.drift import RankOne
 from simulations.reliability.rows.folders import Folders
 from simulations.reliability.rows.forks import Forks
 from simulations.reliability.rows.fuzz import Calls
+from simulations.reliability.rows.identity import IdsWhileAway
 from simulations.reliability.rows.injection import Metacharacters
 from simulations.reliability.rows.kills import Kills
 from simulations.reliability.rows.late import Late
@@ -27,8 +28,10 @@ from simulations.reliability.rows.outage import Outage
 from simulations.reliability.rows.poison import Poison
 from simulations.reliability.rows.power import PowerCuts
 from simulations.reliability.rows.reopening import Reopening
+from simulations.reliability.rows.replaced import InnocentRecords, ReplacedFiles
 from simulations.reliability.rows.schemas import Schemas
 from simulations.reliability.rows.sharing import Fairness, Sharing
+from simulations.reliability.rows.skews import Skews
 from simulations.reliability.rows.soak import Soak
 from simulations.reliability.rows.spoils import Spools
 from simulations.reliability.rows.suite import Suite
@@ -72,6 +75,10 @@ SMALL: tuple[Row, ...] = (
     Clocks(steps=150),
     Reopening(decisions=1_500, routers=1, arms=3, longest_s=ENDLESS, least_rate=0.0, must_be_slow=False),
     Late(decisions=200),
+    IdsWhileAway(rounds=1),
+    ReplacedFiles(requests=10),
+    InnocentRecords(requests=10),
+    Skews(),
 )
 
 SMALL_OF_THE_NIGHT: tuple[Row, ...] = (

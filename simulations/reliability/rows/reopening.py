@@ -80,7 +80,8 @@ class Reopening:
     id: ClassVar[str] = "L2"
     does: ClassVar[str] = "SQLite: a long log, d = 32, in a database of many routers of 50 arms, is opened again"
     asks: ClassVar[str] = (
-        "from a snapshot ≤ 2 s; without ≥ 50,000 rows/s (of processor time, best of 3); digests equal"
+        "from a snapshot ≤ 2 s; without ≥ 50,000 rows/s (of processor time, best of 3), ≥ 1.3 × the control's; "
+        "digests equal"
     )
     control: ClassVar[str] = "a replay that carries the posterior along row by row is too slow"
 
@@ -89,6 +90,8 @@ class Reopening:
     arms: int = 50
     longest_s: float = 2.0
     least_rate: float = 50_000.0
+    # The control alone may reach the rate on a fast machine; beside the measured one it shows what it costs.
+    least_ratio: float = 1.3
     must_be_slow: bool = True
 
     def measure(self, place: Path, tick: Tick) -> Finding:
@@ -119,7 +122,7 @@ class Reopening:
             "digests differ": differing,
         }
         in_time = reopened.processor <= self.longest_s and replayed.rate >= self.least_rate
-        slow = carried.rate < self.least_rate or not self.must_be_slow
+        slow = replayed.rate >= self.least_ratio * carried.rate or not self.must_be_slow
         return Finding(measured, in_time and not differing, {"rows/s replayed": round(carried.rate)}, slow)
 
     def worker(self, url: str, *, carrying: bool = False) -> StoreWorker:
