@@ -31,6 +31,7 @@ from banditroute.store.semantics.compatibility import reconcile_spec
 from banditroute.store.semantics.limits import Limits
 from banditroute.store.semantics.merge import (
     DAY_US,
+    NEWEST,
     REPORTS_WAITING,
     TOO_MANY,
     WAITING_DAYS,
@@ -211,7 +212,9 @@ class MemoryStore:
             record = replace(record, number=number, n_feedback=n_feedback)
         self._decisions.append(record)
         self._entries[record.decision_key] = _Entry(record)
-        self._expire(record.created_us - WAITING_DAYS * DAY_US)
+        if self._waiting:
+            newest_us = min(each.created_us for each in self._decisions[-NEWEST:])
+            self._expire(newest_us - WAITING_DAYS * DAY_US)
         for waiting in self._waiting.pop(record.decision_key, ()):
             self._learn(waiting) if isinstance(waiting, FeedbackRecord) else self._report(waiting)
         return "recorded"

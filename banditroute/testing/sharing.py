@@ -209,6 +209,19 @@ class SharingLaws(OpenStore):
         assert len(_feedback(store.events())) == left
         store.close()
 
+    def test_a_clock_that_is_ahead_ends_no_waiting(self, store: Store, tmp_path: Path) -> None:
+        """A decision of a year ahead deletes no report that waits for its decision."""
+        first, lost = a_decision(1), a_decision(3)
+        ahead = a_decision(2, created_us=first.created_us + 366 * 86_400_000_000)
+        append(store, first, a_report(lost, 0.5))
+        append(store, ahead)
+        store, _ = self.again(store, tmp_path)
+        health = store.health()
+        assert (health.reports, health.expired) == (1, 0)
+        append(store, lost)
+        assert len(_feedback(store.events())) == 1
+        store.close()
+
     # ------------------------------------------------------------------------------------------ what stands
 
     def test_the_price_set_last_applies_even_if_its_clock_is_behind(self, store: Store) -> None:

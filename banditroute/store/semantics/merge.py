@@ -10,6 +10,9 @@ REPORTS_WAITING = 32
 WAITING_DAYS = 30
 """How long feedback waits for a missing decision [days]: it may be in the spool of a host that is down."""
 
+NEWEST = 1000
+"""Number of newest decisions of which the oldest time counts: one clock that is ahead ends no waiting."""
+
 DAY_US = 86_400_000_000
 
 TOO_MANY = f"{REPORTS_WAITING} different reports wait for this decision already; feedback not recorded"

@@ -33,6 +33,7 @@ from banditroute.store.schema import tables
 from banditroute.store.semantics.limits import Limits
 from banditroute.store.semantics.merge import (
     DAY_US,
+    NEWEST,
     REPORTS_WAITING,
     TOO_MANY,
     WAITING_DAYS,
@@ -52,7 +53,6 @@ from banditroute.store.sql.rows import Rows
 from banditroute.store.sql.settings import write_settings
 
 REPORTS_AT_ONCE = 500
-_NEWEST = 1000
 
 LOST = (
     "the decision was made between a backup and its restoration, and the restored database does not hold it; "
@@ -199,7 +199,7 @@ class Appender:
             select(decision.created_us)
             .where(decision.router_id == self._router_id, decision.decided.is_not(None))
             .order_by(decision.decided.desc())
-            .limit(literal(_NEWEST))
+            .limit(literal(NEWEST))
             .subquery()
         )
         newest = connection.scalar(select(func.min(last.c.created_us)))
