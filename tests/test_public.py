@@ -41,7 +41,7 @@ ROOMS = {
         Holdout Incumbent LFUCache
         LRUCache Latency Level Lift Onboarding OutcomeObserver OutcomePrediction PageHinkley PerCohort Predict
         PricedCache PromptCache QualityFloor Reporter Residency Session Shadow Shares StaticCache SwitchCost
-        VLLMResidency Within check_names controlled
+        VLLMResidency Within checked_controllers controlled
         """,
     "learning": """
         BASE_EPOCH EPOCH_REQUESTS ArmStart ExactSums Example Model OutcomeModel RidgePosterior SumsTable decode

@@ -8,7 +8,7 @@ from banditroute.controllers.base import (
     OutcomePrediction,
     Predict,
     Reporter,
-    check_names,
+    checked_controllers,
     controlled,
 )
 from banditroute.controllers.budget import Budget
@@ -79,6 +79,6 @@ __all__ = [
     "SwitchCost",
     "VLLMResidency",
     "Within",
-    "check_names",
+    "checked_controllers",
     "controlled",
 ]

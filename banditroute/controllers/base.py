@@ -10,6 +10,7 @@ import numpy as np
 from banditroute.core.arrays import OUTCOME_UNIT, FloatArray, RowArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.situation import Situation
+from banditroute.core.validation import require_items
 from banditroute.errors import InvalidArgumentError
 
 Choice: TypeAlias = Callable[[Situation], FloatArray]
@@ -132,15 +133,23 @@ def controlled(choice: Choice, controllers: Sequence[Controller]) -> Choice:
     return choice
 
 
-def check_names(controllers: Sequence[Controller]) -> None:
-    """Check that controllers can be distinguished in the log.
+def checked_controllers(controllers: Sequence[Controller]) -> tuple[Controller, ...]:
+    """Return controllers that can be distinguished in the log.
 
     Raises:
-        InvalidArgumentError: if two have the same name.
+        InvalidArgumentError: for an object that is no controller, or two with the same name.
     """
+    controllers = require_items("controllers", controllers)
+    for each in controllers:
+        if isinstance(each, type) or not all(hasattr(each, name) for name in _METHODS):
+            raise InvalidArgumentError(f"controllers must be controller objects, got {each!r:.80}")
     names = [controller.name for controller in controllers]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InvalidArgumentError(
             f"controllers must have different names; given more than once: {', '.join(twice)}"
         )
+    return controllers
+
+
+_METHODS = ("name", "control", "effects", "decided", "learned", "state", "restore")

@@ -61,7 +61,7 @@ def _as_real_array(x: object) -> NDArray[Any]:
         raise InvalidContextError(f"context must be a sequence of real numbers, got {type(x).__name__}")
     try:
         array = np.asarray(x)
-    except (ValueError, TypeError, OverflowError):
+    except Exception:  # noqa: BLE001  (a conversion of someone else's, which may raise anything)
         raise InvalidContextError("context must be a sequence of real numbers of equal lengths") from None
     if array.dtype.kind not in _REAL_KINDS:
         raise InvalidContextError(

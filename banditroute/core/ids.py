@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from banditroute.core.numbers import as_integer
+from banditroute.core.validation import require_items
 from banditroute.errors import InvalidArgumentError, InvalidDecisionIdError
 
 IdSource: TypeAlias = Callable[[], bytes]
@@ -46,7 +47,7 @@ def check_secrets(secret: bytes | Sequence[bytes]) -> Sequence[bytes]:
     Raises:
         InvalidArgumentError: for no secret, or one of fewer than 32 bytes.
     """
-    secrets = [secret] if isinstance(secret, bytes) else list(secret)
+    secrets = [secret] if isinstance(secret, bytes) else require_items("secret", secret)
     if not secrets or not all(isinstance(each, bytes) and len(each) >= SECRET_BYTES for each in secrets):
         raise InvalidArgumentError("secret must be at least 32 bytes, or several of that length")
     return secrets

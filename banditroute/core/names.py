@@ -42,6 +42,6 @@ def checked_name(what: str, value: object, *, longest: int) -> str:
     Raises:
         InvalidArgumentError: for anything that is not 1 to ``longest`` characters allowed in names.
     """
-    if not value or not is_name(value, longest=longest):
+    if not isinstance(value, str) or not value or not is_name(value, longest=longest):
         raise InvalidArgumentError(f"{what} {value!r:.80} must be 1 to {longest} printable characters")
-    return normal(str(value))
+    return normal(value)

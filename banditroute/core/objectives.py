@@ -11,6 +11,7 @@ import numpy as np
 from banditroute.core.arrays import OUTCOME_UNIT, FloatArray
 from banditroute.core.names import is_name, normal
 from banditroute.core.numbers import as_real
+from banditroute.core.validation import require_items
 from banditroute.core.windows import OutcomeWindow
 from banditroute.errors import InvalidArgumentError, InvalidOutcomeError
 
@@ -156,15 +157,15 @@ class Objectives:
     """The objectives of one router, in order, with their groups."""
 
     def __init__(self, objectives: Sequence[Objective]) -> None:
-        for objective in objectives:
+        for objective in (items := require_items("objectives", objectives)):
             if not isinstance(objective, Objective):
                 raise InvalidArgumentError(f"objectives must be Objective objects, got {type(objective).__name__}")
-        names = [objective.name for objective in objectives]
+        names = [objective.name for objective in items]
         if not 0 < len(names) <= MAX_OBJECTIVES:
             raise InvalidArgumentError(f"a router needs 1 to {MAX_OBJECTIVES} objectives, got {len(names)}")
         if len(set(names)) < len(names):
             raise InvalidArgumentError(f"objective names must be unique, got {', '.join(names)}")
-        self._items = tuple(objectives)
+        self._items: tuple[Objective, ...] = items
         self.names = tuple(names)
         self._check_windows()
 

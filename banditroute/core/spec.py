@@ -10,7 +10,7 @@ from banditroute.core.names import checked_name
 from banditroute.core.numbers import as_integer
 from banditroute.core.objectives import Objective, Objectives
 from banditroute.core.price_history import DatedPrice
-from banditroute.core.validation import require_number
+from banditroute.core.validation import require_bool, require_number
 from banditroute.errors import InvalidArgumentError
 
 MAX_DIMENSION = 4096
@@ -60,7 +60,7 @@ class RouterSpec:
             InvalidArgumentError: for one that breaks its rule.
         """
         name = checked_name("router name", name, longest=MAX_NAME)
-        tenant = checked_name("router tenant", tenant, longest=MAX_NAME) if tenant != "" else ""
+        tenant = "" if tenant == "" else checked_name("router tenant", tenant, longest=MAX_NAME)
         names = _names(features)
         x_max = require_number("x_max", x_max, above=0, most=MAX_FEATURE)
         if isinstance(policy, type) or not callable(getattr(policy, "probabilities", None)):
@@ -71,7 +71,7 @@ class RouterSpec:
             tenant=tenant,
             objectives=tuple(objectives),
             dimension=_dimension(features) if names is None else len(names),
-            intercept=bool(intercept),
+            intercept=require_bool("intercept", intercept),
             x_max=float(x_max),
             policy={"name": type(policy).__name__, **settings},
             feature_names=names,

@@ -1,7 +1,11 @@
 """Checks of settings, each refused in one sentence: the argument, its value, the rule."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from os import PathLike
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -61,6 +65,51 @@ def set_number(settings: object, name: str, **limits: float | None) -> None:
 def set_integer(settings: object, name: str, *, least: int, most: int | None = None) -> None:
     """Replace an attribute of a frozen dataclass by its integer; see :func:`require_integer`."""
     object.__setattr__(settings, name, require_integer(name, getattr(settings, name), least=least, most=most))
+
+
+def require_items(name: str, values: object) -> tuple[Any, ...]:
+    """Return the items of a list, a tuple or another collection, except of a text or a mapping.
+
+    Raises:
+        InvalidArgumentError: otherwise.
+    """
+    if isinstance(values, Collection) and not isinstance(values, str | bytes | Mapping):
+        with suppress(Exception):
+            return tuple(values)
+    raise InvalidArgumentError(f"{name} must be a list of items, got {type(values).__name__}")
+
+
+def require_callable(name: str, value: object) -> None:
+    """Accept a function, or anything else that can be called.
+
+    Raises:
+        InvalidArgumentError: otherwise.
+    """
+    if not callable(value):
+        raise InvalidArgumentError(f"{name} must be a function, got {type(value).__name__}")
+
+
+def as_path(name: str, value: "str | PathLike[str]") -> Path:
+    """Return a path.
+
+    Raises:
+        InvalidArgumentError: for anything but a text or a path.
+    """
+    if isinstance(value, str | PathLike):
+        with suppress(Exception):
+            return Path(value)
+    raise InvalidArgumentError(f"{name} must be a path, got {type(value).__name__}")
+
+
+def require_bool(name: str, value: object) -> bool:
+    """Return True or False.
+
+    Raises:
+        InvalidArgumentError: for anything but a boolean of Python or numpy.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise InvalidArgumentError(f"{name} = {_shown(value)} must be True or False")
+    return bool(value)
 
 
 def require_type(name: str, value: object, kind: type) -> None:

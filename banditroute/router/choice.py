@@ -13,6 +13,7 @@ from banditroute.core.log import DecisionRecord
 from banditroute.core.prediction import Prediction
 from banditroute.core.request import Request
 from banditroute.core.situation import Situation
+from banditroute.core.validation import require_callable
 from banditroute.errors import InvalidArgumentError
 from banditroute.router.engine import Engine
 from banditroute.router.state.cost_bounds import cost_ceilings
@@ -98,6 +99,7 @@ class Chooser:
         self._probabilities = controlled(engine.policy.probabilities, engine.state.controllers)
         self._default_arm = 0 if default_arm is None else engine.state.arms.position(default_arm)
         self._seed = seed
+        require_callable("ids", ids)
         self._ids = ids
 
     def choose(self, row: RowArray, request: Request) -> Choice:

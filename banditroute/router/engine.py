@@ -8,6 +8,7 @@ from banditroute.controllers import Controller
 from banditroute.core.objectives import Objectives
 from banditroute.core.runtime.faults import FaultBarrier
 from banditroute.core.spec import RouterSpec
+from banditroute.core.validation import require_callable
 from banditroute.errors import RouterClosedError
 from banditroute.features.space import FeatureSpace
 from banditroute.policies import Policy
@@ -51,6 +52,7 @@ class Engine:
         self.spec = spec
         self.policy = policy
         self.objectives = Objectives(spec.objectives)
+        require_callable("clock", clock)
         self.clock = clock
         self.lock = threading.RLock()
         self.is_closed = False

@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import datetime
 from os import PathLike
-from pathlib import Path
 from types import TracebackType
 
 from banditroute.controllers import Controller
@@ -23,6 +22,7 @@ from banditroute.core.objectives import Objective, Objectives, Preferences
 from banditroute.core.outcomes import merged
 from banditroute.core.receipt import Receipt
 from banditroute.core.spec import RouterSpec
+from banditroute.core.validation import as_path
 from banditroute.errors import StoreError
 from banditroute.policies import LinUCB, Policy
 from banditroute.router.admin import RouterAdmin
@@ -120,7 +120,7 @@ class Router:
             arms=arms,
             preferences=preferences,
             store=store,
-            spool=None if spool is None else Path(spool),
+            spool=None if spool is None else as_path("spool", spool),
             secret=secret,
             on_change=on_change,
         )

@@ -12,6 +12,7 @@ from banditroute.core.names import normal
 from banditroute.core.objectives import Objectives
 from banditroute.core.price_history import DatedPrice
 from banditroute.core.spec import StoredRouter
+from banditroute.core.validation import require_items
 from banditroute.errors import InvalidArgumentError, NoEligibleArmError, UnknownArmError
 from banditroute.router.state.prices import PriceHistory
 
@@ -184,7 +185,7 @@ def seed_records(arms: Iterable[Arm], objectives: Objectives, now_us: int) -> tu
     """
     if isinstance(arms, Arm):
         raise InvalidArgumentError(f"arms must be several, in a sequence; got just {arms.name!r}")
-    records = tuple(new_arm_record(arm, objectives, now_us=now_us) for arm in arms)
+    records = tuple(new_arm_record(arm, objectives, now_us=now_us) for arm in require_items("arms", arms))
     if not records:
         raise InvalidArgumentError("a router needs at least one arm, got none")
     names = [record.arm.name for record in records]

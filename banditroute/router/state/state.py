@@ -10,7 +10,7 @@ from banditroute.controllers import (
     DiscountRequest,
     OutcomeObserver,
     OutcomePrediction,
-    check_names,
+    checked_controllers,
 )
 from banditroute.core.arrays import FloatArray, IntArray, RowArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord, Position, SnapshotRecord, StateKey
@@ -47,8 +47,7 @@ class State:
         source_caps: Mapping[str, float] | None = None,
     ) -> None:
         self.objectives = objectives
-        check_names(controllers)
-        self.controllers = tuple(controllers)
+        self.controllers = checked_controllers(controllers)
         self._policy = policy
         self._observers = tuple(each for each in self.controllers if isinstance(each, OutcomeObserver))
         self._first_states = {controller.name: controller.state() for controller in self.controllers}
