@@ -47,7 +47,7 @@ def check_secrets(secret: bytes | Sequence[bytes]) -> Sequence[bytes]:
     Raises:
         InvalidArgumentError: for no secret, or one of fewer than 32 bytes.
     """
-    secrets = [secret] if isinstance(secret, bytes) else require_items("secret", secret)
+    secrets = [secret] if isinstance(secret, bytes | str) else require_items("secret", secret)
     if not secrets or not all(isinstance(each, bytes) and len(each) >= SECRET_BYTES for each in secrets):
         raise InvalidArgumentError("secret must be at least 32 bytes, or several of that length")
     return secrets

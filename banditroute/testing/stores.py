@@ -37,12 +37,13 @@ from banditroute.testing.records import (
     open_router,
     plain,
 )
+from banditroute.testing.settings import SettingsLaws
 from banditroute.testing.sharing import SharingLaws
 
 _TWO = a_decision(2)
 
 
-class StoreLaws(SharingLaws):
+class StoreLaws(SharingLaws, SettingsLaws):
     """What every :class:`~banditroute.store.Store` keeps."""
 
     def test_a_new_router_is_what_was_given(self, tmp_path: Path) -> None:
