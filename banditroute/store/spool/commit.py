@@ -3,6 +3,7 @@
 import logging
 import math
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -210,9 +211,19 @@ class SpoolingCommit:
                 if self._own is None:
                     self._own = self._spools.new()
                 self._own.append(list(payloads))
+                if not self._own.is_at_path:
+                    self._own = self._copied(self._own)
             except StoreUnavailableError as refusal:
                 return refusal
         return None
+
+    def _copied(self, spool: Spool) -> Spool:
+        """Copy the waiting records of a spool whose file was deleted or moved into a new one."""
+        copy = self._spools.new()
+        copy.append(spool.peek(spool.waiting, size=sys.maxsize))
+        spool.abandon()
+        _log.error("spool %r was deleted or moved while it was open; its records were copied", spool.path.name)
+        return copy
 
     def _orphan(self) -> Spool | None:
         """Return the spool of an exited process to replay, or None; look for a new one when that is due."""

@@ -76,6 +76,11 @@ class Spool:
         """Length of the file [bytes]."""
         return self._end
 
+    @property
+    def is_at_path(self) -> bool:
+        """Whether the path still leads to this file; a deleted file can be read until it is closed."""
+        return _is_at(self.path, self._file.fileno())
+
     def append(self, payloads: Sequence[bytes]) -> None:
         """Write all payloads, or none, to stable storage.
 
