@@ -16,7 +16,7 @@ caller would expect. ``code`` is stable and made for programs; the text is one s
     ├── DecisionExpiredError (LookupError)     decision.expired | .lost | .unreadable: the store has it no longer
     ├── FeedbackConflictError                  feedback.conflict | feedback.waiting: other values came before
     ├── RouterMismatchError (ValueError)       router.mismatch: the store holds a router of another shape
-    ├── StoreError
+    ├── StoreError                             store | store.incomplete: the log cannot be read by this worker
     │   ├── StoreUnavailableError              store.unavailable | .address | .replaced | .closed | .forked | .full
     │   ├── SchemaVersionError                 schema.old | schema.new
     │   ├── SnapshotCorruptError (ValueError)  snapshot.corrupt

@@ -40,6 +40,7 @@ import numpy as np
 from banditroute.core.log import DecisionRecord, FeedbackRecord, Position, SnapshotRecord
 from banditroute.core.revisions import continues, follows, is_known, moves
 from banditroute.core.spec import StoredRouter
+from banditroute.errors import StoreError
 from banditroute.router.engine import Engine
 from banditroute.router.state.recent import DecisionEntry
 from banditroute.router.worker_log import WorkerLog
@@ -101,6 +102,7 @@ class LogFollower:
             end = self._log.store.end()
             stored = self._log.store.changed(self._revision)
             if stored is not None:
+                self._check_complete(stored)
                 if not self._apply_settings(stored, version):
                     return
                 self._revision = stored.revision
@@ -110,6 +112,19 @@ class LogFollower:
             snapshot = self._proven_snapshot(end)
         if snapshot is not None:
             self._log.put([snapshot])
+
+    def _check_complete(self, stored: StoredRouter) -> None:
+        """Refuse a log whose beginning was deleted, if this worker was opened without its snapshot.
+
+        Raises:
+            StoreError: then; this worker keeps on deciding by what it has learned itself.
+        """
+        if self._revision < 0 and stored.horizon_us:
+            raise StoreError(
+                f"router {stored.spec.name!r} was opened while its database was unavailable, and the log from "
+                "before its snapshot was compacted away; close it and open it again",
+                code="store.incomplete",
+            )
 
     def _apply_settings(self, stored: StoredRouter, version: int | None) -> bool:
         """Apply stored settings, unless they would undo a change made by this worker since ``version``.

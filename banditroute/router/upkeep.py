@@ -25,6 +25,7 @@ class Upkeep:
         self._engine = engine
         self._feedback = feedback
         self._is_shared = is_shared
+        self._logged = ""
         self._start()
         forks.register(self)
 
@@ -41,7 +42,8 @@ class Upkeep:
                 self._feedback.close_all_windows()
             except BanditRouteError as error:
                 # No caller can receive this error; health() reports an unavailable store.
-                if not isinstance(error, StoreUnavailableError):
+                if not isinstance(error, StoreUnavailableError) and str(error) != self._logged:
+                    self._logged = str(error)
                     _log.error("router %r cannot follow its log: %s", self._engine.spec.name, error)
 
     def before_fork(self) -> None:

@@ -1,5 +1,6 @@
 """The identity of an open SQLite file: whether its path still leads to it."""
 
+import stat
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -64,4 +65,4 @@ def _identity_and_size(path: Path) -> tuple[_Identity | None, int]:
         facts = path.stat()
     except OSError:
         return None, 0
-    return (facts.st_dev, facts.st_ino), facts.st_size
+    return ((facts.st_dev, facts.st_ino), facts.st_size) if stat.S_ISREG(facts.st_mode) else (None, 0)

@@ -248,3 +248,28 @@ def test_what_was_interrupted_is_finished_by_the_next_one(
 def test_a_day_is_always_kept(path: Path, days: float) -> None:
     with pytest.raises(InvalidArgumentError, match="must be at least 1"):
         compacted(url(path), older_than_days=days)
+
+
+def _refusal(router: Router) -> StoreError:
+    with pytest.raises(StoreError) as caught:
+        router.sync()
+    return caught.value
+
+
+def test_a_worker_that_was_opened_while_away_does_not_follow_a_compacted_log(path: Path) -> None:
+    assert compacted(url(path)).decisions > 0
+    away = path.with_name("away.db")
+    path.rename(away)
+    path.mkdir()
+    world = World()
+    with world.open(url(path)) as router:
+        path.rmdir()
+        away.rename(path)
+        # The writer finds the database again within a second.
+        while (refusal := _refusal(router)).code == "store.unavailable":
+            pass
+        assert "was compacted away; close it and open it again" in str(refusal)
+        assert refusal.code == "store.incomplete"
+        assert router.health().n_feedback == 0
+    with world.open(url(path)) as router:
+        assert router.health().n_feedback > 0
