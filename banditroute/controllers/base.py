@@ -9,6 +9,7 @@ import numpy as np
 
 from banditroute.core.arrays import OUTCOME_UNIT, FloatArray, RowArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord
+from banditroute.core.shown import shown
 from banditroute.core.situation import Situation
 from banditroute.core.validation import require_items
 from banditroute.errors import InvalidArgumentError
@@ -142,7 +143,7 @@ def checked_controllers(controllers: Sequence[Controller]) -> tuple[Controller, 
     controllers = require_items("controllers", controllers)
     for each in controllers:
         if isinstance(each, type) or not all(hasattr(each, name) for name in _METHODS):
-            raise InvalidArgumentError(f"controllers must be controller objects, got {each!r:.80}")
+            raise InvalidArgumentError(f"controllers must be controller objects, got {shown(each, 80)}")
     names = [controller.name for controller in controllers]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

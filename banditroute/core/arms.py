@@ -9,6 +9,7 @@ import numpy as np
 
 from banditroute.core.names import checked_name
 from banditroute.core.numbers import as_integer, as_real
+from banditroute.core.shown import shown
 from banditroute.errors import InvalidArgumentError
 
 ArmStatus: TypeAlias = Literal["active", "draining", "retired"]
@@ -37,7 +38,7 @@ class Price:
             number = None if isinstance(value, bool | np.bool_) else as_real(value)
             if number is None or not (number == 0 or _LEAST_PRICE <= number <= _MOST_PRICE):
                 raise InvalidArgumentError(
-                    f"price {name} = {value!r:.40} must be 0 or a number of USD "
+                    f"price {name} = {shown(value, 40)} must be 0 or a number of USD "
                     f"from {_LEAST_PRICE:g} to {_MOST_PRICE:g}"
                 )
             object.__setattr__(self, name, number)
@@ -73,8 +74,8 @@ class Arm:
             limit = as_integer(self.max_output_tokens)
             if limit is None or not 0 < limit <= MAX_TOKENS:
                 raise InvalidArgumentError(
-                    f"max_output_tokens of arm {self.name!r} = {self.max_output_tokens!r:.40} must be an integer "
-                    f"from 1 to {MAX_TOKENS}"
+                    f"max_output_tokens of arm {self.name!r} = {shown(self.max_output_tokens, 40)} "
+                    f"must be an integer from 1 to {MAX_TOKENS}"
                 )
             object.__setattr__(self, "max_output_tokens", limit)
         if not isinstance(self.prior, Mapping):
@@ -87,7 +88,7 @@ class Arm:
 def _number(name: str, value: object) -> float:
     number = as_real(value)
     if number is None:
-        raise InvalidArgumentError(f"prior {name!r:.80} must be a number, got {type(value).__name__}")
+        raise InvalidArgumentError(f"prior {shown(name, 80)} must be a number, got {type(value).__name__}")
     if not math.isfinite(number):
-        raise InvalidArgumentError(f"prior {name!r:.80} = {number} must be a finite number")
+        raise InvalidArgumentError(f"prior {shown(name, 80)} = {number} must be a finite number")
     return number

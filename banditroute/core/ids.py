@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from banditroute.core.numbers import as_integer
+from banditroute.core.shown import shown
 from banditroute.core.validation import require_items
 from banditroute.errors import InvalidArgumentError, InvalidDecisionIdError
 
@@ -111,7 +112,7 @@ def checked_seed(seed: object) -> int:
     """
     number = as_integer(seed)
     if number is None or not -(2**127) <= number < 2**127:
-        raise InvalidArgumentError(f"seed = {seed!r:.60} must be an integer of at most 128 bits")
+        raise InvalidArgumentError(f"seed = {shown(seed)} must be an integer of at most 128 bits")
     return number
 
 

@@ -7,6 +7,7 @@ need. Names are compared in Unicode's normal form C, so that the same text typed
 
 import unicodedata
 
+from banditroute.core.shown import shown
 from banditroute.errors import InvalidArgumentError
 
 # Control, surrogate, unassigned, private use; line and paragraph separators; invisible format characters.
@@ -43,5 +44,5 @@ def checked_name(what: str, value: object, *, longest: int) -> str:
         InvalidArgumentError: for anything that is not 1 to ``longest`` characters allowed in names.
     """
     if not isinstance(value, str) or not value or not is_name(value, longest=longest):
-        raise InvalidArgumentError(f"{what} {value!r:.80} must be 1 to {longest} printable characters")
+        raise InvalidArgumentError(f"{what} {shown(value, 80)} must be 1 to {longest} printable characters")
     return normal(value)

@@ -11,6 +11,7 @@ import numpy as np
 from banditroute.core.arrays import OUTCOME_UNIT, FloatArray
 from banditroute.core.names import is_name, normal
 from banditroute.core.numbers import as_real
+from banditroute.core.shown import shown
 from banditroute.core.validation import require_items
 from banditroute.core.windows import OutcomeWindow
 from banditroute.errors import InvalidArgumentError, InvalidOutcomeError
@@ -58,7 +59,7 @@ class Objective:
     def __post_init__(self) -> None:
         if not (isinstance(self.name, str) and self.name.isidentifier() and len(self.name) <= 64):
             raise InvalidArgumentError(
-                f"objective name {self.name!r:.80} must be an identifier of at most 64 characters"
+                f"objective name {shown(self.name, 80)} must be an identifier of at most 64 characters"
             )
         object.__setattr__(self, "name", normal(self.name))
         if self.name in RESERVED:
@@ -205,7 +206,7 @@ class Objectives:
         except ValueError:
             known = ", ".join(sorted(self.names))
             raise InvalidOutcomeError(
-                f"unknown objective {name!r:.80}; this router has: {known}", code="outcome.unknown"
+                f"unknown objective {shown(name, 80)}; this router has: {known}", code="outcome.unknown"
             ) from None
 
     def plain(self, preferences: Preferences) -> dict[str, float]:
@@ -229,7 +230,7 @@ class Objectives:
             if name not in self.names:
                 known = ", ".join(sorted(self.names))
                 raise InvalidArgumentError(
-                    f"preferences name an unknown objective {name!r:.80}; this router has: {known}"
+                    f"preferences name an unknown objective {shown(name, 80)}; this router has: {known}"
                 )
             weights[self.names.index(name)] = _weight(name, weight)
         if not weights.any():

@@ -10,6 +10,7 @@ from banditroute.core.arms import MAX_TOKENS, Price
 from banditroute.core.names import normal
 from banditroute.core.numbers import as_real
 from banditroute.core.objectives import COST, Objective, Objectives
+from banditroute.core.shown import shown
 from banditroute.errors import InvalidOutcomeError
 
 TOKENS = ("prompt_tokens", "output_tokens")
@@ -116,5 +117,5 @@ def _tokens(reported: Mapping[str, Any]) -> dict[str, float]:
     for name, value in given.items():
         number = None if isinstance(value, bool | np.bool_) else as_real(value)
         if number is None or not 0 <= number <= MAX_TOKENS:
-            raise InvalidOutcomeError(f"{name} = {value!r:.40} must be a number of tokens, at least 0")
+            raise InvalidOutcomeError(f"{name} = {shown(value, 40)} must be a number of tokens, at least 0")
     return {name: float(value) for name, value in given.items()}

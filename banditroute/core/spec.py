@@ -10,6 +10,7 @@ from banditroute.core.names import checked_name
 from banditroute.core.numbers import as_integer
 from banditroute.core.objectives import Objective, Objectives
 from banditroute.core.price_history import DatedPrice
+from banditroute.core.shown import shown
 from banditroute.core.validation import require_bool, require_number
 from banditroute.errors import InvalidArgumentError
 
@@ -64,7 +65,7 @@ class RouterSpec:
         names = _names(features)
         x_max = require_number("x_max", x_max, above=0, most=MAX_FEATURE)
         if isinstance(policy, type) or not callable(getattr(policy, "probabilities", None)):
-            raise InvalidArgumentError(f"policy must be a policy object, like LinUCB(), got {policy!r:.80}")
+            raise InvalidArgumentError(f"policy must be a policy object, like LinUCB(), got {shown(policy, 80)}")
         settings = asdict(policy) if is_dataclass(policy) and not isinstance(policy, type) else {}
         return cls(
             name=name,

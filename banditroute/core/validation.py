@@ -11,9 +11,8 @@ import numpy as np
 
 from banditroute.core.names import is_name, normal
 from banditroute.core.numbers import as_integer, as_real
+from banditroute.core.shown import shown
 from banditroute.errors import InvalidArgumentError
-
-_SHOWN = 60
 
 
 def require_number(
@@ -40,7 +39,7 @@ def require_number(
         or (most is not None and not number <= most)
     ):
         rule = _rule(above, least, below, most)
-        raise InvalidArgumentError(f"{name} = {_shown(value)} must be {rule}")
+        raise InvalidArgumentError(f"{name} = {shown(value)} must be {rule}")
     return number
 
 
@@ -53,7 +52,7 @@ def require_integer(name: str, value: object, *, least: int, most: int | None = 
     number = as_integer(value)
     if number is None or number < least or (most is not None and number > most):
         rule = f", at least {least}" if most is None else f" from {least} to {most}"
-        raise InvalidArgumentError(f"{name} = {_shown(value)} must be an integer{rule}")
+        raise InvalidArgumentError(f"{name} = {shown(value)} must be an integer{rule}")
     return number
 
 
@@ -108,7 +107,7 @@ def require_bool(name: str, value: object) -> bool:
         InvalidArgumentError: for anything but a boolean of Python or numpy.
     """
     if not isinstance(value, bool | np.bool_):
-        raise InvalidArgumentError(f"{name} = {_shown(value)} must be True or False")
+        raise InvalidArgumentError(f"{name} = {shown(value)} must be True or False")
     return bool(value)
 
 
@@ -119,7 +118,7 @@ def require_type(name: str, value: object, kind: type) -> None:
         InvalidArgumentError: otherwise.
     """
     if not isinstance(value, kind):
-        raise InvalidArgumentError(f"{name} = {_shown(value)} must be of type {kind.__name__}")
+        raise InvalidArgumentError(f"{name} = {shown(value)} must be of type {kind.__name__}")
 
 
 def require_name(name: str, value: object) -> str:
@@ -129,7 +128,7 @@ def require_name(name: str, value: object) -> str:
         InvalidArgumentError: otherwise.
     """
     if not (isinstance(value, str) and value):
-        raise InvalidArgumentError(f"{name} = {_shown(value)} must be a string that is not empty")
+        raise InvalidArgumentError(f"{name} = {shown(value)} must be a string that is not empty")
     return normal(value)
 
 
@@ -154,7 +153,7 @@ def require_one_of(name: str, value: object, choices: Sequence[str]) -> None:
     """
     if not isinstance(value, str) or value not in choices:
         known = ", ".join(map(repr, choices[:-1]))
-        raise InvalidArgumentError(f"{name} = {_shown(value)} must be {known} or {choices[-1]!r}")
+        raise InvalidArgumentError(f"{name} = {shown(value)} must be {known} or {choices[-1]!r}")
 
 
 def require_bounds(name: str, bounds: object) -> tuple[float, float]:
@@ -164,10 +163,10 @@ def require_bounds(name: str, bounds: object) -> tuple[float, float]:
         InvalidArgumentError: otherwise.
     """
     if not (isinstance(bounds, tuple | list) and len(bounds) == 2):
-        raise InvalidArgumentError(f"{name} = {_shown(bounds)} must be a pair of numbers")
+        raise InvalidArgumentError(f"{name} = {shown(bounds)} must be a pair of numbers")
     lo, hi = (require_number(name, bound) for bound in bounds)
     if not lo < hi:
-        raise InvalidArgumentError(f"{name} = {_shown(bounds)} must be a pair of numbers, the lower first")
+        raise InvalidArgumentError(f"{name} = {shown(bounds)} must be a pair of numbers, the lower first")
     return lo, hi
 
 
@@ -180,8 +179,3 @@ def _rule(above: float | None, least: float | None, below: float | None, most: f
     if upper is not None:
         return f"a finite number below {upper:g}" if most is None else f"a finite number, at most {upper:g}"
     return "a finite number"
-
-
-def _shown(value: object) -> str:
-    """The value for a message, cut to a length that fits one line."""
-    return f"{value!r:.{_SHOWN}}"

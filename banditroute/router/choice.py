@@ -12,6 +12,7 @@ from banditroute.core.ids import KEY_BYTES, IdSource, random_key, uniform
 from banditroute.core.log import DecisionRecord
 from banditroute.core.prediction import Prediction
 from banditroute.core.request import Request
+from banditroute.core.shown import shown
 from banditroute.core.situation import Situation
 from banditroute.core.validation import require_callable
 from banditroute.errors import InvalidArgumentError
@@ -211,5 +212,5 @@ def _drawn(probabilities: FloatArray, draw: float) -> int:
 
 def _checked(key: bytes) -> bytes:
     if not (isinstance(key, bytes) and len(key) == KEY_BYTES):
-        raise InvalidArgumentError(f"ids must give {KEY_BYTES} bytes, got {key!r:.60}")
+        raise InvalidArgumentError(f"ids must give {KEY_BYTES} bytes, got {shown(key)}")
     return key

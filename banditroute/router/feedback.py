@@ -11,6 +11,7 @@ from banditroute.core.log import FeedbackRecord, Position, ReportRecord
 from banditroute.core.outcomes import plain_outcomes
 from banditroute.core.receipt import Receipt, ReceiptStatus
 from banditroute.core.revisions import retraction
+from banditroute.core.shown import shown
 from banditroute.core.validation import require_text
 from banditroute.errors import DecisionExpiredError, InvalidArgumentError, StoreUnavailableError
 from banditroute.router.engine import Engine
@@ -74,7 +75,7 @@ class FeedbackHandler:
         key = self._log.key(decision_id)
         source = require_text("source", source, longest=MAX_SOURCE)
         if not isinstance(amend, bool):
-            raise InvalidArgumentError(f"amend = {amend!r:.40} must be True or False")
+            raise InvalidArgumentError(f"amend = {shown(amend, 40)} must be True or False")
         self.close_windows()
         report = ReportRecord(key, plain_outcomes(outcomes), served_arm, source, amend, self._engine.now_us())
         entry = self._known(report.decision_key)

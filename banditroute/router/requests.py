@@ -8,6 +8,7 @@ from banditroute.core.log import PreferencesRecord
 from banditroute.core.numbers import as_real
 from banditroute.core.objectives import Objectives, Preferences
 from banditroute.core.request import Request
+from banditroute.core.shown import shown
 from banditroute.core.validation import require_text
 from banditroute.errors import InvalidArgumentError
 from banditroute.router.state.arms import ArmCatalogue
@@ -75,5 +76,5 @@ def _limit(name: str, limit: float | None) -> float | None:
         return None
     number = None if isinstance(limit, bool | np.bool_) else as_real(limit)
     if number is None or not number >= 0:
-        raise InvalidArgumentError(f"{name} = {limit!r:.40} must be a number, at least 0")
+        raise InvalidArgumentError(f"{name} = {shown(limit, 40)} must be a number, at least 0")
     return number

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from banditroute.core.ids import random_key
+from banditroute.core.runtime.private_files import problem_of
 from banditroute.errors import InvalidArgumentError
-from banditroute.store.private_files import problem_of
 from banditroute.store.sql.store import SqlStore
 from banditroute.testing.world import a_router, a_vector, url
 

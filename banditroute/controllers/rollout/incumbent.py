@@ -5,6 +5,7 @@ from typing import TypeAlias
 import numpy as np
 
 from banditroute.core.arrays import FloatArray
+from banditroute.core.shown import shown
 from banditroute.core.situation import Situation
 from banditroute.errors import InvalidArgumentError
 from banditroute.policies import Policy
@@ -18,7 +19,7 @@ def checked_incumbent(incumbent: Incumbent) -> Incumbent:
     if incumbent is None or (isinstance(incumbent, str) and incumbent):
         return incumbent
     if isinstance(incumbent, str | type) or not callable(getattr(incumbent, "probabilities", None)):
-        raise InvalidArgumentError(f"incumbent = {incumbent!r:.60} must be an arm's name, a policy object or None")
+        raise InvalidArgumentError(f"incumbent = {shown(incumbent)} must be an arm's name, a policy or None")
     return incumbent
 
 

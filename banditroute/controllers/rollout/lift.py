@@ -6,6 +6,7 @@ from typing import Any
 
 from banditroute.controllers.pending import PendingOutcomes
 from banditroute.core.log import FeedbackRecord
+from banditroute.core.shown import shown
 from banditroute.core.validation import require_bounds, require_name
 from banditroute.errors import InvalidArgumentError
 from banditroute.learning.confidence import ConfidenceSequence
@@ -94,7 +95,7 @@ def lift_measures(
 ) -> dict[str, LiftMeasure]:
     """Return one measure per objective; raises InvalidArgumentError without objectives or for invalid bounds."""
     if not isinstance(measures, Mapping) or not measures:
-        raise InvalidArgumentError(f"measures = {measures!r:.60} must map one or more objectives to their bounds")
+        raise InvalidArgumentError(f"measures = {shown(measures)} must map one or more objectives to their bounds")
     return {
         require_name("objective", objective): LiftMeasure(
             objective,

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from banditroute.core.objectives import ROUNDING, Objective, Objectives, Preferences
+from banditroute.core.shown import shown
 from banditroute.core.spec import MAX_FEATURE
 from banditroute.core.validation import require_number, require_one_of
 from banditroute.errors import InvalidArgumentError, UnknownArmError, WorkloadError
@@ -122,7 +123,7 @@ def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
             raise InvalidArgumentError(f"seeds = {seeds} must be at least 1")
         return tuple(range(seeds))
     if isinstance(seeds, str | bytes | bool) or not isinstance(seeds, Sequence):
-        raise InvalidArgumentError(f"seeds must be a number of seeds or a sequence of integers, got {seeds!r:.60}")
+        raise InvalidArgumentError(f"seeds must be a number or a sequence of integers, got {shown(seeds)}")
     for seed in seeds:
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= _MAX_SEED:
             raise InvalidArgumentError(f"seed {seed!r} must be an integer from 0 to 2⁶³ − 1")
@@ -191,5 +192,5 @@ def _check_outcomes(workload: Workload, objective: Objective) -> None:
         row, arm = outside[0]
         raise WorkloadError(
             f"{workload.name}: {objective.name} = {float(cells[row, arm])!r} of query "
-            f"{workload.query_ids[row]!r:.60} with arm {workload.arms[arm]!r} is outside [{lo:g}, {hi:g}]"
+            f"{shown(workload.query_ids[row])} with arm {workload.arms[arm]!r} is outside [{lo:g}, {hi:g}]"
         )

@@ -11,6 +11,7 @@ from banditroute.core.log import ArmRecord
 from banditroute.core.names import normal
 from banditroute.core.objectives import Objectives
 from banditroute.core.price_history import DatedPrice
+from banditroute.core.shown import shown
 from banditroute.core.spec import StoredRouter
 from banditroute.core.validation import require_items
 from banditroute.errors import InvalidArgumentError, NoEligibleArmError, UnknownArmError
@@ -60,7 +61,7 @@ class ArmCatalogue:
             if isinstance(name, str) and (found := self._positions.get(normal(name))) is not None:
                 return found
             known = ", ".join(sorted(self.names))
-            raise UnknownArmError(f"unknown arm {name!r:.80}; this router has: {known}") from None
+            raise UnknownArmError(f"unknown arm {shown(name, 80)}; this router has: {known}") from None
 
     def put(self, record: ArmRecord) -> None:
         """Add an arm or change it.
@@ -150,7 +151,7 @@ class ArmCatalogue:
 
     def _checked(self, allowed: Collection[str]) -> Sequence[str]:
         if isinstance(allowed, str | bytes) or not isinstance(allowed, Iterable):
-            raise InvalidArgumentError(f"allowed = {allowed!r:.80} must be a collection of arm names")
+            raise InvalidArgumentError(f"allowed = {shown(allowed, 80)} must be a collection of arm names")
         return tuple(self.names[self.position(name)] for name in allowed)
 
     def _final_successor(self, name: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from banditroute.core.names import checked_name
+from banditroute.core.shown import shown
 from banditroute.core.validation import require_number
 from banditroute.errors import InvalidArgumentError
 
@@ -28,7 +29,7 @@ class SourceCaps:
             raise InvalidArgumentError(f"source_caps must map sources to shares, got {type(caps).__name__}")
         self._caps = {
             checked_name("source", source, longest=MAX_SOURCE): require_number(
-                f"source_caps[{source!r:.40}]", share, above=0, most=1
+                f"source_caps[{shown(source, 40)}]", share, above=0, most=1
             )
             for source, share in (caps or {}).items()
         }

@@ -13,12 +13,12 @@ from sqlalchemy import Column, ColumnElement, Connection, Engine, Table, bindpar
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
+from banditroute.core.runtime.private_files import create_private
 from banditroute.errors import BanditRouteError, InvalidArgumentError, StoreError, StoreUnavailableError
 from banditroute.store.databases.backup import copy_whole
 from banditroute.store.databases.base import ADDRESS, LOGGING_NAME, T, hide_rows
 from banditroute.store.databases.bulk import insertion, numbering
 from banditroute.store.databases.open_file import OpenFile
-from banditroute.store.private_files import create_private
 from banditroute.store.schema.tables import Row
 
 LOCK_PATIENCE = 5.0

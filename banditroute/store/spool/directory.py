@@ -8,8 +8,8 @@ from pathlib import Path
 
 from banditroute.core.ids import SECRET_BYTES, random_key
 from banditroute.core.runtime.disk import sync_directory
+from banditroute.core.runtime.private_files import problem_of
 from banditroute.errors import SpoolCorruptError, StoreUnavailableError
-from banditroute.store.private_files import problem_of
 from banditroute.store.spool.file import SPOOL_BYTES, Spool
 
 _ATTEMPTS = 5

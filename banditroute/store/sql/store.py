@@ -17,12 +17,12 @@ from banditroute.core.health import StoreHealth
 from banditroute.core.log import ArmRecord, DecisionRecord, FeedbackRecord, LogRecord, Position, PreferencesRecord
 from banditroute.core.receipt import ReceiptStatus
 from banditroute.core.runtime import forks
+from banditroute.core.runtime.private_files import require_private
 from banditroute.core.spec import RouterSpec, StoredRouter
 from banditroute.errors import StoreError, StoreUnavailableError
 from banditroute.store.base import START, Fold, Resolve
 from banditroute.store.databases.base import ADDRESS
 from banditroute.store.databases.url import database_at
-from banditroute.store.private_files import require_private
 from banditroute.store.schema import tables
 from banditroute.store.schema.version import check_version, create, found_version, store_id
 from banditroute.store.semantics.compatibility import reconcile_spec
