@@ -121,7 +121,8 @@ def test_numbers_of_any_kind_become_plain() -> None:
 
 def test_preferences_cannot_be_changed_from_outside() -> None:
     router = a_router()
-    router.preferences["quality"] = 0.0  # type: ignore[index]
+    with pytest.raises(TypeError):
+        router.preferences["quality"] = 0.0  # type: ignore[index]
     assert router.preferences == PREFERENCES
 
 
