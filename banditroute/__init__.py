@@ -19,7 +19,7 @@ from banditroute.errors import BanditRouteError
 from banditroute.policies import EpsilonGreedy, Exploration, Fixed, LinTS, LinUCB, Policy, Uniform
 
 if TYPE_CHECKING:
-    from banditroute.router import Router
+    from banditroute.router import FeedbackClient, Router
 
 __all__ = [
     "Arm",
@@ -29,6 +29,7 @@ __all__ = [
     "Expectation",
     "Explanation",
     "Exploration",
+    "FeedbackClient",
     "Fixed",
     "LinTS",
     "LinUCB",
@@ -44,8 +45,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # The names above are cheap to import. The router imports learning and storage, so it is loaded on first use.
-    if name == "Router":
-        from banditroute.router import Router
+    if name in ("FeedbackClient", "Router"):
+        from banditroute import router
 
-        return Router
+        return getattr(router, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -20,6 +20,7 @@ def test_exported_names() -> None:
         "Expectation",
         "Explanation",
         "Exploration",
+        "FeedbackClient",
         "Fixed",
         "LinTS",
         "LinUCB",
@@ -48,7 +49,7 @@ ROOMS = {
         encode folder
         """,
     "policies": "EpsilonGreedy Exploration Fixed LinTS LinUCB Policy Uniform",
-    "router": "Router",
+    "router": "FeedbackClient Router",
 }
 """Room → the names that users rely on; more may come, and none goes without a release note."""
 

@@ -14,6 +14,8 @@ from banditroute.core.objectives import Objectives
 class Explanation:
     """The predictions of every arm at a decision, and the outcomes of the decision.
 
+    The ``decision_id`` is empty for a decision that was not made (:meth:`banditroute.Router.would_choose`).
+
     ``str()`` is a table, :meth:`to_dict` holds the same as plain values, notebooks show HTML. What stands behind ±
     is a width as in :class:`~banditroute.core.decision.Expectation`: with very many arms, at most that for those
     that could not win.
@@ -69,8 +71,9 @@ class Explanation:
     def __str__(self) -> str:
         facts = self.to_dict()
         wishes = ", ".join(f"{name} {weight:g}" for name, weight in facts["preferences"].items())
+        verb = "was" if self.decision_id else "would be"
         lines = [
-            f"{facts['arm']} was chosen with probability {facts['propensity']:.3f} ({facts['cause']})",
+            f"{facts['arm']} {verb} chosen with probability {facts['propensity']:.3f} ({facts['cause']})",
             f"at {facts['created_at']}, after {facts['state_version']} feedbacks, with preferences {wishes}",
             "",
             *_aligned(self._rows(facts)),
@@ -82,7 +85,7 @@ class Explanation:
             values = ", ".join(f"{k} = {v:g}" for k, v in (item["outcomes"] or {}).items()) or "retracted"
             served = "" if item["served_arm"] == facts["arm"] else f", served by {item['served_arm']}"
             lines.append(f"feedback {item['received_at']}: {values}{served}")
-        if not facts["feedback"]:
+        if self.decision_id and not facts["feedback"]:
             lines.append("no feedback yet")
         return "\n".join(lines)
 

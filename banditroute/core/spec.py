@@ -14,6 +14,9 @@ from banditroute.core.shown import shown
 from banditroute.core.validation import require_bool, require_number
 from banditroute.errors import InvalidArgumentError
 
+MAX_SOURCE = 200
+"""Longest name of a source."""
+
 MAX_DIMENSION = 4096
 # Squares of features are summed in int64: where all lie at the bound, two million rows of one group fit.
 MAX_FEATURE = 64.0
@@ -32,6 +35,8 @@ class RouterSpec:
         x_max: Bound of the absolute value of each feature.
         policy: The policy's name and settings; it may change from one opening to the next.
         feature_names: Names of the features, in order; None if they have none.
+        source_caps: Source → the largest share of all learned feedback that may come from it; it may change from
+            one opening to the next.
     """
 
     name: str
@@ -42,6 +47,7 @@ class RouterSpec:
     x_max: float
     policy: Mapping[str, Any]
     feature_names: tuple[str, ...] | None = None
+    source_caps: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -54,6 +60,7 @@ class RouterSpec:
         intercept: bool,
         x_max: float,
         policy: object,
+        source_caps: Mapping[str, float] | None = None,
     ) -> "RouterSpec":
         """Check a constructor's arguments and make them a spec.
 
@@ -76,7 +83,19 @@ class RouterSpec:
             x_max=float(x_max),
             policy={"name": type(policy).__name__, **settings},
             feature_names=names,
+            source_caps=_caps({} if source_caps is None else source_caps),
         )
+
+
+def _caps(given: Mapping[str, float]) -> dict[str, float]:
+    if not isinstance(given, Mapping):
+        raise InvalidArgumentError(f"source_caps must map sources to shares, got {type(given).__name__}")
+    return {
+        checked_name("source", source, longest=MAX_SOURCE): require_number(
+            f"source_caps[{shown(source, 40)}]", share, above=0, most=1
+        )
+        for source, share in given.items()
+    }
 
 
 def _names(features: int | Sequence[str] | None) -> tuple[str, ...] | None:

@@ -1,6 +1,7 @@
 """Makes one choice: prediction, policy, one draw; the default arm if any of them fails."""
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,6 +124,12 @@ class Chooser:
                     continue
                 choices.append(self._fallback(row, request))
         return choices + [self._fallback(row, request) for row in rows[len(choices) :]]
+
+    def preview(self, row: RowArray, request: Request) -> DecisionRecord:
+        """Return the record of the decision that :meth:`choose` would make; changes nothing."""
+        other = copy(self)
+        other._state, other._ids = self._state.with_all_arms(), random_key
+        return other.choose(row, request).record(other._state)
 
     def _choose(self, row: RowArray, request: Request, prediction: Prediction) -> Choice:
         state, excluded = self._state, request.excluded

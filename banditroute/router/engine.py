@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from banditroute.controllers import Controller
 from banditroute.core.objectives import Objectives
@@ -27,7 +27,6 @@ class Engine:
         spec: Shape of the router; the number of features may be fixed later.
         policy: The policy that chooses.
         controllers: Controllers that constrain or price the choice, the outermost first.
-        source_caps: See :class:`~banditroute.Router`.
         clock: Returns the time [s since the epoch].
 
     Attributes:
@@ -46,7 +45,6 @@ class Engine:
         policy: Policy,
         *,
         controllers: Sequence[Controller] = (),
-        source_caps: Mapping[str, float] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.spec = spec
@@ -57,7 +55,7 @@ class Engine:
         self.lock = threading.RLock()
         self.is_closed = False
         self.faults = FaultBarrier()
-        self.state = State(self.objectives, policy, controllers=controllers, source_caps=source_caps)
+        self.state = State(self.objectives, policy, controllers=controllers, source_caps=spec.source_caps)
         self.requests = RequestBuilder(self.objectives, self.state.arms)
         self.space = FeatureSpace(spec)
 

@@ -7,17 +7,14 @@ from contextlib import suppress
 from typing import Any
 
 from banditroute.core.ids import key_created_us
-from banditroute.core.log import FeedbackRecord, Position, ReportRecord
-from banditroute.core.outcomes import plain_outcomes
+from banditroute.core.log import FeedbackRecord, Position
 from banditroute.core.receipt import Receipt, ReceiptStatus
 from banditroute.core.revisions import retraction
-from banditroute.core.shown import shown
-from banditroute.core.validation import require_text
-from banditroute.errors import DecisionExpiredError, InvalidArgumentError, StoreUnavailableError
+from banditroute.errors import DecisionExpiredError, StoreUnavailableError
 from banditroute.router.engine import Engine
 from banditroute.router.follower import LogFollower
+from banditroute.router.resolution import checked_report
 from banditroute.router.state.recent import DecisionEntry
-from banditroute.router.state.sources import MAX_SOURCE
 from banditroute.router.worker_log import WorkerLog
 
 LOOK_UPS = 3
@@ -72,12 +69,11 @@ class FeedbackHandler:
         For arguments and errors see :meth:`banditroute.Router.feedback`.
         """
         self._engine.require_open()
-        key = self._log.key(decision_id)
-        source = require_text("source", source, longest=MAX_SOURCE)
-        if not isinstance(amend, bool):
-            raise InvalidArgumentError(f"amend = {shown(amend, 40)} must be True or False")
+        key = self._log.keys.key(decision_id)
+        report = checked_report(
+            key, outcomes, served_arm=served_arm, source=source, amend=amend, now_us=self._engine.now_us()
+        )
         self.close_windows()
-        report = ReportRecord(key, plain_outcomes(outcomes), served_arm, source, amend, self._engine.now_us())
         entry = self._known(report.decision_key)
         if entry is None:
             self._log.resolver.check(report)

@@ -135,7 +135,7 @@ class LogFollower:
         with engine.lock:
             if version is None or version != log.changes.version():
                 return False
-            log.adopt_secrets(stored)
+            log.keys.adopt(stored)
             engine.state.arms.adopt(stored)
             log.resolver.ready.set()
             log.recent.set_horizon(stored.horizon_us)

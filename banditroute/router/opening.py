@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from banditroute.core.arms import Arm
-from banditroute.core.ids import DecisionIds, check_secrets, new_secret
+from banditroute.core.ids import check_secrets, new_secret
 from banditroute.core.log import (
     ArmRecord,
     DecisionRecord,
@@ -19,6 +19,7 @@ from banditroute.core.spec import StoredRouter
 from banditroute.core.validation import require_one_of
 from banditroute.errors import RouterMismatchError, SnapshotCorruptError
 from banditroute.learning import folder
+from banditroute.router.decision_keys import DecisionKeys
 from banditroute.router.differences import ON_CHANGE, Differences, OnChange, differences
 from banditroute.router.engine import Engine
 from banditroute.router.open_windows import OpenWindows
@@ -77,11 +78,10 @@ def open_log(
         store=opened,
         stored=stored,
         outbox=Outbox(opened),
-        ids=DecisionIds([stored.secret, *stored.accepted] if secrets is None else secrets, spec.tenant, spec.name),
+        keys=DecisionKeys(opened, stored, secrets),
         recent=RecentDecisions(opened, limit=RECENT_DECISIONS),
         windows=OpenWindows(objectives),
         resolver=resolver,
-        keeps_secret=secrets is None,
     )
     try:
         found = differences(stored, given, None if preferences is None else weights, now_us)
@@ -102,7 +102,7 @@ def _announce(log: WorkerLog) -> None:
     """Let the store resolve reports or, while it is unavailable, record the secret of the ids."""
     if log.stored.revision >= 0:
         log.resolver.ready.set()
-    elif log.keeps_secret:
+    elif log.keys.keeps_secret:
         # The first record, so that every worker accepts the ids that are issued until the database is back.
         log.change_settings(SecretRecord(log.stored.secret, log.engine.now_us()))
 

@@ -3,13 +3,17 @@
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from banditroute.core.arms import Price
 from banditroute.core.log import DecisionRecord, FeedbackRecord, ReportRecord
 from banditroute.core.objectives import Objectives
-from banditroute.core.outcomes import Outcome, outcomes_by_group
+from banditroute.core.outcomes import Outcome, outcomes_by_group, plain_outcomes
 from banditroute.core.revisions import transition
-from banditroute.errors import StoreUnavailableError
+from banditroute.core.shown import shown
+from banditroute.core.spec import MAX_SOURCE
+from banditroute.core.validation import require_text
+from banditroute.errors import InvalidArgumentError, StoreUnavailableError
 from banditroute.router.state.arms import ArmCatalogue
 from banditroute.router.state.sources import SourceCaps
 
@@ -134,6 +138,22 @@ class FeedbackResolver:
             if report.served_arm is not None:
                 self.arms.position(report.served_arm)
         outcomes_by_group(self.objectives, report.outcomes, "", Price(input=0.0, output=0.0))
+
+
+def checked_report(
+    key: bytes,
+    outcomes: Mapping[str, Any],
+    *,
+    served_arm: str | None,
+    source: str | None,
+    amend: bool,
+    now_us: int,
+) -> ReportRecord:
+    """Return the record of a caller's report; see :meth:`banditroute.Router.feedback` for arguments and errors."""
+    source = require_text("source", source, longest=MAX_SOURCE)
+    if not isinstance(amend, bool):
+        raise InvalidArgumentError(f"amend = {shown(amend, 40)} must be True or False")
+    return ReportRecord(key, plain_outcomes(outcomes), served_arm, source, amend, now_us)
 
 
 def _reported(

@@ -1,4 +1,4 @@
-"""The router: opens and closes the log, validates arguments, and delegates.
+"""The router: opens and closes the log, decides and learns; its other methods are in :mod:`.operations`.
 
 A request: :mod:`.requests` checks it, :mod:`.choice` draws an arm, :mod:`.worker_log` logs the decision.
 A report: :mod:`.feedback` finds its decision, :mod:`.resolution` turns it into records, the engine learns them.
@@ -7,37 +7,35 @@ A report: :mod:`.feedback` finds its decision, :mod:`.resolution` turns it into 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing, suppress
-from datetime import datetime
 from os import PathLike
 from types import TracebackType
 
 from banditroute.controllers import Controller
-from banditroute.core.arms import Arm, ArmStatus, Price
+from banditroute.core.arms import Arm
 from banditroute.core.arrays import Context
 from banditroute.core.decision import Decision
 from banditroute.core.explanation import Explanation
-from banditroute.core.health import Health
 from banditroute.core.ids import IdSource, checked_seed, random_key
 from banditroute.core.objectives import Objective, Objectives, Preferences
 from banditroute.core.outcomes import merged
 from banditroute.core.receipt import Receipt
 from banditroute.core.spec import RouterSpec
 from banditroute.core.validation import as_path
-from banditroute.errors import StoreError
+from banditroute.errors import InvalidArgumentError, StoreError
 from banditroute.policies import LinUCB, Policy
-from banditroute.router.admin import RouterAdmin
 from banditroute.router.choice import Chooser
 from banditroute.router.differences import OnChange
 from banditroute.router.engine import Engine
 from banditroute.router.feedback import FeedbackHandler
 from banditroute.router.opening import open_log
+from banditroute.router.operations import RouterOperations
 from banditroute.router.upkeep import Upkeep
 from banditroute.store import Store
 
 QUALITY = (Objective("quality"),)
 
 
-class Router:
+class Router(RouterOperations):
     """Chooses one arm per request, and learns from the reported outcomes.
 
     All methods may be called from any thread. ``route`` does not query a database and never raises for an internal
@@ -111,10 +109,17 @@ class Router:
     ) -> None:
         policy = LinUCB() if policy is None else policy
         spec = RouterSpec.of(
-            name, tenant, Objectives(objectives), features, intercept=intercept, x_max=x_max, policy=policy
+            name,
+            tenant,
+            Objectives(objectives),
+            features,
+            intercept=intercept,
+            x_max=x_max,
+            policy=policy,
+            source_caps=source_caps,
         )
         seed = checked_seed(seed)
-        self._engine = Engine(spec, policy, controllers=controllers, source_caps=source_caps, clock=clock)
+        self._engine = Engine(spec, policy, controllers=controllers, clock=clock)
         self._log = open_log(
             self._engine,
             arms=arms,
@@ -130,7 +135,6 @@ class Router:
         except BaseException:
             self._log.store.close()
             raise
-        self._admin = RouterAdmin(self._engine, self._log, self._feedback)
         self._upkeep = Upkeep(self._engine, self._feedback, is_shared=self._log.store.is_shared)
 
     def __repr__(self) -> str:
@@ -234,6 +238,47 @@ class Router:
             choices = self._chooser.choose_many(self._log.row(values), request)
             return [self._log.record(choice) for choice in choices]
 
+    def would_choose(
+        self,
+        x: Context | Mapping[str, float],
+        *,
+        allowed: Collection[str] | None = None,
+        preferences: Preferences | None = None,
+        prompt_tokens: int | None = None,
+        max_cost_usd: float | None = None,
+        key: str | None = None,
+        session: str | None = None,
+        incumbent: str | None = None,
+        cohort: str | None = None,
+    ) -> Explanation:
+        """Return the choice that :meth:`route` would make now, with its reasons, and log nothing.
+
+        Nothing changes: no counter, no controller and no id. For arguments and errors see :meth:`route`. Without
+        ``key`` the arm is one draw from the probabilities, and :meth:`route` may draw another.
+
+        Raises:
+            InvalidArgumentError: also if the number of features is not known yet.
+        """
+        self._engine.require_open()
+        values = self._engine.space.vector(x)
+        with self._engine.lock:
+            self._engine.require_open()
+            if self._engine.spec.dimension is None:
+                raise InvalidArgumentError("the number of features is not known yet; give Router features=")
+            request = self._engine.requests.build(
+                now_us=self._engine.now_us(),
+                allowed=allowed,
+                preferences=preferences,
+                prompt_tokens=prompt_tokens,
+                max_cost_usd=max_cost_usd,
+                key=key,
+                session=session,
+                incumbent=incumbent,
+                cohort=cohort,
+            )
+            record = self._chooser.preview(self._engine.space.row(values), request)
+        return Explanation("", record, (), self._engine.objectives)
+
     # ------------------------------------------------------------------------------------------------- learning
 
     def feedback(
@@ -273,84 +318,6 @@ class Router:
         """
         reported = more if outcomes is None else merged(outcomes, more)
         return self._feedback.report(decision_id, reported, served_arm=served_arm, source=source, amend=amend)
-
-    # ------------------------------------------------------------------------------------------------ operating
-
-    @property
-    def preferences(self) -> Mapping[str, float]:
-        """The weights of all requests without their own; read-only. Assigning a mapping changes them at once."""
-        return self._admin.preferences
-
-    @preferences.setter
-    def preferences(self, preferences: Preferences) -> None:
-        self._admin.preferences = preferences
-
-    @property
-    def arms(self) -> Mapping[str, ArmStatus]:
-        """Arm → ``"active"``, ``"draining"`` or ``"retired"``."""
-        return self._admin.arms
-
-    def add_arm(self, arm: Arm) -> None:
-        """Add an arm; with the default exploration, a burn-in sends it a share of the traffic first."""
-        self._admin.add_arm(arm)
-
-    def set_price(self, arm: str, price: Price, *, effective_at: datetime | None = None) -> None:
-        """Change the price of an arm's tokens, from now or from ``effective_at`` on; learned data is kept.
-
-        A time in the past means now: earlier decisions keep their price.
-        """
-        self._admin.set_price(arm, price, effective_at=effective_at)
-
-    def drain_arm(self, arm: str) -> None:
-        """Send no new requests to an arm until :meth:`reactivate_arm`; feedback on its decisions is learned."""
-        self._admin.drain_arm(arm)
-
-    def reactivate_arm(self, arm: str) -> None:
-        """Send new requests to a drained arm again; what was learned of it still counts."""
-        self._admin.reactivate_arm(arm)
-
-    def retire_arm(self, arm: str, *, successor: str | None = None, n_eff: int = 0) -> None:
-        """Retire an arm permanently; in later ``allowed=`` lists its name means its successor.
-
-        With ``n_eff`` > 0 the successor inherits at the next decision, which excludes the retired arm: its prior
-        is the retired arm's posterior, with the weight of at most ``n_eff`` observations (10 to 50 for a new
-        version of a model). Its own outcomes soon outweigh them.
-        """
-        self._admin.retire_arm(arm, successor=successor, n_eff=n_eff)
-
-    def forget(self, *, source: str | None = None, decisions: Collection[str] = ()) -> int:
-        """Remove the feedback of a source, or the outcomes of some decisions, from everything learned.
-
-        The removal is exact: the sums have the bits that they would have without these outcomes. For ``decisions``
-        the log also erases features, predictions and outcomes, so that no personal data is left. Other running
-        workers remove the outcomes of decisions that they have in memory (the last 10,000); outcomes of older
-        decisions stay in their sums until they are opened again.
-
-        Returns the number of outcomes removed.
-
-        Raises:
-            InvalidArgumentError: if neither is given.
-            InvalidDecisionIdError: for an id that this router never issued; then nothing is removed.
-            StoreError: if the removal could not be written to stable storage.
-        """
-        return self._admin.forget(source=source, decisions=decisions)
-
-    def why(self, decision_id: str) -> Explanation:
-        """Return a decision's predictions, reasons and outcomes.
-
-        Raises:
-            InvalidDecisionIdError: for an id that this router never issued.
-            DecisionExpiredError: if the store no longer holds the decision.
-        """
-        return self._admin.why(decision_id)
-
-    def health(self) -> Health:
-        """Return the health of the router and its store; queries the database."""
-        return self._admin.health()
-
-    def digest(self) -> str:
-        """Return the SHA-256 of everything learned: equal on any machine for the same feedback, in any order."""
-        return self._admin.digest()
 
     # -------------------------------------------------------------------------------------------------- closing
 

@@ -29,10 +29,10 @@ To add a database, open these files in this order:
 from pathlib import Path
 
 from banditroute.errors import InvalidArgumentError
-from banditroute.store.base import START, Fold, Resolve, Store
+from banditroute.store.base import CLOSED, START, Fold, ReportWaitsError, Resolve, Store
 from banditroute.store.memory import MemoryStore
 
-__all__ = ["START", "Fold", "MemoryStore", "Resolve", "Store", "open_store"]
+__all__ = ["CLOSED", "START", "Fold", "MemoryStore", "ReportWaitsError", "Resolve", "Store", "open_store"]
 
 
 def open_store(store: "str | Store | None", *, spool: Path | None = None) -> Store:

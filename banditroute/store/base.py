@@ -20,6 +20,9 @@ from banditroute.core.spec import RouterSpec, StoredRouter
 
 START = Position()
 
+CLOSED = "store.closed"
+"""Code of the StoreUnavailableError of a store that is not open."""
+
 
 Fold: TypeAlias = Callable[[Mapping[StateKey, bytes], Sequence[FeedbackRecord]], Mapping[StateKey, bytes]]
 """Adds feedback to encoded sums: (existing blobs of the affected keys, rows) → their new blobs.
@@ -33,8 +36,12 @@ Resolve: TypeAlias = Callable[[DecisionRecord, Sequence[FeedbackRecord], ReportR
 """Turns a report into feedback: (its decision, the feedback on it so far, the report) → the feedback to learn.
 
 The router passes it in, as it does the fold. In the feedback so far, the highest revision of each group comes
-last. Returns nothing for a duplicate, and raises a BanditRouteError for a report that is refused.
+last. Returns nothing for a duplicate; raises a BanditRouteError for a report that is refused, or ReportWaitsError.
 """
+
+
+class ReportWaitsError(Exception):
+    """Raised by :data:`Resolve` for a report that another worker must resolve; the store keeps it until then."""
 
 
 class Store(Protocol):

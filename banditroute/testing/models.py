@@ -1,6 +1,7 @@
 """The laws of models."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -105,6 +106,23 @@ class ModelLaws:
             for model in (read, unread):
                 model.learn(example)
         assert self.bits(read) == self.bits(read) == self.bits(unread)
+
+    @pytest.mark.parametrize("count", [0, 1, 60])
+    def test_a_deep_copy_predicts_the_same_and_learns_apart(self, count: int) -> None:
+        """A preview of a choice uses a copy that has all arms."""
+        learned, later = examples(3, count), examples(33, 40, first=count)
+        model, untouched = self.taught(learned), self.bits(self.taught(learned))
+        copy = deepcopy(model)
+        assert self.bits(copy) == untouched
+        for example in later:
+            copy.learn(example)
+        copy.add_arm("d", ArmStart({}))
+        assert np.isfinite(copy.predict(probes()[0]).width).all()
+        assert self.bits(model) == untouched
+        whole, copy = self.taught([*learned, *later]), deepcopy(model)
+        for example in later:
+            copy.learn(example)
+        assert self.bits(copy) == self.bits(whole)
 
     def test_the_same_calls_give_the_same_bits(self) -> None:
         """No clock, no generator of its own."""

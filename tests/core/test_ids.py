@@ -20,7 +20,7 @@ def test_a_secret_is_changed_without_losing_an_id() -> None:
     assert rotated.feedback(old, quality=0.5).status == "recorded"
     done = a_router(secret=NEW, ids=bodies(1))
     issued = done.route(a_vector(1)).id
-    assert log_of(rotated).ids.key(issued) == bodies(1)()
+    assert log_of(rotated).keys.key(issued) == bodies(1)()
     with pytest.raises(InvalidDecisionIdError, match=r"^not a decision id issued by this router$"):
         done.feedback(old, quality=0.5)
 

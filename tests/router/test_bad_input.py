@@ -313,7 +313,7 @@ def test_the_widest_prices_leave_finite_numbers() -> None:
 
 def _report(router: Router, **report: Any) -> object:
     """Feedback on the first decision, of which nothing is known yet as far as ``source`` and ``amend`` matter."""
-    first = log_of(router).ids.issue((1).to_bytes(16, "big"))
+    first = log_of(router).keys.issue((1).to_bytes(16, "big"))
     return router.feedback(first, **{"amend": True, "quality": 0.123} | report)
 
 

@@ -266,7 +266,7 @@ def test_an_unknown_decision_is_awaited() -> None:
     """Another worker may have made it; what can be checked is checked at once."""
     router = a_router()
     router.route(a_vector(1))
-    never = log_of(router).ids.issue(bytes(16))
+    never = log_of(router).keys.issue(bytes(16))
     before = router.digest()
     assert router.feedback(never, quality=0.5).wait(1).status == "pending"
     with pytest.raises(InvalidOutcomeError, match="outside"):

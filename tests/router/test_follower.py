@@ -185,7 +185,7 @@ def test_a_reading_that_breaks_off_goes_on_where_it_stopped(
         with pytest.raises(StoreUnavailableError):
             two.sync()
     assert 0 < two.health().n_decisions < 7
-    log_of(two).recent.drop(log_of(two).ids.key(identity) for identity in made)
+    log_of(two).recent.drop(log_of(two).keys.key(identity) for identity in made)
     assert in_step(both) == replayed(tmp_path)
     assert two.health().n_decisions == two.health().n_feedback == 7
     closed(both)

@@ -63,7 +63,7 @@ def faults(router: Router, acknowledged: set[str]) -> list[str]:
         found.append("the log has gaps")
     if state.digest() != router.digest():
         found.append("the state is not that of the log")
-    if not {log_of(router).ids.key(identity) for identity in acknowledged} <= {
+    if not {log_of(router).keys.key(identity) for identity in acknowledged} <= {
         record.decision_key for record in feedback
     }:
         found.append("acknowledged feedback is lost")

@@ -195,7 +195,7 @@ def test_a_request_closes_windows_without_asking_the_database(
     router, clock = waiting(url(tmp_path / "w.db"), missing="default", default=0.25)
     ids = asked(router, requests=2)
     router.flush()
-    log_of(router).recent.drop([log_of(router).ids.key(ids[0])])
+    log_of(router).recent.drop([log_of(router).keys.key(ids[0])])
     clock.now += HOUR
     with monkeypatch.context() as patch:
         for method in ("decision", "flush", "end", "changed", "events"):

@@ -36,7 +36,7 @@ def test_a_stored_database_goes_on(stored: Path, tmp_path: Path) -> None:
     world = World(clock=Clock(START + lived))
     with a_router(url(copy), preferences=None, clock=world.clock, ids=bodies(lived + 1)) as router:
         assert router.digest() == expected["digest"]
-        world.ids = [log_of(router).ids.issue(number.to_bytes(16, "big")) for number in range(1, lived + 1)]
+        world.ids = [log_of(router).keys.issue(number.to_bytes(16, "big")) for number in range(1, lived + 1)]
         for number in range(lived, lived + 10):
             world.step(router, number)
         digest = router.digest()
@@ -60,7 +60,7 @@ def test_a_database_of_the_commit_before_the_rooms_continues_with_the_same_choic
     world = World(clock=Clock(START + steps))
     with a_router(url(copy), preferences=None, clock=world.clock, ids=bodies(steps + 1)) as router:
         assert router.digest() == expected["digest"]
-        world.ids = [log_of(router).ids.issue(number.to_bytes(16, "big")) for number in range(1, steps + 1)]
+        world.ids = [log_of(router).keys.issue(number.to_bytes(16, "big")) for number in range(1, steps + 1)]
         for number in range(steps, steps + then["steps"]):
             world.step(router, number)
         assert [choice[0] for choice in world.chosen] == then["chosen"]

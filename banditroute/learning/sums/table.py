@@ -3,7 +3,6 @@
 import hashlib
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Self
 
 import numpy as np
@@ -47,7 +46,7 @@ class SumsTable:
         if not 1 <= dimension <= MAX_DIMENSION:
             raise InvalidArgumentError(f"dimension = {dimension} is outside [1, {MAX_DIMENSION}]")
         self.dimension = dimension
-        self.groups: Mapping[str, int] = MappingProxyType(dict(groups))
+        self.groups: Mapping[str, int] = dict(groups)
         self._shape = (dimension,)
         # This many rows need no more memory than the Gram triangle to which they will be added.
         self._batch = max(_LEAST_BATCH, dimension)

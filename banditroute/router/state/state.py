@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy, deepcopy
 
 import numpy as np
 
@@ -52,7 +53,7 @@ class State:
         self._observers = tuple(each for each in self.controllers if isinstance(each, OutcomeObserver))
         self._first_states = {controller.name: controller.state() for controller in self.controllers}
         self.arms = ArmCatalogue()
-        self.sources = SourceCaps(source_caps)
+        self.sources = SourceCaps({} if source_caps is None else source_caps)
         self.plays: IntArray = np.zeros(0, dtype=np.int64)
         self.position = Position()
         self.model: Model | None = None
@@ -221,6 +222,18 @@ class State:
         for name in self.arms.names[len(self.plays) : count]:
             self.model.add_arm(name, ArmStart(self._prior(name)))
         self.plays = np.append(self.plays, np.zeros(count - len(self.plays), dtype=np.int64))
+
+    def with_all_arms(self) -> "State":
+        """Return a state that has all arms in its model: itself or, if an arm is missing, a copy.
+
+        A preview needs it: the first decision or feedback of a new arm must find a model without it.
+        """
+        if len(self.plays) == len(self.arms):
+            return self
+        other = copy(self)
+        other.model = deepcopy(self.model)
+        other._ensure_arms(len(self.arms))
+        return other
 
     def _prior(self, name: str) -> dict[int, float]:
         """Return the declared prior means: position of the objective → scaled value."""

@@ -22,6 +22,7 @@ from banditroute.store.sql.read import (
     log_end,
     newest_snapshot,
     read_decision,
+    read_router,
 )
 
 
@@ -84,6 +85,12 @@ def routers(url: str) -> list[RouterSummary]:
         rows = connection.execute(select(table).order_by(table.c.tenant, table.c.name)).all()
         specs = [to_spec(row.tenant, row.name, row.dimension, row.spec) for row in rows]
         return [_summary(connection, row.router_id, spec, size) for row, spec in zip(rows, specs, strict=True)]
+
+
+def stored_spec(url: str, router: str, *, tenant: str = "") -> RouterSpec:
+    """Return the stored shape of a router; raises as :func:`routers`, and for an unknown router."""
+    with looking_at(url) as database, database.read("cannot read the router") as connection:
+        return read_router(connection, router_id_of(connection, router, tenant), with_snapshot=False).spec
 
 
 def find_decision(

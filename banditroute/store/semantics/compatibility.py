@@ -7,7 +7,7 @@ from banditroute.errors import RouterMismatchError
 
 
 def reconcile_spec(stored: RouterSpec, given: RouterSpec) -> RouterSpec:
-    """Return the stored shape with the given policy.
+    """Return the stored shape with the given policy, outcome windows and source caps.
 
     A dimension, or names of the features, that only one side has are adopted.
 
@@ -28,4 +28,4 @@ def reconcile_spec(stored: RouterSpec, given: RouterSpec) -> RouterSpec:
                 f"router {given.name!r} is stored with {name} {in_store!r}, not {asked!r}; "
                 f"give the stored value, or another name for a new router"
             )
-    return replace(stored, dimension=dimension, feature_names=names, policy=given.policy)
+    return replace(given, dimension=dimension, feature_names=names)

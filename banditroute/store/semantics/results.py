@@ -7,6 +7,7 @@ from typing import TypeAlias
 from banditroute.core.log import LogRecord
 from banditroute.core.receipt import ReceiptStatus
 from banditroute.errors import StoreUnavailableError
+from banditroute.store.base import CLOSED
 
 WriteResult: TypeAlias = ReceiptStatus | Exception
 
@@ -43,5 +44,5 @@ def combine(results: Iterable[WriteResult]) -> WriteResult:
 def refused() -> "Future[ReceiptStatus]":
     """Return the failed future of an append to a store that is not open."""
     future: Future[ReceiptStatus] = Future()
-    future.set_exception(StoreUnavailableError("the store is not open; records not stored", code="store.closed"))
+    future.set_exception(StoreUnavailableError("the store is not open; records not stored", code=CLOSED))
     return future

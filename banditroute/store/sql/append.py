@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
@@ -27,7 +28,7 @@ from banditroute.errors import (
     StoreError,
     StoreUnavailableError,
 )
-from banditroute.store.base import Resolve
+from banditroute.store.base import ReportWaitsError, Resolve
 from banditroute.store.databases.base import Database, WriteConflict
 from banditroute.store.schema import tables
 from banditroute.store.semantics.limits import Limits
@@ -171,22 +172,24 @@ class Appender:
 
         Reports go on waiting while the router is still reading its log.
         """
-        rows = connection.execute(_RESOLVABLE, {"router_id": self._router_id}).all()
-        for row in rows:
+        resolved: list[int] = []
+        for row in connection.execute(_RESOLVABLE, {"router_id": self._router_id}).all():
             try:
                 result: WriteResult = self._learn(connection, to_report(row))
             except WriteConflict:
                 raise
+            except ReportWaitsError:
+                continue
             except StoreUnavailableError:
                 return
             except Exception as error:  # noqa: BLE001  (one bad report must not block the others permanently)
                 result = error
+            resolved.append(row.report_id)
             if isinstance(result, Exception):
                 self.refused_reports += 1
                 _log.error("a waiting report was refused when its decision arrived: %s", type(result).__name__)
-        if rows:
-            number = tables.report.c.report_id
-            connection.execute(delete(tables.report).where(number.in_([row.report_id for row in rows])))
+        if resolved:
+            connection.execute(delete(tables.report).where(tables.report.c.report_id.in_(resolved)))
 
     def expire(self, connection: Connection) -> None:
         """Delete feedback that has waited too long for its decision, which is lost or was never stored.
@@ -222,8 +225,9 @@ class Appender:
 
     def _report(self, connection: Connection, report: ReportRecord, *, known: bool) -> WriteResult:
         if known:
-            return self._learn(connection, report)
-        if is_lost(connection, report.decision_key):
+            with suppress(ReportWaitsError):
+                return self._learn(connection, report)
+        elif is_lost(connection, report.decision_key):
             return DecisionExpiredError(LOST, code="decision.lost")
         waiting = tables.report.c
         row = report_row(report, self._router_id)

@@ -21,6 +21,7 @@ from banditroute.core.log import (
 )
 from banditroute.core.objectives import Objective
 from banditroute.core.spec import RouterSpec
+from banditroute.core.windows import OutcomeWindow
 from banditroute.errors import StoreError
 from banditroute.store.schema.tables import Row
 
@@ -67,6 +68,7 @@ def spec_json(spec: RouterSpec) -> str:
             "x_max": spec.x_max,
             "policy": dict(spec.policy),
             **({} if spec.feature_names is None else {"features": [*spec.feature_names]}),
+            **({"source_caps": dict(spec.source_caps)} if spec.source_caps else {}),
         }
     )
 
@@ -84,6 +86,7 @@ def to_spec(tenant: str, name: str, dimension: int | None, text: str) -> RouterS
                 bounds=tuple(objective["bounds"]),
                 group=objective["group"],
                 on_out_of_range=objective["on_out_of_range"],
+                window=None if objective.get("window") is None else OutcomeWindow(**objective["window"]),
             )
             for objective in fields["objectives"]
         ),
@@ -92,6 +95,7 @@ def to_spec(tenant: str, name: str, dimension: int | None, text: str) -> RouterS
         x_max=fields["x_max"],
         policy=fields["policy"],
         feature_names=tuple(fields["features"]) if "features" in fields else None,
+        source_caps=fields.get("source_caps", {}),
     )
 
 

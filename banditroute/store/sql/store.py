@@ -20,7 +20,7 @@ from banditroute.core.runtime import forks
 from banditroute.core.runtime.private_files import require_private
 from banditroute.core.spec import RouterSpec, StoredRouter
 from banditroute.errors import StoreError, StoreUnavailableError
-from banditroute.store.base import START, Fold, Resolve
+from banditroute.store.base import CLOSED, START, Fold, Resolve
 from banditroute.store.databases.base import ADDRESS
 from banditroute.store.databases.url import database_at
 from banditroute.store.schema import tables
@@ -147,7 +147,9 @@ class SqlStore:
             opened.catch_up()
         with self.database.read("store not opened") as connection:
             stored = read_router(connection, at.router_id, with_snapshot=True)
-        return replace(stored, spec=replace(stored.spec, policy=spec.policy), created=at.created)
+        found = stored.spec
+        shape = replace(spec, dimension=found.dimension, feature_names=found.feature_names)
+        return replace(stored, spec=shape, created=at.created)
 
     def append(self, records: Sequence[LogRecord]) -> "Future[ReceiptStatus]":
         """Queue records; see :meth:`banditroute.store.Store.append`."""
@@ -259,10 +261,10 @@ class SqlStore:
     def _require_open(self) -> StoreWorker:
         opened = self._worker_of_this_process()
         if opened is None:
-            raise StoreUnavailableError("the store is not open; call open() first", code="store.closed")
+            raise StoreUnavailableError("the store is not open; call open() first", code=CLOSED)
         if self._is_closed:
             # Reading would open connections that are never closed.
-            raise StoreUnavailableError("the store is closed; open another one", code="store.closed")
+            raise StoreUnavailableError("the store is closed; open another one", code=CLOSED)
         return opened
 
     @property
@@ -290,10 +292,12 @@ def _find_or_create(
     stored = to_spec(row.tenant, row.name, row.dimension, row.spec)
     current = reconcile_spec(stored, spec)
     changes: dict[str, Any] = {}
-    if dict(current.policy) != dict(stored.policy) or current.feature_names != stored.feature_names:
-        changes["spec"] = spec_json(current)
+    if (text := spec_json(current)) != row.spec:
+        changes |= {"spec": text}
     if current.dimension != stored.dimension:
-        changes |= {"dimension": current.dimension, "revision": row.revision + 1}
+        changes |= {"dimension": current.dimension}
+    if (current.dimension, current.source_caps) != (stored.dimension, stored.source_caps):
+        changes |= {"revision": row.revision + 1}
     if changes:
         connection.execute(update(router).where(router.c.router_id == row.router_id).values(changes))
     return row.router_id, False

@@ -118,7 +118,7 @@ def _callers(place: Path) -> Iterator[Path_]:
         yield f"feedback: {name}", partial(_reported, router, first, source=SOURCE, **report)
     yield "feedback: conflict", lambda: router.feedback(told, source=SOURCE, quality=0.25)
     yield "feedback: forged", lambda: router.feedback(first[::-1], source=SOURCE, quality=0.25)
-    unknown = log_of(router).ids.issue(bytes(16))
+    unknown = log_of(router).keys.issue(bytes(16))
     yield "feedback: of nobody's decision", lambda: router.feedback(unknown, source=SOURCE, quality=25)
     for name, source in {"line break": SOURCE + "\n", "bytes": SOURCE.encode(), "length": SOURCE * 50}.items():
         yield f"feedback: source, {name}", partial(_reported, router, first, source=source, quality=0.5)
@@ -227,7 +227,7 @@ def _everything(router: Router, ids: list[str]) -> list[str]:
 
 def _reopened(path: Path) -> object:
     with a_router(url(path), secret=SECRET, preferences=None) as router:
-        ids = [router.route(a_vector(7), key=KEY).id, log_of(router).ids.issue((1).to_bytes(16, "big"))]
+        ids = [router.route(a_vector(7), key=KEY).id, log_of(router).keys.issue((1).to_bytes(16, "big"))]
         return _everything(router, ids[::-1]) or "whole again"
 
 

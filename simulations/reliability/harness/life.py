@@ -241,7 +241,7 @@ def _told(router: Router, identity: str, **said: Any) -> str:
 
 
 def _remembers(worker: Router, identity: str) -> bool:
-    return log_of(worker).recent.get(log_of(worker).ids.key(identity)) is not None
+    return log_of(worker).recent.get(log_of(worker).keys.key(identity)) is not None
 
 
 def _state(router: Router) -> object:

@@ -72,7 +72,7 @@ def _missing(url: str, told: Tally) -> int:
     with _router(url) as router:
         feedback = [record for record in log_of(router).store.events() if isinstance(record, FeedbackRecord)]
         stored = Counter(record.decision_key for record in feedback)
-        return sum(stored[log_of(router).ids.key(identity)] != 1 for identity in told.ids)
+        return sum(stored[log_of(router).keys.key(identity)] != 1 for identity in told.ids)
 
 
 # ------------------------------------------------------------------------------------------------------- processes

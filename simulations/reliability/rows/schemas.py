@@ -73,7 +73,7 @@ class Schemas:
         router = a_router(url(copy), preferences=None, clock=world.clock, ids=bodies(lived + 1))
         if router.digest() != expected["digest"]:
             yield "another digest"
-        world.ids = [log_of(router).ids.issue(number.to_bytes(16, "big")) for number in range(1, lived + 1)]
+        world.ids = [log_of(router).keys.issue(number.to_bytes(16, "big")) for number in range(1, lived + 1)]
         for number in range(lived, lived + self.steps):
             world.step(router, number)
         digest, health = router.digest(), router.health()

@@ -64,7 +64,7 @@ class Tenants:
     def measure(self, place: Path, tick: Tick) -> Finding:
         """Try with our tags, then with blind ones."""
         ours = self._tries(place / "ours.db", tick)
-        with mock.patch("banditroute.router.opening.DecisionIds", TenantBlind):
+        with mock.patch("banditroute.router.decision_keys.DecisionIds", TenantBlind):
             blind = self._tries(place / "blind.db", lambda *_: None)
         measured: dict[str, float | str] = {
             "tries": self.tries,

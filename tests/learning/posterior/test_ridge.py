@@ -1,3 +1,5 @@
+from copy import deepcopy
+
 import numpy as np
 import pytest
 
@@ -296,3 +298,25 @@ def test_what_does_not_fit_is_refused() -> None:
         RidgePosterior(0, 1, 1.0)
     with pytest.raises(InvalidArgumentError, match="is outside"):
         RidgePosterior(1, 33, 1.0)
+
+
+def test_a_copy_has_the_same_bits_and_learns_apart(form: type) -> None:
+    data, means = experience(), priors(3)
+    posterior, whole = built(0.7, means), built(0.7, means)
+    x = np.random.default_rng(8).normal(size=DIMENSION)
+    for arm, (rows, values) in enumerate(data):
+        for row in zip(*as_floats(rows, values), strict=True):
+            posterior.observe(arm, *row)
+            whole.observe(arm, *row)
+    before = [part.tobytes() for part in posterior.predict(x)]
+    copy = deepcopy(posterior)
+    assert isinstance(copy.backend, form)
+    assert [part.tobytes() for part in copy.predict(x)] == before
+    copy.add_arm(means[0])
+    for each in (copy, whole):
+        each.observe(2, x, np.ones(OUTCOMES))
+        each.refresh(3, summed(*data[3]), means[3])
+    assert [part.tobytes() for part in posterior.predict(x)] == before
+    for arm in range(ARMS):
+        assert copy.coefficients(arm).tobytes() == whole.coefficients(arm).tobytes()
+        assert copy.inverse(arm).tobytes() == whole.inverse(arm).tobytes()

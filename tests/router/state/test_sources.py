@@ -97,7 +97,7 @@ def test_an_unknown_decision_waits_in_memory_too() -> None:
     first, second = a_router(), a_router()
     identity = first.route(a_vector(1)).id
     second.route(a_vector(1))
-    log_of(second).recent.drop([log_of(second).ids.key(identity)])
+    log_of(second).recent.drop([log_of(second).keys.key(identity)])
     other = a_router(ids=bodies(50)).route(a_vector(1)).id
     assert second.feedback(other, quality=0.5).wait(1).status == "pending"
     with pytest.raises(DecisionExpiredError):

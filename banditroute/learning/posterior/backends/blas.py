@@ -1,8 +1,8 @@
-"""The BLAS routines that update factors in place.
+"""The BLAS routines that update factors in place, each loaded at its first use.
 
 SciPy's type stubs for positional arguments change from release to release, so the routines get a loose type here,
 in one place. They are called by position because keywords cost as much as a small product. SciPy's linear algebra
-takes longer to import than this whole library, so functions import it when they need it.
+takes longer to import than this whole library.
 """
 
 from collections.abc import Callable
@@ -11,8 +11,12 @@ from typing import Any, TypeAlias
 Routine: TypeAlias = Callable[..., Any]
 
 
-def routines(*names: str) -> tuple[Routine, ...]:
-    """Return the routines of these names from :mod:`scipy.linalg.blas`."""
+def __getattr__(name: str) -> Routine:
+    """Load a routine from :mod:`scipy.linalg.blas`; later uses find it in this module."""
     from scipy.linalg import blas
 
-    return tuple(getattr(blas, name) for name in names)
+    if name.startswith("_") or not hasattr(blas, name):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    routine: Routine = getattr(blas, name)
+    globals()[name] = routine
+    return routine

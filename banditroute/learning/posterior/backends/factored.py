@@ -1,13 +1,15 @@
 """Backend for many features: an arm with few rows stores only the rows of C in P = I / ridge - Cᵀ C."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from math import sqrt
+from typing import Any, Self
 
 import numpy as np
 
 from banditroute.core.arrays import FloatArray
+from banditroute.learning.posterior.backends import blas
 from banditroute.learning.posterior.backends.base import Leverages
-from banditroute.learning.posterior.backends.blas import routines
 from banditroute.learning.posterior.backends.cholesky import factor_of_difference, inverted
 from banditroute.learning.posterior.backends.triangle import Packing
 
@@ -18,7 +20,6 @@ class LowRankBackend:
     """Holds P as a factor until an arm has d/2 rows, then as a triangle; an :class:`~.base.InverseBackend`."""
 
     def __init__(self, dimension: int, outcomes: int, ridge: float) -> None:
-        (self._dger,) = routines("dger")
         self._d = dimension
         self._m = outcomes
         self._ridge = ridge
@@ -26,6 +27,13 @@ class LowRankBackend:
         self._theta_store = np.empty((1, outcomes, dimension))
         self._inverses: list[_Cold | _Dense] = []
         self._resize()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return a copy; the arrays share memory, which the standard copy would not keep."""
+        other = type(self)(self._d, self._m, self._ridge)
+        other._theta_store, other._inverses = self._theta_store.copy(), deepcopy(self._inverses, memo)
+        other._resize()
+        return other
 
     def _resize(self) -> None:
         arms = len(self._inverses)
@@ -94,7 +102,7 @@ class LowRankBackend:
         products /= root
         errors /= root
         inverse.subtract_outer(products)
-        self._dger(-1.0, products, errors, 1, 1, theta.T, 1, 1, 1)
+        blas.dger(-1.0, products, errors, 1, 1, theta.T, 1, 1, 1)
         if isinstance(inverse, _Cold) and inverse.count >= self._d // 2:
             self._inverses[arm] = _Dense(self._packing.pack(inverse.matrix()), self._d)
         return errors
@@ -162,17 +170,16 @@ class _Cold:
 class _Dense:
     """P of an arm with many rows, held as a packed triangle."""
 
-    __slots__ = ("_d", "_dspmv", "_dspr", "triangle")
+    __slots__ = ("_d", "triangle")
 
     def __init__(self, triangle: FloatArray, dimension: int) -> None:
-        self._dspmv, self._dspr = routines("dspmv", "dspr")
         self._d = dimension
         self.triangle = triangle
 
     def times(self, x: FloatArray) -> FloatArray:
-        products: FloatArray = self._dspmv(self._d, 1.0, self.triangle, x)
+        products: FloatArray = blas.dspmv(self._d, 1.0, self.triangle, x)
         return products
 
     def subtract_outer(self, u: FloatArray) -> None:
         """Update P -= u uᵀ."""
-        self._dspr(self._d, -1.0, u, self.triangle, 1, 0, 0, 1)
+        blas.dspr(self._d, -1.0, u, self.triangle, 1, 0, 0, 1)

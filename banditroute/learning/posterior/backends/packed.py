@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from math import sqrt
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from banditroute.core.arrays import FloatArray
+from banditroute.learning.posterior.backends import blas
 from banditroute.learning.posterior.backends.base import Leverages
-from banditroute.learning.posterior.backends.blas import routines
 from banditroute.learning.posterior.backends.cholesky import inverted
 from banditroute.learning.posterior.backends.stacked import DenseBackend
 from banditroute.learning.posterior.backends.triangle import Packing
@@ -22,7 +22,6 @@ class PackedBackend:
     """Holds P as packed triangles and Theta separately; an :class:`~.base.InverseBackend`."""
 
     def __init__(self, dimension: int, outcomes: int, ridge: float) -> None:
-        self._dger, self._dspmv, self._dspr = routines("dger", "dspmv", "dspr")
         self._d = dimension
         self._m = outcomes
         self._ridge = ridge
@@ -30,6 +29,13 @@ class PackedBackend:
         self._triangle_store = np.empty((1, self._packing.size))
         self._theta_store = np.empty((1, outcomes, dimension))
         self._resize(0)
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
+        """Return a copy; the arrays share memory, which the standard copy would not keep."""
+        other = type(self)(self._d, self._m, self._ridge)
+        other._triangle_store, other._theta_store = self._triangle_store.copy(), self._theta_store.copy()
+        other._resize(self._arms)
+        return other
 
     def _resize(self, arms: int) -> None:
         self._arms = arms
@@ -96,13 +102,13 @@ class PackedBackend:
     def observe(self, arm: int, x: FloatArray, y: FloatArray) -> FloatArray:
         """Learn a row by a symmetric rank-one update, as :meth:`DenseBackend.observe` does."""
         triangle, theta = self._triangles[arm], self._thetas[arm]
-        products = self._dspmv(self._d, 1.0, triangle, x)
+        products = blas.dspmv(self._d, 1.0, triangle, x)
         errors: FloatArray = theta.dot(x) - y
         root = sqrt(1.0 + products.dot(x))
         products /= root
         errors /= root
-        self._dspr(self._d, -1.0, products, triangle, 1, 0, 0, 1)
-        self._dger(-1.0, products, errors, 1, 1, theta.T, 1, 1, 1)
+        blas.dspr(self._d, -1.0, products, triangle, 1, 0, 0, 1)
+        blas.dger(-1.0, products, errors, 1, 1, theta.T, 1, 1, 1)
         return errors
 
     def refactorise(self, arm: int, gram: FloatArray, _n: int, /) -> None:
@@ -114,7 +120,7 @@ class PackedBackend:
         triangle = self._triangles[arm]
         products = np.empty_like(rows)
         for i, row in enumerate(rows):
-            products[i] = self._dspmv(self._d, 1.0, triangle, row)
+            products[i] = blas.dspmv(self._d, 1.0, triangle, row)
         return products
 
     def coefficients(self, arm: int) -> FloatArray:

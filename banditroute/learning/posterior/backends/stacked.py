@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from math import sqrt
+from typing import Any, Self
 
 import numpy as np
 
 from banditroute.core.arrays import FloatArray
+from banditroute.learning.posterior.backends import blas
 from banditroute.learning.posterior.backends.base import Leverages
-from banditroute.learning.posterior.backends.blas import routines
 from banditroute.learning.posterior.backends.cholesky import inverted
 
 _CHUNK = 256
@@ -17,7 +18,6 @@ class DenseBackend:
     """Holds P and Theta of all arms in one stacked matrix; an :class:`~.base.InverseBackend`."""
 
     def __init__(self, dimension: int, outcomes: int, ridge: float) -> None:
-        self._dger, self._dscal = routines("dger", "dscal")
         self.dimension = dimension
         self.outcomes = outcomes
         self.ridge = ridge
@@ -31,6 +31,13 @@ class DenseBackend:
         self._context = self._padded[:dimension]
         self._store = np.empty((1, self._height, dimension))
         self._resize(0)
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
+        """Return a copy; the arrays share memory, which the standard copy would not keep."""
+        other = type(self)(self.dimension, self.outcomes, self.ridge)
+        other._store = self._store.copy()
+        other._resize(self.arms)
+        return other
 
     def _resize(self, arms: int) -> None:
         self.arms = arms
@@ -96,9 +103,9 @@ class DenseBackend:
         block, columns = self._views[arm]
         products = block.dot(x, self._products)
         self._theta_products -= y
-        self._dscal(1.0 / sqrt(1.0 + self._inverse_products.dot(x)), products)
+        blas.dscal(1.0 / sqrt(1.0 + self._inverse_products.dot(x)), products)
         # By position, which takes half the time of keywords: x, y, incx, incy, a, and overwrite all three.
-        self._dger(-1.0, self._inverse_products, products, 1, 1, columns, 1, 1, 1)
+        blas.dger(-1.0, self._inverse_products, products, 1, 1, columns, 1, 1, 1)
         return self._theta_products
 
     def refactorise(self, arm: int, gram: FloatArray, _n: int, /) -> None:

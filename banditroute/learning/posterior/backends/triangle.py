@@ -5,14 +5,13 @@ from functools import lru_cache
 import numpy as np
 
 from banditroute.core.arrays import FloatArray, IntArray
-from banditroute.learning.posterior.backends.blas import routines
+from banditroute.learning.posterior.backends import blas
 
 
 class Packing:
     """Packs symmetric (d, d) matrices into d (d + 1) / 2 numbers, and turns xᵀ P x into one product of them."""
 
     def __init__(self, dimension: int) -> None:
-        (self._dspr,) = routines("dspr")
         self.dimension = dimension
         self.size = dimension * (dimension + 1) // 2
         # Column after column of the upper triangle is row after row of the lower.
@@ -33,7 +32,7 @@ class Packing:
     def square(self, x: FloatArray) -> FloatArray:
         """Return s with sᵀ pack(P) = xᵀ P x: all x_i x_j, doubled off the diagonal."""
         square = np.zeros(self.size)
-        self._dspr(self.dimension, 2.0, x, square, 1, 0, 0, 1)
+        blas.dspr(self.dimension, 2.0, x, square, 1, 0, 0, 1)
         square[self.diagonal] = x * x
         return square
 

@@ -1,4 +1,4 @@
-"""Administration of a running router: preferences, arms, prices, forgetting and health."""
+"""The operations of a running router: preferences, arms, prices, forgetting, explanations and health."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -16,25 +16,23 @@ from banditroute.core.validation import require_integer
 from banditroute.errors import DecisionExpiredError, InvalidArgumentError
 from banditroute.router.engine import Engine
 from banditroute.router.feedback import FeedbackHandler
-from banditroute.router.state.arms import new_arm_record
+from banditroute.router.state.arms import ArmCatalogue, new_arm_record
 from banditroute.router.state.prices import effective_us
 from banditroute.router.worker_log import WorkerLog
 
 
-class RouterAdmin:
-    """Implements the administrative methods of :class:`~banditroute.Router`, where they are documented."""
+class RouterOperations:
+    """The methods of :class:`~banditroute.Router` that neither decide nor learn; it sets the attributes."""
 
-    def __init__(self, engine: Engine, log: WorkerLog, feedback: FeedbackHandler) -> None:
-        self._engine = engine
-        self._log = log
-        self._feedback = feedback
-        self._arms = engine.state.arms
+    _engine: Engine
+    _log: WorkerLog
+    _feedback: FeedbackHandler
 
     # ----------------------------------------------------------------------------------------------- preferences
 
     @property
     def preferences(self) -> Mapping[str, float]:
-        """The current preferences."""
+        """The weights of all requests without their own; read-only. Assigning a mapping changes them at once."""
         return MappingProxyType(dict(self._engine.requests.current.preferences))
 
     @preferences.setter
@@ -51,53 +49,65 @@ class RouterAdmin:
 
     @property
     def arms(self) -> Mapping[str, ArmStatus]:
-        """Arm → status."""
-        return {name: self._arms.record(name).status for name in self._arms.names}
+        """Arm → ``"active"``, ``"draining"`` or ``"retired"``."""
+        return {name: self._catalogue.record(name).status for name in self._catalogue.names}
 
     def add_arm(self, arm: Arm) -> None:
-        """Add an arm."""
+        """Add an arm; with the default exploration, a burn-in sends it a share of the traffic first."""
         with self._engine.lock:
             record = new_arm_record(arm, self._engine.objectives, now_us=self._engine.now_us())
-            if arm.name in self._arms.names:
+            if arm.name in self._catalogue.names:
                 raise InvalidArgumentError(f"arm {arm.name!r} exists already; names are never used again")
             self._put(record)
 
-    def set_price(self, arm: str, price: Price, *, effective_at: datetime | None) -> None:
-        """Change what an arm's tokens cost."""
+    def set_price(self, arm: str, price: Price, *, effective_at: datetime | None = None) -> None:
+        """Change the price of an arm's tokens, from now or from ``effective_at`` on; learned data is kept.
+
+        A time in the past means now: earlier decisions keep their price.
+        """
         with self._engine.lock:
             now_us = self._engine.now_us()
             when = effective_us(effective_at, now_us)
-            record = self._arms.record(arm)
+            record = self._catalogue.record(arm)
             priced = replace(record.arm, price=price)
             self._put(replace(record, arm=priced, price_effective_us=when, recorded_us=now_us))
 
     def drain_arm(self, arm: str) -> None:
-        """Send no new requests to an arm."""
+        """Send no new requests to an arm until :meth:`reactivate_arm`; feedback on its decisions is learned."""
         with self._engine.lock:
-            if self._arms.record(arm).status == "retired":
+            if self._catalogue.record(arm).status == "retired":
                 raise InvalidArgumentError(f"arm {arm!r} is retired; a retired arm cannot be drained")
             self._change(arm, status="draining")
 
     def reactivate_arm(self, arm: str) -> None:
-        """Send new requests to a drained arm again."""
+        """Send new requests to a drained arm again; what was learned of it still counts."""
         with self._engine.lock:
-            if self._arms.record(arm).status == "retired":
+            if self._catalogue.record(arm).status == "retired":
                 raise InvalidArgumentError(f"arm {arm!r} is retired; a retired arm cannot serve again")
             self._change(arm, status="active")
 
-    def retire_arm(self, arm: str, *, successor: str | None, n_eff: int) -> None:
-        """Retire an arm permanently."""
+    def retire_arm(self, arm: str, *, successor: str | None = None, n_eff: int = 0) -> None:
+        """Retire an arm permanently; in later ``allowed=`` lists its name means its successor.
+
+        With ``n_eff`` > 0 the successor inherits at the next decision, which excludes the retired arm: its prior
+        is the retired arm's posterior, with the weight of at most ``n_eff`` observations (10 to 50 for a new
+        version of a model). Its own outcomes soon outweigh them.
+        """
         with self._engine.lock:
             self._check_inheritance(arm, successor, n_eff)
             if successor is not None:
-                self._arms.position(successor)
+                self._catalogue.position(successor)
             if successor == arm:
                 raise InvalidArgumentError(f"arm {arm!r} cannot be its own successor")
             self._change(arm, status="retired", successor=successor, n_eff=n_eff)
 
+    @property
+    def _catalogue(self) -> ArmCatalogue:
+        return self._engine.state.arms
+
     def _check_inheritance(self, arm: str, successor: str | None, n_eff: int) -> None:
         n_eff = require_integer("n_eff", n_eff, least=0)
-        before = self._arms.record(arm)
+        before = self._catalogue.record(arm)
         if before.n_eff and (successor, n_eff) != (before.successor, before.n_eff):
             raise InvalidArgumentError(f"arm {arm!r} is retired, and {before.successor!r} has inherited from it")
         if not n_eff:
@@ -108,25 +118,38 @@ class RouterAdmin:
             raise InvalidArgumentError(
                 f"arm {arm!r} was retired without a successor; inheritance can only be set when it is retired"
             )
-        if self._arms.record(successor).status == "retired":
+        if self._catalogue.record(successor).status == "retired":
             raise InvalidArgumentError(f"arm {successor!r} is retired and cannot inherit")
 
     def _change(self, name: str, **changes: Any) -> None:
-        self._put(replace(self._arms.record(name), **changes, recorded_us=self._engine.now_us()))
+        self._put(replace(self._catalogue.record(name), **changes, recorded_us=self._engine.now_us()))
 
     def _put(self, record: ArmRecord) -> None:
         self._engine.require_open()
-        self._arms.put(record)
+        self._catalogue.put(record)
         self._log.change_settings(record)
 
     # ------------------------------------------------------------------------------------------------- decisions
 
-    def forget(self, *, source: str | None, decisions: Collection[str]) -> int:
-        """Remove outcomes from everything learned."""
+    def forget(self, *, source: str | None = None, decisions: Collection[str] = ()) -> int:
+        """Remove the feedback of a source, or the outcomes of some decisions, from everything learned.
+
+        The removal is exact: the sums have the bits that they would have without these outcomes. For ``decisions``
+        the log also erases features, predictions and outcomes, so that no personal data is left. Other running
+        workers remove the outcomes of decisions that they have in memory (the last 10,000); outcomes of older
+        decisions stay in their sums until they are opened again.
+
+        Returns the number of outcomes removed.
+
+        Raises:
+            InvalidArgumentError: if neither is given.
+            InvalidDecisionIdError: for an id that this router never issued; then nothing is removed.
+            StoreError: if the removal could not be written to stable storage.
+        """
         self._engine.require_open()
         if source is None and not decisions:
             raise InvalidArgumentError("forget needs a source or decisions")
-        keys = [self._log.key(decision_id) for decision_id in decisions]
+        keys = [self._log.keys.key(decision_id) for decision_id in decisions]
         self._log.outbox.flush()
         self._feedback.follower.follow()
         forgotten = self._feedback.forget(keys, source=None)
@@ -143,9 +166,14 @@ class RouterAdmin:
         return forgotten
 
     def why(self, decision_id: str) -> Explanation:
-        """Return a decision's predictions, reasons and outcomes."""
+        """Return a decision's predictions, reasons and outcomes.
+
+        Raises:
+            InvalidDecisionIdError: for an id that this router never issued.
+            DecisionExpiredError: if the store no longer holds the decision.
+        """
         self._engine.require_open()
-        entry = self._feedback.find(self._log.key(decision_id))
+        entry = self._feedback.find(self._log.keys.key(decision_id))
         if entry is None:
             raise DecisionExpiredError("the store does not hold this decision")
         with self._engine.lock:
@@ -155,7 +183,7 @@ class RouterAdmin:
     # ---------------------------------------------------------------------------------------------------- health
 
     def health(self) -> Health:
-        """Return the health of the router and its store."""
+        """Return the health of the router and its store; queries the database."""
         state, faults, outbox = self._engine.state, self._engine.faults, self._log.outbox
         store = self._log.store.health().to_dict()
         store["last_error"] = store["last_error"] or outbox.last_error
@@ -172,6 +200,6 @@ class RouterAdmin:
         )
 
     def digest(self) -> str:
-        """Return a hash of everything learned."""
+        """Return the SHA-256 of everything learned: equal on any machine for the same feedback, in any order."""
         with self._engine.lock:
             return self._engine.state.digest()
