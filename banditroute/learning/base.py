@@ -73,8 +73,8 @@ class Model(Protocol):
         """Whether :meth:`state` is complete now, so that a snapshot may be taken."""
         ...
 
-    def add_arm(self, name: str, start: ArmStart) -> None:
-        """Add an arm without examples."""
+    def add_arms(self, starts: Mapping[str, ArmStart]) -> None:
+        """Add at least one arm without examples, in this order."""
         ...
 
     def predict(self, row: RowArray) -> Prediction:

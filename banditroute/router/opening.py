@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from banditroute.core.arms import Arm
@@ -57,6 +58,8 @@ def open_log(
         StoreError: if the store cannot be opened.
     """
     require_one_of("on_change", on_change, ON_CHANGE)
+    # Loading it takes longer than a thousand decisions, so it is loaded now and not by the first request.
+    import_module("scipy.linalg.blas")
     spec, objectives = engine.spec, engine.objectives
     weights = objectives.plain({objectives.names[0]: 1.0} if preferences is None else preferences)
     now_us = engine.now_us()

@@ -52,7 +52,7 @@ class ModelLaws:
         """A new model that has arms."""
         model = self.model(OBJECTIVES, FEATURES, intercept=True)
         for index, name in enumerate(ARMS):
-            model.add_arm(name, ArmStart({0: 0.25} if index == 2 else {}))
+            model.add_arms({name: ArmStart({0: 0.25} if index == 2 else {})})
         return model
 
     def taught(self, learned: Sequence[Example]) -> Model:
@@ -116,7 +116,7 @@ class ModelLaws:
         assert self.bits(copy) == untouched
         for example in later:
             copy.learn(example)
-        copy.add_arm("d", ArmStart({}))
+        copy.add_arms({"d": ArmStart({})})
         assert np.isfinite(copy.predict(probes()[0]).width).all()
         assert self.bits(model) == untouched
         whole, copy = self.taught([*learned, *later]), deepcopy(model)

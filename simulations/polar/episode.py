@@ -92,7 +92,7 @@ def play(scene: Scene, controller: PricedCache, policy: Policy, seed: int) -> Ep
         "utility", [0], rows.shape[1], intercept=True, ridge=getattr(policy, "ridge", DEFAULT_RIDGE)
     )
     for _ in names:
-        belief.add_arm({})
+        belief.add_arms([{}])
     values = np.rint(scene.outcomes(seed) / OUTCOME_UNIT).astype(np.int64)
     everyone, plays = np.ones(count, dtype=bool), np.zeros(count, dtype=np.int64)
     net, loaded, waited = (np.zeros(len(rows)) for _ in range(3))

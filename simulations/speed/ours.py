@@ -28,7 +28,7 @@ class Ours:
         self._model = OutcomeModel(OBJECTIVES, stream.dimension - 1, intercept=True, ridge=1.0)
         self._names = tuple(f"arm-{i}" for i in range(stream.arms))
         for name in self._names:
-            self._model.add_arm(name, ArmStart())
+            self._model.add_arms({name: ArmStart()})
         (self._group,) = OBJECTIVES.groups
         self._keys = [StateKey(name, self._group, 0) for name in self._names]
         self._policy = LinUCB(alpha=alpha, ridge=1.0, exploration=Exploration(floor=0.02, burn_in=0))

@@ -65,13 +65,14 @@ class GroupPosterior:
         self._common = self._common_model()
         self.noise = self._noise()
 
-    def add_arm(self, prior: Mapping[int, float]) -> None:
-        """Add an arm that starts from the common model, shifted to its declared means."""
-        self._declared.append(prior)
-        self._rows.append(0)
-        self.cross = np.concatenate([self.cross, np.zeros_like(self.cross, shape=(1, *self.cross.shape[1:]))])
-        self.squares = np.concatenate([self.squares, np.zeros((1, len(self.positions)), dtype=np.int64)])
-        self.posterior.add_arm(self._prior(len(self._rows) - 1))
+    def add_arms(self, priors: Sequence[Mapping[int, float]]) -> None:
+        """Add arms that start from the common model, shifted to their declared means."""
+        first, count = len(self._rows), len(priors)
+        self._declared += priors
+        self._rows += [0] * count
+        self.cross = np.concatenate([self.cross, np.zeros((count, *self.cross.shape[1:]), dtype=np.int64)])
+        self.squares = np.concatenate([self.squares, np.zeros((count, len(self.positions)), dtype=np.int64)])
+        self.posterior.add_arms(np.stack([self._prior(arm) for arm in range(first, first + count)]))
         self._due = self._next_due()
 
     def predict_many(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -109,9 +110,10 @@ class GroupPosterior:
         self._due = self._next_due()
         self._common = self._common_model()
         self.posterior = RidgePosterior(self.pool.dimension, len(self.positions), self._ridge)
+        if sums:
+            self.posterior.add_arms(self._priors())
         for arm, total in enumerate(sums):
             prior = self._prior(arm)
-            self.posterior.add_arm(prior)
             self._load(arm, total)
             if total.n:
                 self.posterior.refresh(arm, total, prior)

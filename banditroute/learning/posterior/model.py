@@ -68,11 +68,11 @@ class OutcomeModel:
         self.weights = EvidenceWeights()
         self.n_feedback = 0
 
-    def add_arm(self, name: str, start: ArmStart) -> None:
-        """Add an arm without rows."""
-        self._arms[name] = len(self._arms)
+    def add_arms(self, starts: Mapping[str, ArmStart]) -> None:
+        """Add arms without rows."""
+        self._arms |= {name: len(self._arms) + index for index, name in enumerate(starts)}
         for group in self._groups.values():
-            group.add_arm(start.prior)
+            group.add_arms([start.prior for start in starts.values()])
 
     def predict(self, row: RowArray) -> Prediction:
         """Return scaled mean and standard width σ̂·‖x‖_{V⁻¹} of every arm and objective, for one context.

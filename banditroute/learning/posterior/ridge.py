@@ -71,15 +71,19 @@ class RidgePosterior:
 
     def add_arm(self, prior: FloatArray | None = None) -> int:
         """Append an arm without rows, and return its index; ``prior``, shape (m, d), is zero by default."""
-        mean = np.zeros((self.outcomes, self.dimension)) if prior is None else self._as_prior(prior)
-        arm = len(self)
-        if isinstance(self.backend, DenseBackend) and (arm + 1) * self.dimension >= _PACKED_FROM:
+        self.add_arms(np.zeros((1, self.outcomes, self.dimension)) if prior is None else prior[np.newaxis])
+        return len(self) - 1
+
+    def add_arms(self, priors: FloatArray) -> None:
+        """Append k arms without rows; ``priors`` has shape (k, m, d)."""
+        means = self._checked(priors)
+        count = len(self) + len(means)
+        if isinstance(self.backend, DenseBackend) and count * self.dimension >= _PACKED_FROM:
             self.backend = PackedBackend.of(self.backend)
-        self.backend.add(mean)
-        self._priors.append(mean.copy())
-        self._cold.append(True)
-        self.is_lazy = len(self) * self.dimension * (self.dimension + 1) // 2 >= _LAZY_FROM
-        return arm
+        self.backend.add(means)
+        self._priors += list(means.copy())
+        self._cold += [True] * len(means)
+        self.is_lazy = count * self.dimension * (self.dimension + 1) // 2 >= _LAZY_FROM
 
     def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the prediction of each arm for the context x of shape (d,).
@@ -128,7 +132,7 @@ class RidgePosterior:
                 f"sums have shape {(sums.dimension, sums.outcomes)}, "
                 f"the posterior has {(self.dimension, self.outcomes)}"
             )
-        mean = self._as_prior(prior)
+        (mean,) = self._checked(prior[np.newaxis])
         G, B = sums.gram_matrix(), sums.cross_matrix()
         try:
             self.backend.refactorise(arm, G, sums.n)
@@ -180,9 +184,10 @@ class RidgePosterior:
         """Return V⁻¹ of an arm, shape (d, d), as a new array."""
         return self.backend.inverse(arm)
 
-    def _as_prior(self, prior: FloatArray) -> FloatArray:
-        if prior.shape != (self.outcomes, self.dimension) or not np.isfinite(prior).all():
+    def _checked(self, priors: FloatArray) -> FloatArray:
+        if priors.shape[1:] != (self.outcomes, self.dimension) or not np.isfinite(priors).all():
             raise InvalidArgumentError(
-                f"prior must be finite and of shape {(self.outcomes, self.dimension)}, got shape {prior.shape}"
+                f"prior must be finite and of shape {(self.outcomes, self.dimension)}, "
+                f"got shape {priors.shape[1:]}"
             )
-        return prior
+        return priors

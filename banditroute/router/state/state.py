@@ -219,8 +219,9 @@ class State:
         if count <= len(self.plays):
             return
         assert self.model is not None
-        for name in self.arms.names[len(self.plays) : count]:
-            self.model.add_arm(name, ArmStart(self._prior(name)))
+        self.model.add_arms(
+            {name: ArmStart(self._prior(name)) for name in self.arms.names[len(self.plays) : count]}
+        )
         self.plays = np.append(self.plays, np.zeros(count - len(self.plays), dtype=np.int64))
 
     def with_all_arms(self) -> "State":
@@ -238,6 +239,8 @@ class State:
     def _prior(self, name: str) -> dict[int, float]:
         """Return the declared prior means: position of the objective → scaled value."""
         prior = self.arms.record(name).arm.prior
+        if not prior:
+            return {}
         positions = {self.objectives.position(objective): value for objective, value in prior.items()}
         return {i: self.objectives[i].scaled(self.objectives[i].checked(value)) for i, value in positions.items()}
 

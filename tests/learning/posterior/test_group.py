@@ -11,7 +11,7 @@ DIMENSION, OUTCOMES, RIDGE = 5, 2, 3.0
 def group_of(arms: int) -> GroupPosterior:
     group = GroupPosterior("group", range(OUTCOMES), DIMENSION, intercept=True, ridge=RIDGE)
     for _ in range(arms):
-        group.add_arm({})
+        group.add_arms([{}])
     return group
 
 
@@ -35,7 +35,7 @@ def test_arms_that_are_added_put_it_off() -> None:
     group = group_of(2)
     observe(group, 0, 130)
     for _ in range(63):
-        group.add_arm({})
+        group.add_arms([{}])
     # 65 arms: every 128 rows. What was due at 192 is due at 256.
     assert observe(group, 1, 126)[-2:] == [128, 256]
 

@@ -125,7 +125,7 @@ def test_halvings_are_bounded(times: int) -> None:
 def a_model(rows: int = 160) -> OutcomeModel:
     model = OutcomeModel(OBJECTIVES, 2, intercept=True, ridge=3.0)
     for name in "ab":
-        model.add_arm(name, ArmStart())
+        model.add_arms({name: ArmStart()})
     for number in range(rows):
         row, values = a_row(number)
         row[-1] = 1 << FEATURE_BITS
@@ -163,7 +163,7 @@ def test_late_rows_of_a_faded_epoch_count_as_little() -> None:
 @pytest.mark.parametrize(("rows", "inherited"), [(1, 1), (20, 20), (79, 40), (80, 80), (500, 80)])
 def test_a_successor_starts_with_the_inherited_rows(rows: int, inherited: int) -> None:
     model = a_model()
-    model.add_arm("c", ArmStart())
+    model.add_arms({"c": ArmStart()})
     model.inherit("c", "a", rows)
     assert model.counts(GROUP).tolist() == [80, 80, inherited]
 
@@ -171,7 +171,7 @@ def test_a_successor_starts_with_the_inherited_rows(rows: int, inherited: int) -
 def test_a_successor_is_expected_to_do_as_its_predecessor_did() -> None:
     model = OutcomeModel(OBJECTIVES, 1, intercept=True, ridge=1.0)
     for name in "abc":
-        model.add_arm(name, ArmStart())
+        model.add_arms({name: ArmStart()})
     one = np.array([0, 1 << FEATURE_BITS], dtype=np.int32)
     for number in range(64):
         model.learn(Example(StateKey("ab"[number % 2], GROUP, 0), one, ((2**OUTCOME_BITS) * (number % 2),)))

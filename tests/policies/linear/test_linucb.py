@@ -42,7 +42,7 @@ def a_model(objectives: Objectives, seed: int, arms: int, lam: float) -> Outcome
     model = OutcomeModel(objectives, FEATURES, intercept=True, ridge=lam)
     kinds = rng.integers(0, arms, size=arms)
     for arm in range(arms):
-        model.add_arm(f"arm {arm}", ArmStart())
+        model.add_arms({f"arm {arm}": ArmStart()})
     for arm, kind in enumerate(kinds.tolist()):
         rows = np.random.default_rng([seed, kind])
         for _ in range(int(rows.integers(0, 25))):

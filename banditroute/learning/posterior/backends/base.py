@@ -17,8 +17,8 @@ class InverseBackend(Protocol):
     and a restart would not reach the same bits.
     """
 
-    def add(self, theta: FloatArray) -> None:
-        """Append a cold arm: P = I / ridge, and Theta, shape (m, d)."""
+    def add(self, thetas: FloatArray) -> None:
+        """Append k cold arms: P = I / ridge, and Theta, shape (k, m, d)."""
         ...
 
     def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:

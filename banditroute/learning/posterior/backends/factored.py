@@ -11,6 +11,7 @@ from banditroute.core.arrays import FloatArray
 from banditroute.learning.posterior.backends import blas
 from banditroute.learning.posterior.backends.base import Leverages
 from banditroute.learning.posterior.backends.cholesky import factor_of_difference, inverted
+from banditroute.learning.posterior.backends.growth import with_capacity
 from banditroute.learning.posterior.backends.triangle import Packing
 
 _FIRST_ROWS = 8
@@ -40,13 +41,12 @@ class LowRankBackend:
         self._thetas = self._theta_store[:arms]
         self._theta_stack = self._thetas.reshape(arms * self._m, self._d)
 
-    def add(self, theta: FloatArray) -> None:
-        """Append a cold arm."""
-        arm = len(self._inverses)
-        if arm == len(self._theta_store):
-            self._theta_store = np.concatenate([self._theta_store, np.empty_like(self._theta_store)])
-        self._theta_store[arm] = theta
-        self._inverses.append(_Cold(np.empty((0, self._d)), self._ridge))
+    def add(self, thetas: FloatArray) -> None:
+        """Append cold arms."""
+        first, count = len(self._inverses), len(self._inverses) + len(thetas)
+        self._theta_store = with_capacity(self._theta_store, first, count)
+        self._theta_store[first:count] = thetas
+        self._inverses += [_Cold(np.empty((0, self._d)), self._ridge) for _ in thetas]
         self._resize()
 
     def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:

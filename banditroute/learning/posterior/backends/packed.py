@@ -10,6 +10,7 @@ from banditroute.core.arrays import FloatArray
 from banditroute.learning.posterior.backends import blas
 from banditroute.learning.posterior.backends.base import Leverages
 from banditroute.learning.posterior.backends.cholesky import inverted
+from banditroute.learning.posterior.backends.growth import with_capacity
 from banditroute.learning.posterior.backends.stacked import DenseBackend
 from banditroute.learning.posterior.backends.triangle import Packing
 
@@ -43,23 +44,22 @@ class PackedBackend:
         self._thetas = self._theta_store[:arms]
         self._theta_stack = self._thetas.reshape(arms * self._m, self._d)
 
-    def add(self, theta: FloatArray) -> None:
-        """Append a cold arm."""
-        arm = self._arms
-        if arm == len(self._theta_store):
-            self._triangle_store = np.concatenate([self._triangle_store, np.empty_like(self._triangle_store)])
-            self._theta_store = np.concatenate([self._theta_store, np.empty_like(self._theta_store)])
-        self._triangle_store[arm] = 0.0
-        self._triangle_store[arm, self._packing.diagonal] = 1.0 / self._ridge
-        self._theta_store[arm] = theta
-        self._resize(arm + 1)
+    def add(self, thetas: FloatArray) -> None:
+        """Append cold arms."""
+        first, count = self._arms, self._arms + len(thetas)
+        self._triangle_store = with_capacity(self._triangle_store, first, count)
+        self._theta_store = with_capacity(self._theta_store, first, count)
+        self._triangle_store[first:count] = 0.0
+        self._triangle_store[first:count, self._packing.diagonal] = 1.0 / self._ridge
+        self._theta_store[first:count] = thetas
+        self._resize(count)
 
     @classmethod
     def of(cls, stacked: DenseBackend) -> Self:
         """Return a packed copy of all arms; exact, since both triangles of P have equal bits."""
         packed = cls(stacked.dimension, stacked.outcomes, stacked.ridge)
         for arm in range(stacked.arms):
-            packed.add(stacked.coefficients(arm))
+            packed.add(stacked.coefficients(arm)[np.newaxis])
             packed._triangles[arm] = packed._packing.pack(stacked.inverse(arm))
         return packed
 

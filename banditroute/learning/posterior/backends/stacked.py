@@ -10,6 +10,7 @@ from banditroute.core.arrays import FloatArray
 from banditroute.learning.posterior.backends import blas
 from banditroute.learning.posterior.backends.base import Leverages
 from banditroute.learning.posterior.backends.cholesky import inverted
+from banditroute.learning.posterior.backends.growth import with_capacity
 
 _CHUNK = 256
 
@@ -49,16 +50,13 @@ class DenseBackend:
         self._table = self._all_products.reshape(arms, self._height)
         self._table_of_means = self._table[:, self.dimension :]
 
-    def add(self, theta: FloatArray) -> None:
-        """Append a cold arm."""
-        if self.arms == len(self._store):
-            grown = np.empty((2 * self.arms, self._height, self.dimension))
-            grown[: self.arms] = self._store
-            self._store = grown
-        block = self._store[self.arms]
-        block[: self.dimension] = np.eye(self.dimension) / self.ridge
-        block[self.dimension :] = theta
-        self._resize(self.arms + 1)
+    def add(self, thetas: FloatArray) -> None:
+        """Append cold arms."""
+        self._store = with_capacity(self._store, self.arms, self.arms + len(thetas))
+        blocks = self._store[self.arms : self.arms + len(thetas)]
+        blocks[:, : self.dimension] = np.eye(self.dimension) / self.ridge
+        blocks[:, self.dimension :] = thetas
+        self._resize(self.arms + len(thetas))
 
     def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return means and leverages by two matrix-vector products."""

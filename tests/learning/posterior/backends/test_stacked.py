@@ -29,7 +29,7 @@ def two_sided(P: FloatArray, x: FloatArray) -> FloatArray:
 
 def ours(P: FloatArray, x: FloatArray) -> FloatArray:
     form = DenseBackend(DIMENSION, 1, 1.0)
-    form.add(np.zeros((1, DIMENSION)))
+    form.add(np.zeros((1, 1, DIMENSION)))
     # Private: a backend takes its inverse from exact sums only, and this one has decayed.
     form._blocks[0, :DIMENSION] = P
     form.observe(0, x, np.ones(1))
