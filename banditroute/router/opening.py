@@ -17,7 +17,7 @@ from banditroute.core.log import (
 )
 from banditroute.core.objectives import Preferences
 from banditroute.core.spec import StoredRouter
-from banditroute.core.validation import require_one_of
+from banditroute.core.validation import require_integer, require_one_of
 from banditroute.errors import RouterMismatchError, SnapshotCorruptError
 from banditroute.learning import folder
 from banditroute.router.decision_keys import DecisionKeys
@@ -32,7 +32,7 @@ from banditroute.router.worker_log import WorkerLog
 from banditroute.store import Store, open_store
 
 RECENT_DECISIONS = 10_000
-"""Number of decisions kept in memory, so that feedback on them needs no query."""
+"""Largest number of decisions kept in memory, so that feedback on them needs no query."""
 
 _SHOWN = 5
 
@@ -48,6 +48,7 @@ def open_log(
     spool: Path | None,
     secret: bytes | Sequence[bytes] | None,
     on_change: OnChange,
+    recent_bytes: int,
 ) -> WorkerLog:
     """Open the store, and apply its log to the engine; for the arguments see :class:`~banditroute.Router`.
 
@@ -58,6 +59,7 @@ def open_log(
         StoreError: if the store cannot be opened.
     """
     require_one_of("on_change", on_change, ON_CHANGE)
+    recent_bytes = require_integer("recent_bytes", recent_bytes, least=0)
     # Loading it takes longer than a thousand decisions, so it is loaded now and not by the first request.
     import_module("scipy.linalg.blas")
     spec, objectives = engine.spec, engine.objectives
@@ -82,7 +84,7 @@ def open_log(
         stored=stored,
         outbox=Outbox(opened),
         keys=DecisionKeys(opened, stored, secrets),
-        recent=RecentDecisions(opened, limit=RECENT_DECISIONS),
+        recent=RecentDecisions(opened, limit=RECENT_DECISIONS, budget=recent_bytes),
         windows=OpenWindows(objectives),
         resolver=resolver,
     )

@@ -136,7 +136,7 @@ class RouterOperations:
 
         The removal is exact: the sums have the bits that they would have without these outcomes. For ``decisions``
         the log also erases features, predictions and outcomes, so that no personal data is left. Other running
-        workers remove the outcomes of decisions that they have in memory (the last 10,000); outcomes of older
+        workers remove the outcomes of decisions that they have in memory (at most 10,000); outcomes of older
         decisions stay in their sums until they are opened again.
 
         Returns the number of outcomes removed.

@@ -71,6 +71,8 @@ class Router(RouterOperations):
         on_change: What to do if arms, prices or preferences given here differ from the stored ones: ``"keep"``
             the stored ones, ``"apply"`` those given here (an arm that is not given is drained), or ``"refuse"`` to
             open. Each difference is logged in one line. Arms that are not stored yet are added in any case.
+        recent_bytes: Largest memory of recent decisions, at most 10,000, whose feedback needs no query [bytes];
+            estimated. ≥ 0
 
     Raises:
         InvalidArgumentError: for a setting that breaks its rule.
@@ -106,6 +108,7 @@ class Router(RouterOperations):
         clock: Callable[[], float] = time.time,
         ids: IdSource = random_key,
         on_change: OnChange = "keep",
+        recent_bytes: int = 64 << 20,
     ) -> None:
         policy = LinUCB() if policy is None else policy
         spec = RouterSpec.of(
@@ -128,6 +131,7 @@ class Router(RouterOperations):
             spool=None if spool is None else as_path("spool", spool),
             secret=secret,
             on_change=on_change,
+            recent_bytes=recent_bytes,
         )
         try:
             self._chooser = Chooser(self._engine, default_arm=default_arm, seed=seed, ids=ids)

@@ -22,7 +22,7 @@ class Hostile:
 WRONG = {"object": object(), "hostile": Hostile(), "numbers": [1, 2], "float": 1.5}
 ARGUMENTS = (
     *("arms", "objectives", "policy", "controllers", "preferences", "store", "spool", "features", "intercept"),
-    *("seed", "default_arm", "source_caps", "secret", "tenant", "clock", "ids", "on_change"),
+    *("seed", "default_arm", "source_caps", "secret", "tenant", "clock", "ids", "on_change", "recent_bytes"),
 )
 
 

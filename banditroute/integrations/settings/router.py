@@ -52,6 +52,7 @@ class RouterSettings(BaseModel):
     secret: SecretStr | None = Field(default=None, description="Tags the ids; at least 32 bytes of UTF-8.")
     tenant: str = ""
     on_change: OnChange = "keep"
+    recent_bytes: int = 64 << 20
 
     @classmethod
     def read(cls, path: str | Path | None = None, *, environment: Mapping[str, str] | None = None) -> Self:
