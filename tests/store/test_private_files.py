@@ -38,6 +38,33 @@ def test_a_spool_directory_that_others_can_write_is_refused(tmp_path: Path, faul
         a_router(SqlStore(url(tmp_path / "r.db"), spool=spool))
 
 
+def test_a_database_that_others_can_write_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    with a_router(url(path), ids=random_key) as router:
+        router.route(a_vector(1)).wait(30)
+    path.chmod(0o666)
+    with pytest.raises(
+        InvalidArgumentError, match=r"database '.*r.db' can be written by other users"
+    ):
+        a_router(url(path))
+    path.chmod(0o660)
+    (tmp_path / "current.db").symlink_to(path)
+    with a_router(url(tmp_path / "current.db"), ids=random_key) as router:
+        assert router.health().n_decisions == 1
+
+
+@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() != 0, reason="only root can give a file away")
+def test_a_database_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "r.db"
+    a_router(url(path)).close()
+    os.chown(path, 12_345, -1)
+    a_router(url(path)).close()
+    # Root may use any file; another user may not.
+    monkeypatch.setattr(os, "geteuid", lambda: 54_321)
+    with pytest.raises(InvalidArgumentError, match="belongs to another user"):
+        a_router(url(path))
+
+
 def test_a_planted_spool_is_not_learned(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path, spool = tmp_path / "r.db", tmp_path / "r.db.spool"
     with a_router(url(path), ids=random_key) as router:

@@ -71,6 +71,10 @@ class Database(Protocol):
         """Raise InvalidArgumentError if there is no such database."""
         ...
 
+    def require_private(self) -> None:
+        """Raise InvalidArgumentError if other users of this machine can change the database's file."""
+        ...
+
     def lock_schema(self, connection: Connection) -> None:
         """Take the lock for creating and changing tables and routers, until the commit."""
         ...

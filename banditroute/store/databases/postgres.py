@@ -161,6 +161,9 @@ class Postgres:
     def must_exist(self) -> None:
         """Do nothing: connecting fails if there is no database."""
 
+    def require_private(self) -> None:
+        """Do nothing: a server checks its users."""
+
     def lock_schema(self, connection: Connection) -> None:
         """Take one lock for the whole database."""
         connection.execute(_LOCK, {"key": _SCHEMA_KEY})

@@ -13,7 +13,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Engine, Table, bindpar
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
-from banditroute.core.runtime.private_files import create_private
+from banditroute.core.runtime.private_files import create_private, require_private
 from banditroute.errors import BanditRouteError, InvalidArgumentError, StoreError, StoreUnavailableError
 from banditroute.store.databases.backup import copy_whole
 from banditroute.store.databases.base import ADDRESS, LOGGING_NAME, T, hide_rows
@@ -82,6 +82,10 @@ class Sqlite:
         """Refuse a path without a file."""
         if not self.path.is_file():
             raise InvalidArgumentError(f"no database file {str(self.path)!r}")
+
+    def require_private(self) -> None:
+        """Refuse a file that belongs to another user, or that other users can write."""
+        require_private("database", self.path.resolve())
 
     def lock_schema(self, connection: Connection) -> None:
         """Do nothing: one transaction writes at a time anyway."""

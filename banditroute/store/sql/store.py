@@ -109,6 +109,7 @@ class SqlStore:
             router = _find_or_create(connection, spec, arms, preferences, secret)
             return RouterLocation(store_id(connection), *router)
 
+        database.require_private()
         if directory is not None:
             require_private("spool directory", directory)
         spools = None if directory is None else Spools(directory, tenant=spec.tenant, router=spec.name)
