@@ -43,9 +43,7 @@ def test_a_database_that_others_can_write_is_refused(tmp_path: Path) -> None:
     with a_router(url(path), ids=random_key) as router:
         router.route(a_vector(1)).wait(30)
     path.chmod(0o666)
-    with pytest.raises(
-        InvalidArgumentError, match=r"database '.*r.db' can be written by other users"
-    ):
+    with pytest.raises(InvalidArgumentError, match=r"database '.*r.db' can be written by other users"):
         a_router(url(path))
     path.chmod(0o660)
     (tmp_path / "current.db").symlink_to(path)

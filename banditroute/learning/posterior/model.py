@@ -17,7 +17,9 @@ from banditroute.learning.sums.table import SumsTable
 from banditroute.learning.sums.weights import EvidenceWeights
 
 REFRESH_EVERY = 4096
-LIVE_EPOCHS = 32
+LIVE_EPOCHS = 4
+LIVE_BYTES = 128 << 20
+"""Largest memory of the sums of all live epochs, if more than one is live [bytes]; older ones are merged."""
 
 
 class OutcomeModel:
@@ -166,9 +168,14 @@ class OutcomeModel:
             self._rebuild(key.arm, key.group)
         if key.epoch > self._epoch:
             self._epoch = key.epoch
-            oldest = key.epoch - LIVE_EPOCHS + 1
+            oldest = key.epoch - self._live_epochs() + 1
             self.table.merge_epochs(before=oldest, into=self.weights.first_epoch_with_same_weight)
         self.advance()
+
+    def _live_epochs(self) -> int:
+        """Return how many epochs have sums of their own: fewer where the sums of one are large."""
+        triangle = self._dimension * (self._dimension + 1) // 2 * 8
+        return min(LIVE_EPOCHS, max(1, LIVE_BYTES // (triangle * len(self._arms) * len(self._groups))))
 
     def advance(self) -> None:
         """Count a feedback, learned or not: refreshes happen at fixed positions of the log."""

@@ -24,7 +24,7 @@ _INTEGER = np.dtype("<i8")
 
 def encode(sums: ExactSums) -> bytes:
     """Return the bytes of sums; equal sums have equal bytes."""
-    return seal(_MAGIC, _VERSION, pack_sums(sums))
+    return seal(_MAGIC, _VERSION, *pack_sums(sums))
 
 
 def decode(blob: bytes) -> ExactSums:
@@ -39,10 +39,11 @@ def decode(blob: bytes) -> ExactSums:
     return sums
 
 
-def pack_sums(sums: ExactSums) -> bytes:
-    """Return the payload of sums, without a seal."""
+def pack_sums(sums: ExactSums) -> list[bytes]:
+    """Return the payload of sums in parts, without a seal."""
     shape = _SHAPE.pack(sums.dimension, sums.outcomes, sums.n)
-    return shape + b"".join(part.astype(_INTEGER).tobytes() for part in (sums.gram, sums.cross, sums.squares))
+    arrays = (sums.gram, sums.cross, sums.squares)
+    return [shape, *(part.astype(_INTEGER, copy=False).tobytes() for part in arrays)]
 
 
 def unpack_sums(reader: "Reader") -> ExactSums:
@@ -61,10 +62,13 @@ def unpack_sums(reader: "Reader") -> ExactSums:
     return sums
 
 
-def seal(magic: bytes, version: int, payload: bytes) -> bytes:
-    """Put a payload between its magic and its checksum."""
-    body = _SEAL.pack(magic, version) + payload
-    return body + hashlib.sha256(body).digest()
+def seal(magic: bytes, version: int, *payload: bytes) -> bytes:
+    """Put a payload, given in parts, between its magic and its checksum; large sums are copied once."""
+    parts = [_SEAL.pack(magic, version), *payload]
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return b"".join([*parts, digest.digest()])
 
 
 def unseal(magic: bytes, version: int, blob: bytes) -> memoryview:

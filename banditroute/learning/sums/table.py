@@ -160,8 +160,8 @@ class SumsTable:
             parts += [_GROUP.pack(len(text), outcomes), text]
         for key in keys:
             arm, group = key.arm.encode(), key.group.encode()
-            parts += [_KEY.pack(len(arm), len(group), key.epoch), arm, group, pack_sums(self._buckets[key].sums)]
-        return seal(_MAGIC, _VERSION, b"".join(parts))
+            parts += [_KEY.pack(len(arm), len(group), key.epoch), arm, group, *pack_sums(self._buckets[key].sums)]
+        return seal(_MAGIC, _VERSION, *parts)
 
     @classmethod
     def decode(cls, blob: bytes) -> Self:

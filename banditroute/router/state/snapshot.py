@@ -19,8 +19,10 @@ _DIGEST_BYTES = 32
 def encode(facts: Mapping[str, Any], sums: bytes) -> bytes:
     """Encode facts and sums as one blob."""
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-    body = _HEAD.pack(_MAGIC, len(text)) + text + sums
-    return body + hashlib.sha256(body).digest()
+    head = _HEAD.pack(_MAGIC, len(text)) + text
+    digest = hashlib.sha256(head)
+    digest.update(sums)
+    return b"".join([head, sums, digest.digest()])
 
 
 def decode(blob: bytes) -> tuple[Mapping[str, Any], bytes]:

@@ -19,6 +19,9 @@ from banditroute.store.sql.encode import REFUSED, REVISION_COLUMNS
 from banditroute.store.sql.read import arm_ids, feedback_chunks, log_end, read_feedback_of, rows_of
 from banditroute.store.sql.rows import NOTHING, readable, safe_reason
 
+CACHED_BYTES = 16 << 20
+"""Above this size, only sums of the newest epoch stay in memory, and not those of the epoch before [bytes]."""
+
 LIMIT = 5_000
 """Most rows in one fold; other workers cannot fold in the meantime."""
 
@@ -154,7 +157,8 @@ class Folder:
         newest = max((key.epoch for key in moved), default=0)
         if newest > self._epoch:
             self._epoch = newest
-            self.blobs = {key: blob for key, blob in self.blobs.items() if key.epoch >= newest - 1}
+            last = 1 if sum(map(len, self.blobs.values())) < CACHED_BYTES else 0
+            self.blobs = {key: blob for key, blob in self.blobs.items() if key.epoch >= newest - last}
 
     def _learnable(self, connection: Connection, behind: int, up_to: int) -> list[FeedbackRecord]:
         """Return the rows in (``behind``, ``up_to``] that can be learned; refuse the others permanently."""

@@ -5,6 +5,7 @@ import pytest
 
 from banditroute import Arm, LinUCB, Objective, Router
 from banditroute.learning.posterior import model
+from banditroute.testing import ridge_model_of
 
 LO, HI = -2.0, 6.0
 ARMS = ("a", "b", "c")
@@ -55,3 +56,22 @@ def test_a_cold_arm_is_as_wide_as_the_vector_is_long(ridge: float) -> None:
     assert (expected["a"]["quality"].mean, expected["b"]["quality"].mean) == (0.75, 0.5)
     assert expected["a"]["quality"].width == pytest.approx(width, abs=1e-12)
     assert expected["b"]["quality"].width == pytest.approx(width, abs=1e-12)
+
+
+@pytest.mark.parametrize(("live_bytes", "live"), [(0, 1), (160, 1), (3 * 160, 3), (1 << 30, 4)])
+def test_the_sums_of_live_epochs_are_bounded_in_bytes_and_merging_changes_no_total(
+    live_bytes: int, live: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def life() -> Router:
+        router = Router("epochs", arms=[Arm("a"), Arm("b")], features=3, objectives=[Objective("quality")], seed=1)
+        rng = np.random.default_rng(3)
+        for _ in range(160):
+            router.feedback(router.route(rng.uniform(-1, 1, 3), key="same").id, quality=float(rng.random()))
+        return router
+
+    monkeypatch.setattr(model, "EPOCH_REQUESTS", 10)
+    monkeypatch.setattr(model, "LIVE_BYTES", live_bytes)
+    table = ridge_model_of(life()).table
+    assert len({key.epoch for key in table.keys}) == live + 1
+    monkeypatch.setattr(model, "EPOCH_REQUESTS", 10_000)
+    assert all(table.totals(arm, "quality") == ridge_model_of(life()).table.totals(arm, "quality") for arm in "ab")
