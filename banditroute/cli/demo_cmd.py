@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from banditroute.cli.arguments import policies, weights
+from banditroute.cli.interruption import completed
 from banditroute.cli.progress import progress_bar
 from banditroute.errors import InvalidArgumentError
 
@@ -31,16 +32,20 @@ def demo(
     if out.exists() and not out.is_dir():
         raise InvalidArgumentError(f"--out {out} must be a directory, but it is a file")
     workload = Workload.bundled()
-    with TemporaryDirectory(prefix="banditroute-demo-") as folder, progress_bar("replaying") as progress:
-        comparison = replay(
-            workload,
-            chosen,
-            preferences=preferences,
-            objectives=infer_objectives(workload, preferences, bounds=bounds),
-            seeds=seeds,
-            store=lambda policy, seed: f"sqlite:///{folder}/{policy}-{seed}.db",
-            progress=progress,
-        )
+
+    def go() -> evaluation.Comparison:
+        with TemporaryDirectory(prefix="banditroute-demo-") as folder, progress_bar("replaying") as progress:
+            return replay(
+                workload,
+                chosen,
+                preferences=preferences,
+                objectives=infer_objectives(workload, preferences, bounds=bounds),
+                seeds=seeds,
+                store=lambda policy, seed: f"sqlite:///{folder}/{policy}-{seed}.db",
+                progress=progress,
+            )
+
+    comparison, code = completed(go, seeds)
     out.mkdir(parents=True, exist_ok=True)
     files = {
         "regret": evaluation.regret_plot,
@@ -55,3 +60,4 @@ def demo(
         typer.echo(json.dumps({**comparison.to_dict(), "plots": written}, indent=2, allow_nan=False))
     else:
         typer.echo(f"{evaluation.comparison_table(comparison)}\n\nplots: {', '.join(written)}")
+    raise typer.Exit(code)

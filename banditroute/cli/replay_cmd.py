@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from banditroute.cli.arguments import POLICIES_HELP, bounds, check_plot, policies, weights
+from banditroute.cli.interruption import completed
 from banditroute.cli.progress import progress_bar
 from banditroute.errors import InvalidArgumentError
 from banditroute.policies import Policy
 
 if TYPE_CHECKING:
     # Loaded where it is used, so that the other commands start without it.
-    from banditroute.evaluation import Candidate
+    from banditroute.evaluation import Candidate, Comparison
 
 
 _Features: TypeAlias = Annotated[
@@ -71,16 +72,20 @@ def replay(
     source = _names(features) if features and not features.endswith(".npy") else features
     workload = Workload.read(file, features=source, metrics=_names(metrics))
     objectives = infer_objectives(workload, preferences, bounds=given)
-    with progress_bar("replaying") as progress:
-        comparison = run(
-            workload,
-            configured | chosen,
-            preferences=preferences,
-            objectives=objectives,
-            seeds=seeds,
-            order="recorded" if order == "recorded" else "shuffled",
-            progress=progress,
-        )
+
+    def go() -> "Comparison":
+        with progress_bar("replaying") as progress:
+            return run(
+                workload,
+                configured | chosen,
+                preferences=preferences,
+                objectives=objectives,
+                seeds=seeds,
+                order="recorded" if order == "recorded" else "shuffled",
+                progress=progress,
+            )
+
+    comparison, code = completed(go, seeds)
     if as_json:
         typer.echo(json.dumps(comparison.to_dict(), indent=2, allow_nan=False))
     else:
@@ -88,6 +93,7 @@ def replay(
     if plot is not None:
         overview_plot(comparison).savefig(plot)
         typer.echo(f"\nplots: {plot}", err=as_json)
+    raise typer.Exit(code)
 
 
 def _names(listed: str | None) -> list[str] | None:

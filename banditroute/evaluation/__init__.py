@@ -7,7 +7,7 @@ from banditroute.evaluation.report.plots import frontier_plot, overview_plot, re
 from banditroute.evaluation.report.table import Table, comparison_frame, comparison_table
 from banditroute.evaluation.simulator.candidate import Candidate
 from banditroute.evaluation.simulator.delays import Delay, Exponential
-from banditroute.evaluation.simulator.replay import replay
+from banditroute.evaluation.simulator.replay import ReplayInterrupted, replay
 from banditroute.evaluation.workload.objectives import infer_objectives
 from banditroute.evaluation.workload.workload import Workload
 
@@ -19,6 +19,7 @@ __all__ = [
     "Exponential",
     "Interval",
     "MixtureGap",
+    "ReplayInterrupted",
     "Table",
     "Workload",
     "best_static_mixture",

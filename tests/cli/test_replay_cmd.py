@@ -1,6 +1,8 @@
 """``banditroute replay``: tables, JSON, plots and refusals."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -145,3 +147,22 @@ def test_replay_takes_policy_controllers_and_preferences_of_a_configuration(
     assert found["preferences"] == {"quality": 1.0, "cost_usd": 0.5}
     assert main([*command, "--prefer", "quality=1"]) == 0
     assert json.loads(capsys.readouterr().out)["preferences"] == {"quality": 1.0}
+
+
+def test_after_ctrl_c_the_complete_seeds_are_printed(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def interrupted(_what: str) -> Iterator[Callable[[int, int], None]]:
+        def progress(done: int, _total: int) -> None:
+            if done == 3:
+                raise KeyboardInterrupt
+
+        yield progress
+
+    monkeypatch.setattr("banditroute.cli.replay_cmd.progress_bar", interrupted)
+    arguments = ["replay", str(file), "--policy", "linucb", "--policy", "uniform", "--seeds", "5"]
+    assert main(arguments) == 130
+    out, err = capsys.readouterr()
+    assert "1 seed" in out
+    assert err == "interrupted: these are the figures of 1 of 5 seeds\n"

@@ -3,7 +3,7 @@
 Figures are built as objects, without pyplot, so no global state changes and no display is needed.
 """
 
-from collections.abc import Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from banditroute.core.arrays import FloatArray
 from banditroute.errors import InvalidArgumentError, MissingDependencyError
 from banditroute.evaluation.metrics.baselines import frontier, mean_of_arms
 from banditroute.evaluation.report.comparison import COST, QUALITY, Comparison
+from banditroute.evaluation.report.labels import Point, place_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,19 +37,19 @@ def overview_plot(comparison: Comparison) -> "Figure":
         MissingDependencyError: if matplotlib is not installed.
     """
     planes = _has_plane(comparison)
-    figure = _figure(12.0 if planes else 8.0, 8.4)
+    figure = _figure(12.0 if planes else 8.0, 8.8, comparison)
     upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.25, 1.0))[:, 0]
     axes = upper.subplots(1, 1 + planes, squeeze=False)[0]
     _regret(axes[0], comparison)
+    _traffic(lower, comparison)
     if planes:
         _plane(axes[1], comparison)
-    _traffic(lower, comparison)
     return figure
 
 
 def regret_plot(comparison: Comparison) -> "Figure":
     """Draw cumulative regret against the oracle: the mean over seeds, with a 95% band."""
-    figure = _figure(7.2, 4.6)
+    figure = _figure(7.2, 5.0, comparison)
     _regret(figure.subplots(), comparison)
     return figure
 
@@ -63,14 +64,14 @@ def frontier_plot(comparison: Comparison) -> "Figure":
         raise InvalidArgumentError(
             f"{comparison.workload.name} lacks {QUALITY} or {COST}, so it has no cost-quality plane"
         )
-    figure = _figure(7.2, 4.6)
+    figure = _figure(7.2, 5.0, comparison)
     _plane(figure.subplots(), comparison)
     return figure
 
 
 def traffic_plot(comparison: Comparison) -> "Figure":
     """Draw the share of each arm over the stream, one panel per policy."""
-    figure = _figure(max(4.6, 3.0 * len(comparison.policies)), 3.6)
+    figure = _figure(max(7.2, 3.0 * len(comparison.policies)), 4.0, comparison)
     _traffic(figure, comparison)
     return figure
 
@@ -79,12 +80,26 @@ def _has_plane(comparison: Comparison) -> bool:
     return {QUALITY, COST} <= comparison.workload.outcomes.keys()
 
 
-def _figure(width: float, height: float) -> "Figure":
+def _figure(width: float, height: float, comparison: Comparison) -> "Figure":
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingDependencyError("plots need matplotlib: pip install 'banditroute[plot]'") from None
-    return Figure(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor="white")
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor="white")
+    characters = int(width * 15)
+    figure.suptitle("\n".join(wrap(_caption(comparison), characters)), fontsize=8, color=_INK, x=0.01, ha="left")
+    return figure
+
+
+def _caption(comparison: Comparison) -> str:
+    """Return the workload, the seeds, the preferences, and what the bands and bars are, in one line."""
+    seeds = len(comparison.seeds)
+    preferences = ", ".join(f"{name} {weight:g}" for name, weight in comparison.preferences.items())
+    bands = "; bands and bars are 95% intervals over seeds" if seeds > 1 else ", so there are no intervals"
+    return (
+        f"{comparison.workload.name}: {len(comparison.workload)} requests, {len(comparison.arms)} arms; "
+        f"preferences {preferences}; {seeds} {'seeds' if seeds > 1 else 'seed'}{bands}"
+    )
 
 
 def _regret(axes: "Axes", comparison: Comparison) -> None:
@@ -126,9 +141,8 @@ def _plane(axes: "Axes", comparison: Comparison) -> None:
     cost, quality = 1000 * mean_of_arms(outcomes[COST]), mean_of_arms(outcomes[QUALITY])
     hull = frontier(quality, cost)
     axes.set_xscale("log")
-    _mixture_line(axes, cost[hull], quality[hull])
+    line = _mixture_line(axes, cost[hull], quality[hull])
     axes.scatter(cost, quality, s=34, color="white", edgecolor=_INK, linewidth=1.1, zorder=3)
-    _label_arms(axes, comparison.arms, cost, quality, hull)
     oracle = comparison.baselines[-1].values
     axes.scatter(
         1000 * oracle[COST],
@@ -140,9 +154,13 @@ def _plane(axes: "Axes", comparison: Comparison) -> None:
         linewidth=0.8,
         zorder=4,
     )
-    _label(axes, "per-query oracle", 1000 * oracle[COST], oracle[QUALITY])
+    labelled = [Point("per-query oracle", 1000 * oracle[COST], oracle[QUALITY])]
+    others = [arm for arm in range(len(cost)) if arm not in hull] if len(cost) <= _ARMS_DRAWN else []
+    labelled += [Point(comparison.arms[arm], cost[arm], quality[arm]) for arm in (*hull, *others)]
+    obstacles = [*line, *(Point("", x, y) for x, y in zip(cost.tolist(), quality.tolist(), strict=True))]
     for name, colour in zip(comparison.policies, _cycle(len(comparison.policies)), strict=True):
         x, y = comparison.interval(COST, name), comparison.interval(QUALITY, name)
+        obstacles.append(Point("", 1000 * x.mean, y.mean))
         axes.errorbar(
             1000 * x.mean,
             y.mean,
@@ -161,10 +179,11 @@ def _plane(axes: "Axes", comparison: Comparison) -> None:
     axes.legend(frameon=False, loc="best", fontsize=9)
     _dress(axes, "Cost and quality", "mean cost per 1000 requests [USD], logarithmic", "mean quality")
     _plain_dollars(axes)
+    place_labels(axes, labelled, obstacles=obstacles, colour=_INK)
 
 
-def _mixture_line(axes: "Axes", cost: FloatArray, quality: FloatArray) -> None:
-    """Draw the mixtures of neighbours, straight in dollars and hence bent on a logarithmic axis."""
+def _mixture_line(axes: "Axes", cost: FloatArray, quality: FloatArray) -> list[Point]:
+    """Draw the mixtures of neighbours, straight in dollars and so bent on a logarithmic axis; return points."""
     xs: list[float] = []
     ys: list[float] = []
     for i in range(len(cost) - 1):
@@ -172,6 +191,7 @@ def _mixture_line(axes: "Axes", cost: FloatArray, quality: FloatArray) -> None:
         xs.extend((cost[i] + share * (cost[i + 1] - cost[i])).tolist())
         ys.extend((quality[i] + share * (quality[i + 1] - quality[i])).tolist())
     axes.plot(xs, ys, color=_PALE, linewidth=1.3, linestyle=_DASHES, label="static mixtures", zorder=2)
+    return [Point("", x, y) for x, y in zip(xs, ys, strict=True)]
 
 
 def _plain_dollars(axes: "Axes") -> None:
@@ -180,37 +200,6 @@ def _plain_dollars(axes: "Axes") -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"${value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _label_arms(
-    axes: "Axes", names: tuple[str, ...], cost: FloatArray, quality: FloatArray, hull: Sequence[int]
-) -> None:
-    """Name the arms on the hull to its free side, the upper left; the others, if few, to the lower right.
-
-    To the lower right go also the cheapest, which stands at the edge, and an arm on the hull so close to the one
-    before it that its name would be written over that one's.
-    """
-    for before, arm in zip((None, *hull), hull, strict=False):
-        crowded = before is not None and (
-            quality[arm] - quality[before] < 0.03 * np.ptp(quality) and cost[arm] < 4 * cost[before]
-        )
-        outward = before is not None and not crowded
-        _label(axes, names[arm], cost[arm], quality[arm], above=outward, left=outward)
-    if len(cost) <= _ARMS_DRAWN:
-        for arm in sorted(set(range(len(cost))) - set(hull)):
-            _label(axes, names[arm], cost[arm], quality[arm], above=False)
-
-
-def _label(axes: "Axes", text: str, x: float, y: float, *, above: bool = True, left: bool = False) -> None:
-    axes.annotate(
-        text,
-        (x, y),
-        xytext=(-5 if left else 5, 7 if above else -14),
-        textcoords="offset points",
-        ha="right" if left else "left",
-        fontsize=8,
-        color=_INK,
-    )
 
 
 def _traffic(figure: Any, comparison: Comparison) -> None:

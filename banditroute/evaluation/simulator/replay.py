@@ -26,6 +26,18 @@ StoreSource: TypeAlias = Callable[[str, int], str]
 _MAX_SEED = 2**63 - 1
 
 
+class ReplayInterrupted(KeyboardInterrupt):
+    """An interrupted :func:`replay`.
+
+    Attributes:
+        comparison: The comparison over the seeds that all policies have completed; None if there is none.
+    """
+
+    def __init__(self, comparison: Comparison | None) -> None:
+        super().__init__("the replay was interrupted")
+        self.comparison = comparison
+
+
 def replay(
     workload: Workload,
     policies: Mapping[str, Policy | Candidate],
@@ -65,6 +77,7 @@ def replay(
         WorkloadError: if the workload lacks an objective, or has a value that the objective rejects.
         InvalidArgumentError: for any other setting that breaks its rule.
         UnknownArmError: if a policy names an arm that is not in the workload.
+        ReplayInterrupted: after Ctrl-C; it holds what was complete.
     """
     chosen = Objectives(objectives if objectives is not None else infer_objectives(workload, preferences))
     chosen.weights(preferences)
@@ -73,32 +86,34 @@ def replay(
     numbers = _seeds(seeds)
     task = Task(workload, tuple(chosen), dict(preferences), order == "shuffled", dict(delays or {}), interval_s)
     urls: Callable[[str, int], str | None] = store or (lambda _name, _seed: None)
-    jobs = [(name, seed, given, urls(name, seed)) for name, given in candidates.items() for seed in numbers]
-    runs = _all_runs(task, jobs, executor, progress)
-    return Comparison(
-        workload=workload,
-        objectives=chosen,
-        preferences=dict(preferences),
-        policies=tuple(policies),
-        seeds=numbers,
-        rows=np.stack([task.rows(seed) for seed in numbers]),
-        chosen=np.stack([[runs[name, seed].arm for seed in numbers] for name in policies]),
-        propensity=np.stack([[runs[name, seed].propensity for seed in numbers] for name in policies]),
-    )
+    # Seed by seed, so that an interrupted replay has some that are complete.
+    jobs = [(name, seed, given, urls(name, seed)) for seed in numbers for name, given in candidates.items()]
+    runs: dict[tuple[str, int], Run] = {}
+
+    def compared(seeds: Sequence[int]) -> Comparison:
+        return Comparison(
+            workload=workload,
+            objectives=chosen,
+            preferences=dict(preferences),
+            policies=tuple(policies),
+            seeds=tuple(seeds),
+            rows=np.stack([task.rows(seed) for seed in seeds]),
+            chosen=np.stack([[runs[name, seed].arm for seed in seeds] for name in policies]),
+            propensity=np.stack([[runs[name, seed].propensity for seed in seeds] for name in policies]),
+        )
+
+    try:
+        for key, run in _results(task, jobs, executor):
+            runs[key] = run
+            if progress is not None:
+                progress(len(runs), len(jobs))
+    except KeyboardInterrupt:
+        complete = [seed for seed in numbers if all((name, seed) in runs for name in candidates)]
+        raise ReplayInterrupted(compared(complete) if complete else None) from None
+    return compared(numbers)
 
 
 _Job: TypeAlias = tuple[str, int, Candidate, str | None]
-
-
-def _all_runs(
-    task: Task, jobs: Sequence[_Job], executor: Executor | None, progress: Callable[[int, int], None] | None
-) -> dict[tuple[str, int], Run]:
-    runs: dict[tuple[str, int], Run] = {}
-    for key, run in _results(task, jobs, executor):
-        runs[key] = run
-        if progress is not None:
-            progress(len(runs), len(jobs))
-    return runs
 
 
 def _results(task: Task, jobs: Sequence[_Job], executor: Executor | None) -> Iterator[tuple[tuple[str, int], Run]]:

@@ -10,7 +10,7 @@ import pytest
 import banditroute.evaluation.simulator.run as simulated_run
 from banditroute.core.objectives import Objective
 from banditroute.errors import InvalidArgumentError, UnknownArmError, WorkloadError
-from banditroute.evaluation import Comparison, Delay, Workload, replay
+from banditroute.evaluation import Comparison, Delay, ReplayInterrupted, Workload, replay
 from banditroute.policies import EpsilonGreedy, Fixed, LinUCB, Policy, Uniform
 from tests.evaluation.tables import PREFERENCES, small_workload
 
@@ -231,3 +231,22 @@ def test_refuses_policies_that_cannot_run() -> None:
         replay(small_workload(), {"f": Fixed("huge")}, preferences=PREFERENCES)
     with pytest.raises(InvalidArgumentError, match="at least one policy"):
         replay(small_workload(), {}, preferences=PREFERENCES)
+
+
+@pytest.mark.parametrize("stop", [1, 3, 4, 7])
+def test_after_an_interruption_the_complete_seeds_are_compared(stop: int) -> None:
+    def interrupt(done: int, _total: int) -> None:
+        if done == stop:
+            raise KeyboardInterrupt
+
+    policies: dict[str, Policy] = {"a": LinUCB(), "b": Uniform()}
+    with pytest.raises(ReplayInterrupted) as caught:
+        replay(small_workload(), policies, preferences=PREFERENCES, seeds=4, progress=interrupt)
+    found = caught.value.comparison
+    if stop < len(policies):
+        assert found is None
+        return
+    assert found is not None
+    assert found.seeds == tuple(range(stop // len(policies)))
+    whole = replay(small_workload(), policies, preferences=PREFERENCES, seeds=found.seeds)
+    assert found.to_dict() == whole.to_dict()
