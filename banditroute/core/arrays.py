@@ -109,6 +109,17 @@ def feature_row(x: FloatArray, *, intercept: bool) -> RowArray:
     return row
 
 
+def vanished(x: FloatArray) -> IntArray:
+    """Return how often each feature is not 0 and is rounded to 0, because it is below 2⁻¹⁶; shape (d,).
+
+    >>> vanished(np.array([[0.5, 1e-6], [0.0, -2e-7]]))
+    array([0, 2])
+    """
+    lost: BoolArray = (x != 0.0) & (np.rint(x * _FEATURE_SCALE) == 0.0)
+    counts: IntArray = np.atleast_2d(lost).sum(axis=0, dtype=np.int64)
+    return counts
+
+
 def from_feature_row(row: RowArray) -> FloatArray:
     """Turn grid units back into float64 features; exact.
 

@@ -80,6 +80,8 @@ class Health(StoreHealth):
         faults: Internal faults that were held back.
         last_fault: The last of them.
         lost: Records that could not be stored.
+        vanished_features: Feature (its name, or its index from 0) → how often this worker rounded a value other
+            than 0 to 0, because it was below 1.5e-5; multiply such a feature by a constant.
         controllers: Name of a controller → what it reports.
     """
 
@@ -88,4 +90,5 @@ class Health(StoreHealth):
     faults: int
     last_fault: str
     lost: int
+    vanished_features: Mapping[str, int] = field(default_factory=dict)
     controllers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -2,7 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 
-from banditroute.core.arrays import Context, FloatArray, RowArray, as_context, as_contexts, feature_row
+import numpy as np
+
+from banditroute.core.arrays import (
+    Context,
+    FloatArray,
+    IntArray,
+    RowArray,
+    as_context,
+    as_contexts,
+    feature_row,
+    vanished,
+)
 from banditroute.core.spec import MAX_DIMENSION, RouterSpec
 from banditroute.errors import InvalidContextError
 
@@ -23,6 +34,21 @@ class FeatureSpace:
         """Take the dimension and the names of a spec that was read from the store."""
         self.dimension = spec.dimension
         self._names = spec.feature_names
+        self._vanished: IntArray | None = None
+
+    @property
+    def vanished(self) -> dict[str, int]:
+        """Feature (its name, or its index from 0) → how often a value other than 0 was rounded to 0."""
+        if self._vanished is None:
+            return {}
+        names = self._names or [str(index) for index in range(len(self._vanished))]
+        return {name: count for name, count in zip(names, self._vanished.tolist(), strict=True) if count}
+
+    def count_vanished(self, values: FloatArray, row: RowArray) -> None:
+        """Count features that are 0 in the row and not in the values."""
+        if np.count_nonzero(row[..., : values.shape[-1]]) < np.count_nonzero(values):
+            found = vanished(values)
+            self._vanished = found if self._vanished is None else self._vanished + found
 
     def vector(self, x: Context | Mapping[str, float]) -> FloatArray:
         """Return one checked vector, shape (d,); raises as :func:`~banditroute.core.arrays.as_context` does."""

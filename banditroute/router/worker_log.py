@@ -52,7 +52,9 @@ class WorkerLog:
         if engine.spec.dimension is None:
             engine.set_spec(replace(engine.spec, dimension=values.shape[-1]))
             self.change_settings(SpaceRecord(values.shape[-1], engine.now_us()))
-        return engine.space.row(values)
+        row = engine.space.row(values)
+        engine.space.count_vanished(values, row)
+        return row
 
     def record(self, choice: Choice) -> Decision:
         """Count a choice, append its record, and return the decision."""

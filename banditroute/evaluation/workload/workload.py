@@ -10,7 +10,7 @@ from typing import TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from banditroute.core.arrays import FloatArray, IntArray
+from banditroute.core.arrays import FloatArray, IntArray, vanished
 from banditroute.errors import WorkloadError
 from banditroute.evaluation.workload.npy import read_npy
 from banditroute.evaluation.workload.tables import Columns, has_number, is_known, numbers, read_columns
@@ -109,6 +109,7 @@ class Workload:
             found = _from_wide(path, columns, metrics, names)
         queries, query_ids, arms, outcomes = found
         matrix = _features(path, columns, features, names, text, queries)
+        notes += _vanishing(matrix, names)
         return cls(
             arms=arms,
             features=matrix,
@@ -167,6 +168,21 @@ _Parts: TypeAlias = tuple[IntArray, tuple[str, ...], tuple[str, ...], dict[str, 
 
 def _is_wide(name: str) -> bool:
     return "__" in name and not name.startswith("__")
+
+
+def _vanishing(matrix: FloatArray, names: Sequence[str]) -> list[str]:
+    """Name the features whose values the router would round to 0."""
+    counts = vanished(matrix)
+    worst = int(counts.argmax())
+    if not counts[worst]:
+        return []
+    name = names[worst] if len(names) == len(counts) else f"{worst} (counted from 0)"
+    others = int(np.count_nonzero(counts)) - 1
+    note = (
+        f"feature {name}: {int(counts[worst])} of {len(matrix)} values are not 0 and rounded to 0, since they are "
+        "below 1.5e-5; multiply it by a constant"
+    )
+    return [note if not others else f"{note}; so are values of {others} other features"]
 
 
 def _with_arms(path: Path, columns: Columns, notes: list[str]) -> Columns:
