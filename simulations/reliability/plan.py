@@ -6,6 +6,7 @@ from simulations.reliability.rows.away import Away
 from simulations.reliability.rows.bits import Kernels, Retractions, Stops
 from simulations.reliability.rows.canaries import Canaries
 from simulations.reliability.rows.clocks import Clocks
+from simulations.reliability.rows.closed import Closed
 from simulations.reliability.rows.crashes import Crashes
 from simulations.reliability.rows.drift import RankOne
 from simulations.reliability.rows.folders import Folders
@@ -19,9 +20,11 @@ from simulations.reliability.rows.mutants import Mutants
 from simulations.reliability.rows.news import Spreading
 from simulations.reliability.rows.outage import Outage
 from simulations.reliability.rows.poison import Poison
+from simulations.reliability.rows.pooled import Pooled
 from simulations.reliability.rows.power import PowerCuts
 from simulations.reliability.rows.reopening import Reopening
 from simulations.reliability.rows.replaced import InnocentRecords, ReplacedFiles
+from simulations.reliability.rows.rolling import Rolling
 from simulations.reliability.rows.schemas import Schemas
 from simulations.reliability.rows.sharing import Fairness, Sharing
 from simulations.reliability.rows.skews import Skews
@@ -67,6 +70,9 @@ PLAN: tuple[Row, ...] = (
     ReplacedFiles(),
     InnocentRecords(),
     Skews(),
+    Pooled(),
+    Closed(),
+    Rolling(),
 )
 """What every run measures, at the figures of the plan."""
 

@@ -1,14 +1,7 @@
 """Workers of the schema before beside workers of this one: right, or refused with a sentence."""
 
-import os
 import subprocess
-import sys
-import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
-from typing import IO
 
 import pytest
 
@@ -18,24 +11,17 @@ from banditroute.router.log_check import fold_of
 from banditroute.store.maintenance.upgrade import upgrade
 from banditroute.store.maintenance.verify import verify
 from banditroute.testing.world import url
-
-ROOT = Path(__file__).parent.parent.parent
-BEFORE = "ee02f0a"
-"""The last commit with schema 0001."""
+from tests.server import NotHere
+from tests.store.earlier import command, earlier_version, environment, old_worker
 
 
 @pytest.fixture(scope="module")
 def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package as it was at that commit."""
-    command = ["git", "-C", str(ROOT), "archive", BEFORE, "banditroute"]
     try:
-        archive = subprocess.run(command, capture_output=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip(f"needs the git history with commit {BEFORE}")
-    place = tmp_path_factory.mktemp("earlier")
-    with tarfile.open(fileobj=BytesIO(archive)) as files:
-        files.extractall(place, filter="data")
-    return place
+        return earlier_version(tmp_path_factory.mktemp("earlier"))
+    except NotHere as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -45,41 +31,6 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return url(tmp_path / "svc.db")
     fresh: str = request.getfixturevalue("postgres_url")
     return fresh
-
-
-class OldWorker:
-    """A worker of the earlier version."""
-
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._in: IO[str] = process.stdin
-        self._out: IO[str] = process.stdout
-        assert self.answer() == "ready"
-
-    def answer(self) -> str:
-        return self._out.readline().strip()
-
-    def ask(self, command: str) -> str:
-        self._in.write(f"{command}\n")
-        self._in.flush()
-        return "" if command == "end" else self.answer()
-
-
-def command(store: str) -> list[str]:
-    return [sys.executable, str(Path(__file__).parent / "old_worker.py"), store]
-
-
-def environment(earlier: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(earlier), "PYTHONSAFEPATH": "1"}
-
-
-@contextmanager
-def old_worker(store: str, earlier: Path) -> Iterator[OldWorker]:
-    with subprocess.Popen(
-        command(store), env=environment(earlier), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield OldWorker(process)
 
 
 def svc(store: str) -> Router:
