@@ -14,7 +14,7 @@ import numpy as np
 from simulations.markdown import table
 from simulations.speed.machine import describe, require_one_plain_thread
 from simulations.tails.probes import TimedLock, collections_now
-from simulations.tails.traffic import Traffic, lags
+from simulations.tails.traffic import Traffic, durability, lags
 
 HERE = Path(__file__).parent
 PERCENT = (50, 99, 99.9, 100)
@@ -50,6 +50,9 @@ def study(settings: Mapping[str, Any]) -> str:
         idle.router.close()
         del idle.router
         pauses = collections_now()
+        durable, durable_busy = (
+            durability(busy, settings["durable"], is_busy=is_busy) for is_busy in (False, True)
+        )
         empty, with_traffic = lags(None, settings), lags(busy, settings)
         busy.router.close()
         del busy.router
@@ -68,6 +71,8 @@ def study(settings: Mapping[str, Any]) -> str:
         ("full garbage collection, 10,000 decisions remembered", _ms(pauses), ""),
         ("the same without the router", _ms(pauses_without), ""),
         ("difference of the two", caused, f"largest ≤ {goals['collection_ms']:g}"),
+        ("until a decision is on stable storage", _ms(durable), ""),
+        ("the same beside a thread that sends requests", _ms(durable_busy), ""),
         ("lag of an empty event loop", empty_lag, ""),
         (f"lag at {settings['per_second']} requests/s", lag, f"p99 ≤ {empty_lag[99] + goals['loop_lag_ms']:.1f}"),
     ]

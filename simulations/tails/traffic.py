@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -55,6 +56,31 @@ class Traffic:
         self.wall.append(time.perf_counter() - wall)
         self.router.feedback(decision.id, quality=0.5 + 0.1 * float(np.tanh(x[0])))
         self.router.feedback(decision.id, cost_usd=0.01)
+
+
+def durability(traffic: Traffic, count: int, *, is_busy: bool) -> list[float]:
+    """Return how long decisions take to be on stable storage [s], alone or beside a thread that sends requests."""
+    stop = threading.Event()
+
+    def send() -> None:
+        while not stop.is_set():
+            traffic.step()
+
+    sender = threading.Thread(target=send)
+    if is_busy:
+        sender.start()
+    found: list[float] = []
+    try:
+        for number in range(count):
+            decision = traffic.router.route(traffic.contexts[number % len(traffic.contexts)])
+            began = time.perf_counter()
+            decision.wait(60)
+            found.append(time.perf_counter() - began)
+    finally:
+        stop.set()
+        if is_busy:
+            sender.join()
+    return found
 
 
 def lags(traffic: Traffic | None, settings: Mapping[str, Any]) -> list[float]:

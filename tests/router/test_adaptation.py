@@ -130,7 +130,7 @@ def test_sums_stay_undiscounted_however_they_are_read() -> None:
         router = a_router(controllers=[drift], policy=Uniform(), secret=bytes(32), ids=bodies())
         with_history(router, 200)
         table = ridge_model_of(router).table
-        totals.append([table.totals(arm, "response").cross.tobytes() for arm in ("small", "large")])
+        totals.append([table.totals(arm, "response").cross.tolist() for arm in ("small", "large")])
     assert totals[0] == totals[1]
     assert (still.report()["alarms"], jumpy.report()["alarms"] > 0) == (0, True)
 

@@ -8,12 +8,10 @@ import sys
 
 from banditroute import Arm, Router
 
-URL = sys.argv[1]
-
 
 def main() -> None:
     """Open the router, answer the commands, close it."""
-    router = Router("svc", arms=[Arm("a"), Arm("b")], store=URL, seed=1)
+    router = Router("svc", arms=[Arm("a"), Arm("b")], store=sys.argv[1], seed=1)
     print("ready", flush=True)
     for line in sys.stdin:
         command = line.strip()

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from banditroute.core.arrays import OUTCOME_UNIT, FloatArray, IntArray, RowArray
+from banditroute.core.arrays import OUTCOME_UNIT, FloatArray, RowArray
 from banditroute.learning.posterior.ridge import RidgePosterior
 from banditroute.learning.sums.exact import CROSS_UNIT, SQUARE_UNIT, ExactSums
 
@@ -36,8 +36,8 @@ class GroupPosterior:
         noise: σ̂ of each objective, scaled; shape (1, m).
         posterior: Coefficients and inverse Gram matrices of all arms.
         pool: Sums over all arms, without the rows that are pending.
-        cross: Σ y xᵀ of each arm, without pending rows; shape (arms, m, d) [2⁻³¹].
-        squares: Σ y² of each arm, without pending rows; shape (arms, m) [2⁻³²].
+        cross: Σ y xᵀ of each arm, without pending rows, as the nearest float; shape (arms, m, d) [2⁻³¹].
+        squares: Σ y² of each arm, without pending rows, as the nearest float; shape (arms, m) [2⁻³²].
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class GroupPosterior:
         self._declared: list[Mapping[int, float]] = []
         self._rows: list[int] = []
         # The ridge cost needs the posterior and these sums of each arm: Σ y xᵀ and Σ y², in units of the grid.
-        self.cross: IntArray = np.zeros((0, len(positions), dimension), dtype=np.int64)
-        self.squares: IntArray = np.zeros((0, len(positions)), dtype=np.int64)
+        self.cross: FloatArray = np.zeros((0, len(positions), dimension))
+        self.squares: FloatArray = np.zeros((0, len(positions)))
         self.pool = ExactSums(dimension, len(positions))
         # Rows that only their arm's posterior has learned; ``_due`` of them are added to the pool at once.
         self._pending: list[tuple[int, RowArray, tuple[int, ...]]] = []
@@ -70,8 +70,8 @@ class GroupPosterior:
         first, count = len(self._rows), len(priors)
         self._declared += priors
         self._rows += [0] * count
-        self.cross = np.concatenate([self.cross, np.zeros((count, *self.cross.shape[1:]), dtype=np.int64)])
-        self.squares = np.concatenate([self.squares, np.zeros((count, len(self.positions)), dtype=np.int64)])
+        self.cross = np.concatenate([self.cross, np.zeros((count, *self.cross.shape[1:]))])
+        self.squares = np.concatenate([self.squares, np.zeros((count, len(self.positions)))])
         self.posterior.add_arms(np.stack([self._prior(arm) for arm in range(first, first + count)]))
         self._due = self._next_due()
 
@@ -145,7 +145,8 @@ class GroupPosterior:
         self._due = self._next_due()
 
     def _load(self, arm: int, sums: ExactSums) -> None:
-        self._rows[arm], self.cross[arm], self.squares[arm] = sums.n, sums.cross, sums.squares
+        self._rows[arm] = sums.n
+        self.cross[arm], self.squares[arm] = sums.cross.as_floats(), sums.squares.as_floats()
 
     def _learn_from_all(self) -> None:
         self.settle()

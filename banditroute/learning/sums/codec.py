@@ -2,10 +2,14 @@
 
 A sealed blob is ``magic (4) | version (2) | payload | SHA-256 of all before (32)``, little-endian. Decoding
 executes nothing, and compares every length with the number of bytes present before it uses that length.
+
+Version 1 holds Σ y xᵀ and Σ y² as int64, version 2 as two int64 each. Version 2 is written only where version 1
+cannot hold the sums, so that equal sums have equal bytes, and earlier releases read what they can hold.
 """
 
 import hashlib
 import struct
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -13,9 +17,12 @@ from banditroute.core.arrays import IntArray
 from banditroute.core.objectives import MAX_OBJECTIVES
 from banditroute.errors import SnapshotCorruptError
 from banditroute.learning.sums.exact import MAX_DIMENSION, ExactSums
+from banditroute.learning.sums.wide import WideIntegers
 
 _MAGIC = b"BRxs"
-_VERSION = 1
+NARROW, WIDE = 1, 2
+"""Versions of sums, and of tables of sums."""
+
 _SEAL = struct.Struct("<4sH")
 _SHAPE = struct.Struct("<IHq")
 _DIGEST_SIZE = 32
@@ -24,7 +31,8 @@ _INTEGER = np.dtype("<i8")
 
 def encode(sums: ExactSums) -> bytes:
     """Return the bytes of sums; equal sums have equal bytes."""
-    return seal(_MAGIC, _VERSION, *pack_sums(sums))
+    version = version_of([sums])
+    return seal(_MAGIC, version, *pack_sums(sums, version))
 
 
 def decode(blob: bytes) -> ExactSums:
@@ -33,33 +41,52 @@ def decode(blob: bytes) -> ExactSums:
     Raises:
         SnapshotCorruptError: if the bytes are anything else.
     """
-    reader = Reader(unseal(_MAGIC, _VERSION, blob))
-    sums = unpack_sums(reader)
+    version, payload = unseal(_MAGIC, blob)
+    reader = Reader(payload)
+    sums = unpack_sums(reader, version)
     reader.finish()
     return sums
 
 
-def pack_sums(sums: ExactSums) -> list[bytes]:
+def version_of(sums: Iterable[ExactSums]) -> int:
+    """Return the version that holds all of these sums."""
+    return NARROW if all(each.cross.is_narrow and each.squares.is_narrow for each in sums) else WIDE
+
+
+def pack_sums(sums: ExactSums, version: int) -> list[bytes]:
     """Return the payload of sums in parts, without a seal."""
     shape = _SHAPE.pack(sums.dimension, sums.outcomes, sums.n)
-    arrays = (sums.gram, sums.cross, sums.squares)
+    arrays = [sums.gram]
+    for part in (sums.cross, sums.squares):
+        arrays += [part.narrow()] if version == NARROW else [part.high, part.low]
     return [shape, *(part.astype(_INTEGER, copy=False).tobytes() for part in arrays)]
 
 
-def unpack_sums(reader: "Reader") -> ExactSums:
+def unpack_sums(reader: "Reader", version: int) -> ExactSums:
     """Read sums; raises SnapshotCorruptError if their shape is impossible or bytes are missing."""
     dimension, outcomes, n = reader.unpack(_SHAPE)
     if not (1 <= dimension <= MAX_DIMENSION and 1 <= outcomes <= MAX_OBJECTIVES):
         raise SnapshotCorruptError(f"sums of dimension {dimension} with {outcomes} outcomes cannot be")
-    sizes = (dimension * (dimension + 1) // 2, outcomes * dimension, outcomes)
-    parts = reader.take(sum(sizes) * _INTEGER.itemsize)
-    numbers: IntArray = np.frombuffer(parts, dtype=_INTEGER).astype(np.int64)
+    triangle, parts = dimension * (dimension + 1) // 2, version
+    content = reader.take((triangle + parts * outcomes * (dimension + 1)) * _INTEGER.itemsize)
+    numbers: IntArray = np.frombuffer(content, dtype=_INTEGER).astype(np.int64)
+    cross = numbers[triangle : triangle + parts * outcomes * dimension].reshape(parts, outcomes, dimension)
+    squares = numbers[-parts * outcomes :].reshape(parts, outcomes)
     sums = ExactSums(dimension, outcomes)
     sums.n = n
-    sums.gram = numbers[: sizes[0]]
-    sums.cross = numbers[sizes[0] : -outcomes].reshape(outcomes, dimension)
-    sums.squares = numbers[-outcomes:]
+    sums.gram = numbers[:triangle]
+    sums.cross, sums.squares = _wide(cross), _wide(squares)
     return sums
+
+
+def _wide(parts: IntArray) -> WideIntegers:
+    """Return integers of one array or of two; raises SnapshotCorruptError for parts that no sum has."""
+    if len(parts) == 1:
+        return WideIntegers.of(parts[0])
+    high, low = parts
+    if ((low < 0) | (low >> 32 != 0)).any() or np.abs(high).max(initial=0) >= 1 << 62:
+        raise SnapshotCorruptError("sums hold integers in a form that is never written")
+    return WideIntegers(high, low)
 
 
 def seal(magic: bytes, version: int, *payload: bytes) -> bytes:
@@ -71,8 +98,8 @@ def seal(magic: bytes, version: int, *payload: bytes) -> bytes:
     return b"".join([*parts, digest.digest()])
 
 
-def unseal(magic: bytes, version: int, blob: bytes) -> memoryview:
-    """Return the payload of a sealed blob.
+def unseal(magic: bytes, blob: bytes) -> tuple[int, memoryview]:
+    """Return the version and the payload of a sealed blob.
 
     Raises:
         SnapshotCorruptError: if the magic, version or checksum is wrong, or bytes are missing.
@@ -83,11 +110,13 @@ def unseal(magic: bytes, version: int, blob: bytes) -> memoryview:
     found_magic, found_version = _SEAL.unpack_from(body)
     if found_magic != magic:
         raise SnapshotCorruptError(f"bytes begin with {found_magic!r}, expected {magic!r}")
-    if found_version != version:
-        raise SnapshotCorruptError(f"sums are of version {found_version}, this library reads version {version}")
+    if found_version not in (NARROW, WIDE):
+        raise SnapshotCorruptError(
+            f"sums are of version {found_version}, this library reads versions {NARROW} and {WIDE}"
+        )
     if hashlib.sha256(body).digest() != bytes(blob[-_DIGEST_SIZE:]):
         raise SnapshotCorruptError("sums fail their checksum")
-    return body[_SEAL.size :]
+    return found_version, body[_SEAL.size :]
 
 
 class Reader:

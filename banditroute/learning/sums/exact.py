@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from banditroute.core.arrays import FEATURE_BITS, OUTCOME_BITS, FloatArray, IntArray, RowArray
 from banditroute.core.objectives import MAX_OBJECTIVES
 from banditroute.errors import InvalidArgumentError
+from banditroute.learning.sums.wide import WideIntegers
 
 MAX_DIMENSION = 4096 + 1
 
@@ -17,6 +18,9 @@ CROSS_UNIT = 2.0 ** -(FEATURE_BITS + OUTCOME_BITS)
 SQUARE_UNIT = 2.0 ** -(2 * OUTCOME_BITS)
 
 _EXACT = 2**53
+
+MAX_VALUE = 2**30
+"""Largest magnitude of a value [2⁻¹⁶], far above that of any outcome."""
 
 
 class ExactSums:
@@ -29,8 +33,8 @@ class ExactSums:
     Attributes:
         n: Number of rows.
         gram: The upper triangle of Σ x xᵀ, row after row [2⁻³⁰]; int64 of shape (d (d + 1) / 2,).
-        cross: Σ y xᵀ [2⁻³¹]; int64 of shape (outcomes, d).
-        squares: Σ y² [2⁻³²]; int64 of shape (outcomes,).
+        cross: Σ y xᵀ [2⁻³¹]; shape (outcomes, d).
+        squares: Σ y² [2⁻³²]; shape (outcomes,).
 
     >>> sums = ExactSums(2, 1)
     >>> sums.add(np.array([[16384, 32768]], dtype=np.int32), np.array([[65536]]))    # x = (0.5, 1), y = 1
@@ -52,15 +56,15 @@ class ExactSums:
         self.outcomes = outcomes
         self.n = 0
         self.gram: IntArray = np.zeros(dimension * (dimension + 1) // 2, dtype=np.int64)
-        self.cross: IntArray = np.zeros((outcomes, dimension), dtype=np.int64)
-        self.squares: IntArray = np.zeros(outcomes, dtype=np.int64)
+        self.cross = WideIntegers.zeros((outcomes, dimension))
+        self.squares = WideIntegers.zeros(outcomes)
 
     def add(self, rows: RowArray, values: IntArray) -> None:
         """Add rows [2⁻¹⁵] of shape (k, d) with their values [2⁻¹⁶] of shape (k, outcomes).
 
         Raises:
             InvalidArgumentError: if the shapes or types do not fit, or if a product would leave 2⁵³ or a total
-                int64 (code ``sums.overflow``); nothing was changed.
+                its type (code ``sums.overflow``); nothing was changed.
         """
         self._check(rows, values)
         self._move(_sums(rows, values), sign=1)
@@ -108,9 +112,8 @@ class ExactSums:
         twin = self.copy()
         if times:
             twin.n = -(-self.n >> times)
-            twin.gram, twin.cross, twin.squares = (
-                (part >> times) + (part >> (times - 1) & 1) for part in (self.gram, self.cross, self.squares)
-            )
+            twin.gram = (self.gram >> times) + (self.gram >> (times - 1) & 1)
+            twin.cross, twin.squares = self.cross.halved(times), self.squares.halved(times)
         return twin
 
     def gram_matrix(self) -> FloatArray:
@@ -123,11 +126,11 @@ class ExactSums:
 
     def cross_matrix(self) -> FloatArray:
         """Return B = Σ y xᵀ, shape (outcomes, d)."""
-        return self.cross.astype(np.float64) * CROSS_UNIT
+        return self.cross.as_floats() * CROSS_UNIT
 
     def square_sums(self) -> FloatArray:
         """Return Σ y², shape (outcomes,)."""
-        return self.squares.astype(np.float64) * SQUARE_UNIT
+        return self.squares.as_floats() * SQUARE_UNIT
 
     def are_of_rows(self) -> bool:
         """Whether these can be sums of rows, checked without a factorisation.
@@ -135,10 +138,11 @@ class ExactSums:
         Counts and squares must not be negative, and |Σ y x| ≤ √(Σ y² Σ x²) (Cauchy-Schwarz).
         """
         diagonal = self.gram[upper_triangle(self.dimension) % (self.dimension + 1) == 0]
-        if self.n < 0 or min(int(diagonal.min()), int(self.squares.min())) < 0:
+        squares = self.squares.as_floats()
+        if self.n < 0 or diagonal.min() < 0 or squares.min() < 0:
             return False
-        most = np.sqrt(np.outer(self.squares.astype(np.float64), diagonal.astype(np.float64)))
-        return bool((np.abs(self.cross.astype(np.float64)) <= most * (1 + 1e-9)).all())
+        most = np.sqrt(np.outer(squares, diagonal.astype(np.float64)))
+        return bool((np.abs(self.cross.as_floats()) <= most * (1 + 1e-9)).all())
 
     def __bool__(self) -> bool:
         return bool(self.n or self.gram.any() or self.cross.any() or self.squares.any())
@@ -149,8 +153,8 @@ class ExactSums:
         return (
             self.n == other.n
             and np.array_equal(self.gram, other.gram)
-            and np.array_equal(self.cross, other.cross)
-            and np.array_equal(self.squares, other.squares)
+            and self.cross == other.cross
+            and self.squares == other.squares
         )
 
     def __repr__(self) -> str:
@@ -170,8 +174,8 @@ class ExactSums:
     def _move(self, other: "ExactSums", *, sign: int) -> None:
         # All three are computed before any is assigned, so that an error changes nothing.
         gram = _moved(self.gram, other.gram, sign)
-        cross = _moved(self.cross, other.cross, sign)
-        squares = _moved(self.squares, other.squares, sign)
+        cross = self.cross.plus(other.cross, sign=sign)
+        squares = self.squares.plus(other.squares, sign=sign)
         self.n += sign * other.n
         self.gram, self.cross, self.squares = gram, cross, squares
 
@@ -196,11 +200,12 @@ def _moved(total: IntArray, part: IntArray, sign: int) -> IntArray:
 
 def _sums(rows: RowArray, values: IntArray) -> ExactSums:
     """Sum rows by matrix products in blocks so small that float64 holds every partial sum exactly."""
-    largest = max(_largest(rows), _largest(values), 1)
-    size = (_EXACT - 1) // largest**2
-    if size == 0:
+    feature, value = _largest(rows), _largest(values)
+    size = (_EXACT - 1) // max(feature * max(feature, value), 1)
+    if size == 0 or value > MAX_VALUE:
         raise InvalidArgumentError(
-            f"a row or value of magnitude {largest} grid units has products beyond 2^53; nothing was added",
+            f"a row of magnitude {feature} grid units with a value of {value} has products beyond 2^53; "
+            "nothing was added",
             code="sums.overflow",
         )
     total = _block_sums(rows[:size], values[:size])
@@ -214,8 +219,8 @@ def _block_sums(rows: RowArray, values: IntArray) -> ExactSums:
     sums = ExactSums(x.shape[1], y.shape[1])
     sums.n = len(x)
     sums.gram = (x.T @ x).ravel().take(upper_triangle(sums.dimension)).astype(np.int64)
-    sums.cross = (y.T @ x).astype(np.int64)
-    sums.squares = np.einsum("kj,kj->j", y, y).astype(np.int64)
+    sums.cross = WideIntegers.of((y.T @ x).astype(np.int64))
+    sums.squares = WideIntegers.sum_of_squares(values)
     return sums
 
 

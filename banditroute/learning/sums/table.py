@@ -10,7 +10,7 @@ import numpy as np
 from banditroute.core.arrays import IntArray, RowArray
 from banditroute.core.log import StateKey
 from banditroute.errors import InvalidArgumentError, SnapshotCorruptError
-from banditroute.learning.sums.codec import Reader, encode, pack_sums, seal, unpack_sums, unseal
+from banditroute.learning.sums.codec import Reader, encode, pack_sums, seal, unpack_sums, unseal, version_of
 from banditroute.learning.sums.exact import MAX_DIMENSION, ExactSums
 
 BASE_EPOCH = -1
@@ -19,7 +19,6 @@ BASE_EPOCH = -1
 _LEAST_BATCH = 64
 _ROW_TYPE = np.dtype(np.int32)
 _MAGIC = b"BRst"
-_VERSION = 1
 _HEAD = struct.Struct("<IHI")
 _GROUP = struct.Struct("<HH")
 _KEY = struct.Struct("<HHq")
@@ -154,14 +153,16 @@ class SumsTable:
     def encode(self) -> bytes:
         """Return all sums as bytes; equal tables have equal bytes."""
         keys = self.keys
+        version = version_of(self._buckets[key].sums for key in keys)
         parts = [_HEAD.pack(self.dimension, len(self.groups), len(keys))]
         for name, outcomes in sorted(self.groups.items()):
             text = name.encode()
             parts += [_GROUP.pack(len(text), outcomes), text]
         for key in keys:
             arm, group = key.arm.encode(), key.group.encode()
-            parts += [_KEY.pack(len(arm), len(group), key.epoch), arm, group, *pack_sums(self._buckets[key].sums)]
-        return seal(_MAGIC, _VERSION, *parts)
+            parts += [_KEY.pack(len(arm), len(group), key.epoch), arm, group]
+            parts += pack_sums(self._buckets[key].sums, version)
+        return seal(_MAGIC, version, *parts)
 
     @classmethod
     def decode(cls, blob: bytes) -> Self:
@@ -170,7 +171,8 @@ class SumsTable:
         Raises:
             SnapshotCorruptError: if the bytes are anything else.
         """
-        reader = Reader(unseal(_MAGIC, _VERSION, blob))
+        version, payload = unseal(_MAGIC, blob)
+        reader = Reader(payload)
         dimension, group_count, key_count = reader.unpack(_HEAD)
         groups = {}
         for _ in range(group_count):
@@ -181,7 +183,7 @@ class SumsTable:
             for _ in range(key_count):
                 arm_size, group_size, epoch = reader.unpack(_KEY)
                 key = StateKey(reader.text(arm_size), reader.text(group_size), epoch)
-                table.put(key, unpack_sums(reader))
+                table.put(key, unpack_sums(reader, version))
         except InvalidArgumentError as error:
             raise SnapshotCorruptError(f"the table of sums contradicts itself: {error}") from None
         reader.finish()

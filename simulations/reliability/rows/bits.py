@@ -163,7 +163,7 @@ class Retractions:
                 tick(done, self.retracted)
         expected = ExactSums(self.dimension, OUTCOMES)
         expected.add(rows[rest], values[rest])
-        differ = int((sums.gram != expected.gram).sum() + (sums.cross != expected.cross).sum())
+        differ = int((sums.gram != expected.gram).sum()) + (sums.cross != expected.cross)
         measured = {"added": self.rows, "retracted": self.retracted, "entries differ": differ}
         control = self._in_floats(gone.tolist(), rest.tolist())
         return Finding(measured, encode(sums) == encode(expected), control, control["entries differ"] > 0)

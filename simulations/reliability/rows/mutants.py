@@ -23,6 +23,7 @@ from banditroute.core.ids import DecisionIds
 from banditroute.core.log import Position, SnapshotRecord, StateKey
 from banditroute.errors import BanditRouteError, InvalidDecisionIdError, SnapshotCorruptError, SpoolCorruptError
 from banditroute.learning import SumsTable, decode
+from banditroute.learning.sums.wide import WideIntegers
 from banditroute.router.state.snapshot import encode
 from banditroute.router.state.state import State
 from banditroute.store.spool.codec import decoded, encoded
@@ -150,7 +151,11 @@ def _of_no_rows(state: State) -> Iterator[bytes]:
         table = SumsTable.decode(state.model.state()[1])
         key = table.keys[0]
         wrong = table.totals(key.arm, key.group)
-        setattr(wrong, part, getattr(wrong, part) * -(2**20))
+        value = getattr(wrong, part)
+        if isinstance(value, WideIntegers):
+            setattr(wrong, part, WideIntegers.of(value.narrow() * -(2**20)))
+        else:
+            setattr(wrong, part, value * -(2**20))
         table.put(StateKey(key.arm, key.group, key.epoch + 1), wrong)
         yield table.encode()
 

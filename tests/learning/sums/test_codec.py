@@ -34,6 +34,24 @@ def test_sums_survive_the_round_trip() -> None:
     assert not again
 
 
+def test_wide_sums_have_a_version_of_their_own_and_come_back() -> None:
+    assert encode(some_sums())[4:6] == b"\1\0"
+    assert encode(wide_sums())[4:6] == b"\2\0"
+    assert decode(encode(wide_sums())) == wide_sums()
+    table = some_statistics()
+    assert table.encode()[4:6] == b"\1\0"
+    table.put(StateKey("a", "response", 0), wide_sums())
+    assert table.encode()[4:6] == b"\2\0"
+    assert SumsTable.decode(table.encode()).digest() == table.digest()
+
+
+@pytest.mark.parametrize("low", [-1, 2**32])
+def test_integers_in_a_form_that_is_never_written_are_refused(low: int) -> None:
+    payload = struct.pack("<IHq", 1, 1, 1) + struct.pack("<qqqqq", 1, 0, low, 0, 1)
+    with pytest.raises(SnapshotCorruptError, match="never written"):
+        decode(seal(b"BRxs", 2, payload))
+
+
 def test_statistics_survive_the_round_trip() -> None:
     table = some_statistics()
     again = SumsTable.decode(table.encode())
@@ -56,8 +74,16 @@ def mutations(blob: bytes, count: int) -> list[bytes]:
     return found
 
 
-def test_no_mutated_bytes_are_accepted() -> None:
-    for blob in mutations(encode(some_sums()), 5_000):
+def wide_sums() -> ExactSums:
+    """Sums that do not fit into int64."""
+    sums = ExactSums(4, 2)
+    sums.add(np.full((3_000, 4), 2**15, dtype=np.int32), np.full((3_000, 2), 2**26))
+    return sums
+
+
+@pytest.mark.parametrize("sums", [some_sums(), wide_sums()], ids=["narrow", "wide"])
+def test_no_mutated_bytes_are_accepted(sums: ExactSums) -> None:
+    for blob in mutations(encode(sums), 5_000):
         with pytest.raises(SnapshotCorruptError):
             decode(blob)
     for blob in mutations(some_statistics().encode(), 5_000):
@@ -105,7 +131,7 @@ def test_lying_statistics_are_refused(payload: bytes) -> None:
 
 
 def test_other_versions_and_kinds_are_named() -> None:
-    with pytest.raises(SnapshotCorruptError, match="version 9, this library reads version 1"):
+    with pytest.raises(SnapshotCorruptError, match="version 9, this library reads versions 1 and 2"):
         decode(seal(b"BRxs", 9, b""))
     with pytest.raises(SnapshotCorruptError, match="begin with"):
         decode(some_statistics().encode())

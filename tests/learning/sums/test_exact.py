@@ -6,8 +6,9 @@ import pytest
 from numpy.typing import NDArray
 
 from banditroute.errors import InvalidArgumentError
-from banditroute.learning import ExactSums, encode
+from banditroute.learning import ExactSums, decode, encode
 from banditroute.learning.sums.exact import upper_triangle
+from banditroute.learning.sums.wide import WideIntegers
 from tests.learning.rows import as_floats, grid_rows
 
 COUNT, DIMENSION, OUTCOMES = 20_000, 9, 3
@@ -94,6 +95,7 @@ def test_large_rows_are_added_in_blocks_that_stay_exact() -> None:
     assert sums.gram.tolist() == [square] * 3
     assert sums.cross.tolist() == [[-square] * 2]
     assert sums.squares.tolist() == [square]
+    assert sums.cross.is_narrow
     inexact = rows.astype(np.float64).T @ rows.astype(np.float64)
     assert int(inexact[0, 0]) != square
 
@@ -102,7 +104,7 @@ def test_large_rows_are_added_in_blocks_that_stay_exact() -> None:
 def test_an_overflow_is_refused_before_anything_changes(sign: int) -> None:
     sums = ExactSums(1, 1)
     sums.add(np.array([[1]], dtype=np.int32), np.array([[1]]))
-    sums.cross[:] = sign * (2**63 - 5)
+    sums.gram[:] = 2**63 - 3
     before = sums.copy()
     row, value = np.array([[2]], dtype=np.int32), np.array([[sign * 3]])
     with pytest.raises(InvalidArgumentError, match="would leave int64") as caught:
@@ -110,7 +112,7 @@ def test_an_overflow_is_refused_before_anything_changes(sign: int) -> None:
     assert caught.value.code == "sums.overflow"
     assert sums == before
     sums.subtract(row, value)
-    assert sums.cross.tolist() == [[sign * (2**63 - 11)]]
+    assert sums.cross.tolist() == [[1 - sign * 6]]
 
 
 @pytest.mark.parametrize("magnitude", [2**27, -(2**31)])
@@ -119,8 +121,32 @@ def test_a_row_whose_products_are_not_exact_is_refused(magnitude: int) -> None:
     with pytest.raises(InvalidArgumentError, match="beyond 2\\^53"):
         sums.add(np.array([[magnitude]], dtype=np.int32), np.array([[0]]))
     with pytest.raises(InvalidArgumentError, match="beyond 2\\^53"):
-        sums.add(np.array([[0]], dtype=np.int32), np.array([[magnitude]]))
+        sums.add(np.array([[0]], dtype=np.int32), np.array([[2**31]]))
     assert not sums
+
+
+def test_values_of_a_thousand_scales_are_summed_exactly_beyond_int64() -> None:
+    """As costs may be: the squares of 3,000 of them leave int64."""
+    count, rng = 3_000, np.random.default_rng(6)
+    rows = rng.integers(-(2**21), 2**21 + 1, (count, 3)).astype(np.int32)
+    values = rng.integers(65_000_000, 65_536_001, (count, 2))
+    whole, parts = ExactSums(3, 2), ExactSums(3, 2)
+    whole.add(rows, values)
+    order = rng.permutation(count)
+    for start in range(0, count, 37):
+        parts.add(rows[order[start : start + 37]], values[order[start : start + 37]])
+    assert whole == parts
+    assert encode(whole) == encode(parts)
+    y, x = values.astype(object), rows.astype(object)
+    assert whole.squares.tolist() == (y * y).sum(axis=0).tolist()
+    assert whole.cross.tolist() == (y.T @ x).tolist()
+    assert not whole.squares.is_narrow
+    assert decode(encode(whole)) == whole
+    parts.subtract(rows[order[:2_900]], values[order[:2_900]])
+    rest = ExactSums(3, 2)
+    rest.add(rows[order[2_900:]], values[order[2_900:]])
+    assert parts == rest
+    assert encode(parts) == encode(rest)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +180,11 @@ def test_sums_of_rows_are_distinguished_from_other_sums() -> None:
     assert sums.are_of_rows()
     sums.add(rows, values)
     assert sums.are_of_rows()
-    for part in ("n", "gram", "cross", "squares"):
+    for part in ("n", "gram"):
         wrong = sums.copy()
         setattr(wrong, part, getattr(wrong, part) * -(2**20))
+        assert not wrong.are_of_rows()
+    for part in ("cross", "squares"):
+        wrong = sums.copy()
+        setattr(wrong, part, WideIntegers.of(getattr(wrong, part).narrow() * -(2**20)))
         assert not wrong.are_of_rows()
