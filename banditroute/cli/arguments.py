@@ -65,6 +65,21 @@ def bounds(texts: Sequence[str]) -> Mapping[str, tuple[float, float]]:
     return result
 
 
+def scales(texts: Sequence[str]) -> Mapping[str, float]:
+    """Parse scales of resources, objective → scale.
+
+    >>> scales(["cost_usd=0.05"])
+    {'cost_usd': 0.05}
+    """
+    result: dict[str, float] = {}
+    for text in texts:
+        name, equals, value = (piece.strip() for piece in text.partition("="))
+        if not (name and equals):
+            raise InvalidArgumentError(f"scale {text!r} must read NAME=VALUE, as in cost_usd=0.05")
+        result[name] = _number(f"scale of {name!r}", value)
+    return result
+
+
 def _number(what: str, text: str) -> float:
     try:
         value = float(text)

@@ -13,8 +13,8 @@ from banditroute.cli.progress import progress_bar
 from banditroute.errors import InvalidArgumentError
 
 _POLICIES = ("linucb", "lints", "greedy")
-# With these bounds a weight of 1 means that a perfect answer is worth half a cent.
-_BOUNDS = {"cost_usd": (0.0, 0.005)}
+# At this scale a weight of 1 means that a perfect answer is worth half a cent.
+_SCALES = {"cost_usd": 0.005}
 
 
 def demo(
@@ -27,7 +27,7 @@ def demo(
     from banditroute import evaluation
     from banditroute.evaluation import Workload, infer_objectives, replay
 
-    bounds = {name: pair for name, pair in _BOUNDS.items() if name in weights(prefer)}
+    scales = {name: scale for name, scale in _SCALES.items() if name in weights(prefer)}
     chosen, preferences = policies(_POLICIES), weights(prefer)
     if out.exists() and not out.is_dir():
         raise InvalidArgumentError(f"--out {out} must be a directory, but it is a file")
@@ -39,7 +39,7 @@ def demo(
                 workload,
                 chosen,
                 preferences=preferences,
-                objectives=infer_objectives(workload, preferences, bounds=bounds),
+                objectives=infer_objectives(workload, preferences, scales=scales),
                 seeds=seeds,
                 store=lambda policy, seed: f"sqlite:///{folder}/{policy}-{seed}.db",
                 progress=progress,

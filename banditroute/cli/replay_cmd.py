@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from banditroute.cli.arguments import POLICIES_HELP, bounds, check_plot, policies, weights
+from banditroute.cli.arguments import POLICIES_HELP, bounds, check_plot, policies, scales, weights
 from banditroute.cli.interruption import completed
 from banditroute.cli.progress import progress_bar
 from banditroute.errors import InvalidArgumentError
@@ -45,7 +45,11 @@ def replay(
     ] = None,
     bound: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=LOW:HIGH; for a cost or latency, by default 0 and its 95th percentile."),
+        typer.Option(help="NAME=LOW:HIGH, what is one unit of utility; for qualities by default 0:1."),
+    ] = None,
+    scale: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE, what is one unit of a cost or latency; by default its 95th percentile."),
     ] = None,
     seeds: Annotated[int, typer.Option(help="Number of seeds; each replays the requests in another order.")] = 5,
     order: Annotated[str, typer.Option(help="Order of requests: shuffled (by seed) or recorded.")] = "shuffled",
@@ -57,7 +61,7 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Replay a recorded workload through policies and compare them with the baselines."""
-    from banditroute.evaluation import Workload, comparison_table, infer_objectives, overview_plot
+    from banditroute.evaluation import Workload, infer_objectives
     from banditroute.evaluation import replay as run
 
     chosen: dict[str, Policy | Candidate] = dict(policies(policy or ["linucb", "lints", "uniform"]))
@@ -65,13 +69,13 @@ def replay(
     for name in configured.keys() & chosen.keys():
         raise InvalidArgumentError(f"--config names its router {name!r}, which is a --policy too")
     preferences = weights(prefer or "quality=1,cost_usd=0.3") if prefer or preferred is None else preferred
-    given = bounds(bound or [])
+    given, scaled = bounds(bound or []), scales(scale or [])
     if order not in ("shuffled", "recorded"):
         raise InvalidArgumentError(f"--order {order!r} must be shuffled or recorded")
     check_plot(plot)
     source = _names(features) if features and not features.endswith(".npy") else features
     workload = Workload.read(file, features=source, metrics=_names(metrics))
-    objectives = infer_objectives(workload, preferences, bounds=given)
+    objectives = infer_objectives(workload, preferences, bounds=given, scales=scaled)
 
     def go() -> "Comparison":
         with progress_bar("replaying") as progress:
@@ -86,6 +90,13 @@ def replay(
             )
 
     comparison, code = completed(go, seeds)
+    _show(comparison, plot, as_json=as_json)
+    raise typer.Exit(code)
+
+
+def _show(comparison: "Comparison", plot: Path | None, *, as_json: bool) -> None:
+    from banditroute.evaluation import comparison_table, overview_plot
+
     if as_json:
         typer.echo(json.dumps(comparison.to_dict(), indent=2, allow_nan=False))
     else:
@@ -93,7 +104,6 @@ def replay(
     if plot is not None:
         overview_plot(comparison).savefig(plot)
         typer.echo(f"\nplots: {plot}", err=as_json)
-    raise typer.Exit(code)
 
 
 def _names(listed: str | None) -> list[str] | None:

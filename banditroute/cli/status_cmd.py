@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from banditroute.store.maintenance.views import RouterSummary
 
 
+_CLIPPED = "an earlier release learned costs clipped to their bounds; what it learned is kept"
+
+
 def status(
     url: UrlArgument = None,
     config: ConfigOption = None,
@@ -41,7 +44,10 @@ def _facts(router: "RouterSummary") -> dict[str, Any]:
         "name": router.name,
         "tenant": router.tenant,
         "features": router.dimension,
-        "objectives": {o.name: {"goal": o.goal, "bounds": list(o.bounds)} for o in router.objectives},
+        "objectives": {
+            o.name: {"goal": o.goal, "bounds": list(o.bounds), "scale": o.scale} for o in router.objectives
+        },
+        "history_clipped": router.is_clipped,
         "preferences": dict(router.preferences.preferences),
         "preferences_version": router.preferences.version,
         "decisions": router.decisions,
@@ -66,6 +72,7 @@ def _text(facts: dict[str, Any]) -> str:
             f"{facts['name']}{owner}: {facts['decisions']} decisions, {facts['feedback']} feedbacks{waiting}",
             f"  last decision {facts['last_decision_at'] or 'never'}",
             f"  preferences   {preferences} (version {facts['preferences_version']})",
+            *([f"  history       {_CLIPPED}"] if facts["history_clipped"] else []),
             *(
                 f"  {name:{width}}  {arm['share']:6.1%}  {arm['decisions']:>9}  {arm['status']}"
                 for name, arm in facts["arms"].items()

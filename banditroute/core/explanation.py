@@ -8,6 +8,7 @@ from typing import Any
 from banditroute.core.decision import expectations, expected_utility
 from banditroute.core.log import DecisionRecord, FeedbackRecord
 from banditroute.core.objectives import Objectives
+from banditroute.core.outcomes import beyond_limit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +61,7 @@ class Explanation:
                     "group": record.group,
                     "served_arm": record.arm,
                     "outcomes": dict(record.outcomes) if record.values is not None else None,
+                    "beyond_limit": self._beyond_limit(record),
                     "revision": record.revision,
                     "source": record.source,
                     "received_at": _time(record.received_us),
@@ -83,11 +85,18 @@ class Explanation:
             lines.append(f"{name}: {', '.join(_fact(key, value) for key, value in effects.items())}")
         for item in facts["feedback"]:
             values = ", ".join(f"{k} = {v:g}" for k, v in (item["outcomes"] or {}).items()) or "retracted"
+            if item["beyond_limit"]:
+                values = f"{', '.join(f'{k} = {v:g}' for k, v in item['beyond_limit'].items())}, beyond its limit"
             served = "" if item["served_arm"] == facts["arm"] else f", served by {item['served_arm']}"
             lines.append(f"feedback {item['received_at']}: {values}{served}")
         if self.decision_id and not facts["feedback"]:
             lines.append("no feedback yet")
         return "\n".join(lines)
+
+    def _beyond_limit(self, record: FeedbackRecord) -> dict[str, float]:
+        """Return the reported values because of which a record was not learned."""
+        names = beyond_limit(self.objectives, record.outcomes) if record.values is None else ()
+        return {name: record.outcomes[name] for name in names}
 
     def _rows(self, facts: dict[str, Any]) -> list[list[str]]:
         rows = [["arm", *(objective.name for objective in self.objectives), "utility", "probability", ""]]

@@ -82,6 +82,8 @@ class Health(StoreHealth):
         lost: Records that could not be stored.
         vanished_features: Feature (its name, or its index from 0) → how often this worker rounded a value other
             than 0 to 0, because it was below 1.5e-5; multiply such a feature by a constant.
+        beyond_limit: Objective → how many reports beyond its limit this worker has read: they are kept in the log
+            and not learned.
         controllers: Name of a controller → what it reports.
     """
 
@@ -91,4 +93,5 @@ class Health(StoreHealth):
     last_fault: str
     lost: int
     vanished_features: Mapping[str, int] = field(default_factory=dict)
+    beyond_limit: Mapping[str, int] = field(default_factory=dict)
     controllers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

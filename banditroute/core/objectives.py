@@ -12,7 +12,7 @@ from banditroute.core.arrays import OUTCOME_UNIT, FloatArray
 from banditroute.core.names import is_name, normal
 from banditroute.core.numbers import as_real
 from banditroute.core.shown import shown
-from banditroute.core.validation import require_items
+from banditroute.core.validation import require_items, require_number
 from banditroute.core.windows import OutcomeWindow
 from banditroute.errors import InvalidArgumentError, InvalidOutcomeError
 
@@ -24,6 +24,9 @@ RESERVED = frozenset({"decision_id", "served_arm", "source", "amend", "prompt_to
 MAX_OBJECTIVES = 32
 # Larger weights add nothing but sums that leave the floats.
 MAX_WEIGHT = 1e9
+MAX_LIMIT = 1_000.0
+"""Sums are exact up to this many scales."""
+
 ROUNDING = 1e-6
 """Share of the span by which a value may leave the bounds: a rounding error, as of float32."""
 
@@ -35,24 +38,31 @@ class Objective:
     Attributes:
         name: A Python identifier; it is the keyword under which ``feedback`` takes the value.
         goal: Whether more is better (``"max"``) or less (``"min"``).
-        bounds: ``(lo, hi)`` in the objective's own unit. They give a weight its meaning, so they are declared
-            once and never taken from the candidates at hand.
+        bounds: ``(lo, hi)`` in the objective's own unit: the interval that is one unit of utility at weight 1. It
+            is declared once and never taken from the candidates at hand. Where more is better, values outside are
+            refused, except for a rounding error; (0, 1) by default. A resource (less is better, or ``scale`` is
+            given) is linear beyond them.
+        scale: The amount of a resource that is worth one unit of utility at weight 1: short for
+            ``bounds=(0, scale)``. > 0
+        limit: The largest distance of a resource's value from ``bounds[0]`` that is learned, in units of the
+            scale. A value beyond is kept in the log, not learned, and counted in ``health()``. (0, 1000]
         group: Objectives of one group arrive together. By default all that are to be minimised form the group
             ``"response"`` (cost, latency: they come with the response) and every other one stands alone.
-        on_out_of_range: ``"reject"`` (default where more is better) or ``"clip"`` (default for costs) a value
-            outside the bounds.
         window: How long it is waited for, and what is learned if it does not come; by default without limit. The
             same for all objectives of a group, but for the default value.
 
-    >>> Objective("latency_s", goal="min", bounds=(0, 30)).scaled(7.5)
+    >>> Objective("latency_s", goal="min", scale=30).scaled(7.5)
     0.25
+    >>> Objective("cost_usd", goal="min", scale=0.05).scaled(0.15)
+    3.0
     """
 
     name: str
     goal: Literal["max", "min"] = field(default="max", kw_only=True)
-    bounds: tuple[float, float] = field(default=(0.0, 1.0), kw_only=True)
+    bounds: tuple[float, float] = field(default=None, kw_only=True)  # type: ignore[assignment]  # set below
+    scale: float | None = field(default=None, kw_only=True)
+    limit: float = field(default=MAX_LIMIT, kw_only=True, compare=False)
     group: str = field(default="", kw_only=True)
-    on_out_of_range: Literal["reject", "clip", ""] = field(default="", kw_only=True)
     # A window may be changed in a restart: it shapes what is learned from then on, not what is stored.
     window: OutcomeWindow | None = field(default=None, kw_only=True, compare=False)
 
@@ -68,21 +78,41 @@ class Objective:
             raise InvalidArgumentError(
                 f"goal of objective {self.name!r} must be 'max' or 'min', got {self.goal!r}"
             )
-        object.__setattr__(self, "bounds", _checked_bounds(self.name, self.bounds))
+        self._set_unit()
         if not is_name(self.group, longest=64):
             raise InvalidArgumentError(
                 f"group of objective {self.name!r} must be a string of at most 64 printable characters"
             )
         usual = RESPONSE_GROUP if self.goal == "min" else self.name
         object.__setattr__(self, "group", normal(self.group) or usual)
-        rule = self.on_out_of_range or ("clip" if self.goal == "min" else "reject")
-        if rule not in ("reject", "clip"):
-            raise InvalidArgumentError(
-                f"on_out_of_range of objective {self.name!r} must be 'reject' or 'clip', got {rule!r}"
-            )
-        object.__setattr__(self, "on_out_of_range", rule)
         if self.window is not None and self.window.default is not None:
-            self.checked(self.window.default)
+            default = self.checked(self.window.default)
+            if not self.is_learnable(default):
+                raise InvalidArgumentError(
+                    f"the default of objective {self.name!r} in its window is {default:g}, beyond its limit"
+                )
+
+    def _set_unit(self) -> None:
+        """Set ``bounds``, and ``scale`` of a resource, from the one that was given."""
+        is_resource = self.goal == "min" or self.scale is not None
+        given = (0.0, 1.0) if self.bounds is None else self.bounds
+        if self.scale is not None:
+            scale = require_number(f"scale of objective {self.name!r}", self.scale, above=0)
+            given = (0.0, scale) if self.bounds is None else given
+        bounds = _checked_bounds(self.name, given)
+        if self.scale is not None and bounds[1] - bounds[0] != self.scale:
+            raise InvalidArgumentError(
+                f"objective {self.name!r} has scale = {self.scale!r} and bounds = {self.bounds!r}; give only one"
+            )
+        object.__setattr__(self, "bounds", bounds)
+        object.__setattr__(self, "scale", bounds[1] - bounds[0] if is_resource else None)
+        limit = require_number(f"limit of objective {self.name!r}", self.limit, above=0, most=MAX_LIMIT)
+        object.__setattr__(self, "limit", limit)
+
+    @property
+    def is_resource(self) -> bool:
+        """Whether its values are linear beyond the bounds, up to the limit."""
+        return self.scale is not None
 
     @property
     def sign(self) -> int:
@@ -95,12 +125,11 @@ class Objective:
         return self.bounds[1] - self.bounds[0]
 
     def checked(self, value: object) -> float:
-        """Return ``value`` as a finite float inside the bounds (clipped if the objective says so).
-
-        A value outside by at most 1e-6 of the span is taken for the bound.
+        """Return ``value`` as a finite float; one that is outside natural bounds by a rounding error is the bound.
 
         Raises:
-            InvalidOutcomeError: if it is no real number, not finite, or outside bounds that reject.
+            InvalidOutcomeError: if it is no real number, not finite, or outside natural bounds by more than 1e-6
+                of the span.
         """
         number = as_real(value)
         if number is None:
@@ -111,18 +140,22 @@ class Objective:
                 code="outcome.nonfinite",
             )
         lo, hi = self.bounds
-        if lo <= number <= hi:
+        if self.is_resource or lo <= number <= hi:
             return number
         slack = ROUNDING * self.span
-        if self.on_out_of_range == "clip" or lo - slack <= number <= hi + slack:
+        if lo - slack <= number <= hi + slack:
             return min(max(number, lo), hi)
         raise InvalidOutcomeError(
             f"outcome {self.name!r} = {number!r} is outside [{lo:g}, {hi:g}]", code="outcome.range"
         )
 
     def scaled(self, value: float) -> float:
-        """Map the bounds to [0, 1]; (value − lo) / (hi − lo)."""
+        """Return (value − lo) / (hi − lo); in [0, 1] between the bounds."""
         return (value - self.bounds[0]) / self.span
+
+    def is_learnable(self, value: float) -> bool:
+        """Whether a checked value is within the limit."""
+        return abs(self.scaled(value)) <= self.limit
 
     def on_grid(self, value: float) -> int:
         """The scaled value in units of 2⁻¹⁶, the form in which it is learned and stored."""

@@ -9,7 +9,7 @@ import numpy as np
 from banditroute.core.arms import MAX_TOKENS, Price
 from banditroute.core.names import normal
 from banditroute.core.numbers import as_real
-from banditroute.core.objectives import COST, Objective, Objectives
+from banditroute.core.objectives import COST, Objectives
 from banditroute.core.shown import shown
 from banditroute.errors import InvalidOutcomeError
 
@@ -28,16 +28,30 @@ class Outcome:
     group: str
     reported: Mapping[str, float]
 
-    def on_grid(self, objectives: Objectives, *, price_factor: float) -> tuple[int, ...]:
-        """The values that are learned: scaled, on the grid, dollars at the arm's reference price."""
+    def on_grid(self, objectives: Objectives, *, price_factor: float) -> tuple[int, ...] | None:
+        """Return the values to learn: scaled, on the grid, dollars at the arm's reference price.
+
+        None if one of them is beyond the limit of its objective: then none of the group is learned.
+        """
         values = []
         for position in objectives.groups[self.group]:
             objective = objectives[position]
             value = self.reported[objective.name]
             if objective.name == COST and price_factor > 0:
-                value = min(max(value / price_factor, objective.bounds[0]), objective.bounds[1])
-            values.append(objective.on_grid(objective.checked(value)))
+                value /= price_factor
+            if not objective.is_learnable(value):
+                return None
+            values.append(objective.on_grid(value))
         return tuple(values)
+
+
+def beyond_limit(objectives: Objectives, outcomes: Mapping[str, float]) -> tuple[str, ...]:
+    """Return the objectives whose reported values are beyond their limits."""
+    return tuple(
+        objective.name
+        for objective in objectives
+        if objective.name in outcomes and not objective.is_learnable(outcomes[objective.name])
+    )
 
 
 def merged(outcomes: object, more: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -85,7 +99,7 @@ def outcomes_by_group(
         values[COST] = price.cost_usd(prompt_tokens=tokens[TOKENS[0]], output_tokens=tokens[TOKENS[1]])
     if not values:
         raise InvalidOutcomeError("feedback needs at least one outcome", code="outcome.missing")
-    checked = {name: _number(objectives[objectives.position(name)], value) for name, value in values.items()}
+    checked = {name: objectives[objectives.position(name)].checked(value) for name, value in values.items()}
     groups = dict.fromkeys(objectives[objectives.position(name)].group for name in checked)
     outcomes = []
     for group in groups:
@@ -99,13 +113,6 @@ def outcomes_by_group(
         reported_here = {name: checked[name] for name in names}
         outcomes.append(Outcome(group, reported_here | tokens if COST in names else reported_here))
     return tuple(outcomes)
-
-
-def _number(objective: Objective, value: Any) -> float:
-    checked = objective.checked(value)
-    number = as_real(value)
-    # A value beyond natural bounds by a rounding error is the bound; one that is clipped is kept as it was.
-    return checked if number is None or objective.on_out_of_range == "reject" else number
 
 
 def _tokens(reported: Mapping[str, Any]) -> dict[str, float]:

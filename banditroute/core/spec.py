@@ -37,6 +37,8 @@ class RouterSpec:
         feature_names: Names of the features, in order; None if they have none.
         source_caps: Source → the largest share of all learned feedback that may come from it; it may change from
             one opening to the next.
+        is_clipped: Whether outcomes of the log may have been learned clipped to their bounds, as in an earlier
+            release.
     """
 
     name: str
@@ -48,6 +50,7 @@ class RouterSpec:
     policy: Mapping[str, Any]
     feature_names: tuple[str, ...] | None = None
     source_caps: Mapping[str, float] = field(default_factory=dict)
+    is_clipped: bool = False
 
     @classmethod
     def of(

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from banditroute.controllers import Controller
 from banditroute.core.objectives import Objectives
@@ -47,6 +48,8 @@ class Engine:
         controllers: Sequence[Controller] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
+        # Loading it takes longer than a thousand decisions, so it is loaded here and not by the first request.
+        import_module("scipy.linalg.blas")
         self.spec = spec
         self.policy = policy
         self.objectives = Objectives(spec.objectives)

@@ -18,8 +18,8 @@ from banditroute.core.shown import shown
 from banditroute.core.spec import RouterSpec, StoredRouter
 from banditroute.core.validation import as_path, require_callable
 from banditroute.errors import InvalidArgumentError, RouterClosedError, StoreUnavailableError, UnknownArmError
-from banditroute.learning import folder
 from banditroute.router.decision_keys import NEVER_READ, DecisionKeys
+from banditroute.router.log_check import fold_of
 from banditroute.router.outbox import Outbox
 from banditroute.router.resolution import FeedbackResolver, checked_report
 from banditroute.router.state.arms import ArmCatalogue
@@ -82,7 +82,7 @@ class FeedbackClient:
             # Stored only if the router is new, which it is not.
             PreferencesRecord(1, objectives.plain({objectives.names[0]: 1.0}), self._now_us()),
             secret=new_secret(),
-            fold=folder({group: len(positions) for group, positions in objectives.groups.items()}),
+            fold=fold_of(spec),
             resolve=self._resolver,
         )
         self._resolver.adopt(stored)

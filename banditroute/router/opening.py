@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 
 from banditroute.core.arms import Arm
@@ -19,10 +18,10 @@ from banditroute.core.objectives import Preferences
 from banditroute.core.spec import StoredRouter
 from banditroute.core.validation import require_integer, require_one_of
 from banditroute.errors import RouterMismatchError, SnapshotCorruptError
-from banditroute.learning import folder
 from banditroute.router.decision_keys import DecisionKeys
 from banditroute.router.differences import ON_CHANGE, Differences, OnChange, differences
 from banditroute.router.engine import Engine
+from banditroute.router.log_check import fold_of
 from banditroute.router.open_windows import OpenWindows
 from banditroute.router.outbox import Outbox
 from banditroute.router.resolution import FeedbackResolver
@@ -60,11 +59,8 @@ def open_log(
     """
     require_one_of("on_change", on_change, ON_CHANGE)
     recent_bytes = require_integer("recent_bytes", recent_bytes, least=0)
-    # Loading it takes longer than a thousand decisions, so it is loaded now and not by the first request.
-    import_module("scipy.linalg.blas")
-    spec, objectives = engine.spec, engine.objectives
+    spec, objectives, now_us = engine.spec, engine.objectives, engine.now_us()
     weights = objectives.plain({objectives.names[0]: 1.0} if preferences is None else preferences)
-    now_us = engine.now_us()
     given = seed_records(arms, objectives, now_us)
     secrets = None if secret is None else check_secrets(secret)
     resolver = FeedbackResolver(objectives, engine.state.arms, engine.state.sources, engine.lock)
@@ -75,7 +71,7 @@ def open_log(
         PreferencesRecord(1, weights, now_us),
         # A new router stores this secret. A secret from the configuration is never stored.
         secret=new_secret(),
-        fold=folder({group: len(positions) for group, positions in objectives.groups.items()}),
+        fold=fold_of(spec),
         resolve=resolver.resolve_stored,
     )
     log = WorkerLog(

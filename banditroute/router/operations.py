@@ -193,6 +193,7 @@ class RouterOperations:
             faults=faults.faults,
             last_fault=faults.last_fault,
             lost=outbox.lost,
+            beyond_limit=dict(state.beyond_limit),
             vanished_features=self._engine.space.vanished,
             controllers={
                 each.name: dict(each.report()) for each in state.controllers if isinstance(each, Reporter)

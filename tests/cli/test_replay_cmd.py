@@ -29,10 +29,10 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_replay_prints_the_table_with_its_bounds(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_replay_prints_the_table_with_its_units(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", str(file), "--policy", "linucb", "--policy", "fixed:small", "--seeds", "2"]) == 0
     out, err = capsys.readouterr()
-    for word in ("linucb", "fixed:small", "oracle", "bounds quality [0, 1], cost_usd [0, "):
+    for word in ("linucb", "fixed:small", "oracle", "one unit of utility is quality from 0 to 1, cost_usd 0."):
         assert word in out
     assert err == ""
 
@@ -56,15 +56,29 @@ def test_replay_prints_json(file: Path, capsys: pytest.CaptureFixture[str], tmp_
         interval = data["policies"]["lints"][measure]
         assert interval["low"] <= interval["mean"] <= interval["high"]
     cells = Workload.read(file).outcomes["cost_usd"]
-    assert data["bounds"]["cost_usd"] == pytest.approx([0, np.quantile(cells, 0.95)])
+    quality, cost = data["objectives"]
+    assert quality == {"name": "quality", "goal": "max", "bounds": [0, 1], "scale": None}
+    assert (cost["name"], cost["goal"]) == ("cost_usd", "min")
+    assert cost["scale"] == cost["bounds"][1] == pytest.approx(np.quantile(cells, 0.95))
 
 
 def test_replay_takes_bounds_columns_and_draws(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plot = file.parent / "plot.png"
     arguments = ["--features", "x_1", "--bound", "cost_usd=0:0.5", "--order", "recorded", "--seeds", "1"]
     assert main(["replay", str(file), *arguments, "--plot", str(plot)]) == 0
-    assert "cost_usd [0, 0.5]" in capsys.readouterr().out
+    assert "cost_usd 0.5" in capsys.readouterr().out
     assert plot.stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("given", "unit"),
+    [("--scale=cost_usd=0.25", "cost_usd 0.25"), ("--bound=cost_usd=0.1:0.5", "cost_usd from 0.1 to 0.5")],
+)
+def test_replay_takes_the_unit_of_a_resource(
+    given: str, unit: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", str(file), "--policy", "uniform", given, "--seeds", "1"]) == 0
+    assert f"one unit of utility is quality from 0 to 1, {unit}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -76,6 +90,9 @@ def test_replay_takes_bounds_columns_and_draws(file: Path, capsys: pytest.Captur
         (["--policy", "linucb", "--policy", "linucb"], "given twice"),
         (["--prefer", "speed=1"], "unknown objective 'speed'"),
         (["--prefer", "quality"], "must read NAME=WEIGHT"),
+        (["--scale", "cost_usd"], "must read NAME=VALUE"),
+        (["--scale", "cost_usd=0"], "scale of objective 'cost_usd'"),
+        (["--scale", "speed=1"], "scales name 'speed', which is not among the preferences"),
         (["--prefer", "quality=much"], "finite number, got 'much'"),
         (["--prefer", "quality=nan"], "finite number, got 'nan'"),
         (["--prefer", "quality=-1"], "must be finite and at least 0"),

@@ -19,7 +19,9 @@ def test_outcomes() -> None:
     assert (found.group, found.reported) == ("response", {"cost_usd": 0.5, **tokens})
     assert found.on_grid(objectives, price_factor=1.0) == (32_768,)
     assert found.on_grid(objectives, price_factor=2.0) == (16_384,)
-    assert found.on_grid(objectives, price_factor=0.25) == (65_536,)
+    assert found.on_grid(objectives, price_factor=0.25) == (131_072,)
+    assert found.on_grid(objectives, price_factor=0.0005) == (65_536_000,)
+    assert found.on_grid(objectives, price_factor=0.00049) is None
     assert found.on_grid(objectives, price_factor=0.0) == (32_768,)
     given = outcomes_by_group(objectives, {**tokens, "cost_usd": 0.1, "quality": 1}, "small", None)
     assert [outcome.reported.get("cost_usd") for outcome in given] == [0.1, None]

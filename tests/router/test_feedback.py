@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from banditroute.errors import (
 )
 from banditroute.store import MemoryStore
 from banditroute.testing import log_of
-from banditroute.testing.world import Clock, a_router, a_vector
+from banditroute.testing.world import Clock, a_router, a_vector, bodies, url
 from tests.router.world import logged
 
 RESPONSE: dict[str, Any] = {"cost_usd": 0.01, "latency_s": 3.0}
@@ -237,13 +238,43 @@ def test_foreign_ids_are_refused() -> None:
         router.feedback(foreign.id, quality=0.5)
 
 
-def test_clipped_values_are_learned_at_the_bound_and_kept_as_they_were() -> None:
+def test_a_resource_is_learned_linearly_beyond_its_scale() -> None:
     router, ids = decided()
-    other, _ = decided()
-    router.feedback(ids[0], cost_usd=7.0, latency_s=3.0)
-    other.feedback(ids[0], cost_usd=0.05, latency_s=3.0)
-    assert router.digest() == other.digest()
-    assert router.why(ids[0]).to_dict()["feedback"][0]["outcomes"]["cost_usd"] == 7.0
+    router.feedback(ids[0], cost_usd=7.0, latency_s=-3.0)
+    (record,) = router.why(ids[0]).feedback
+    assert record.values == (round(7.0 / 0.05 * 2**16), round(-3.0 / 30 * 2**16))
+    assert router.health().beyond_limit == {}
+
+
+def test_a_value_beyond_the_limit_is_kept_counted_shown_and_not_learned(tmp_path: Path) -> None:
+    store = url(tmp_path / "r.db")
+    with a_router(store) as router:
+        decision = router.route(a_vector(1))
+        before = router.digest()
+        router.feedback(decision.id, cost_usd=1e6, latency_s=3.0).wait(30)
+        assert router.digest() == before
+        assert router.health().beyond_limit == {"cost_usd": 1}
+        assert "cost_usd = 1e+06, beyond its limit" in str(router.why(decision.id))
+        assert router.why(decision.id).to_dict()["feedback"][0]["beyond_limit"] == {"cost_usd": 1e6}
+    with a_router(store, ids=bodies(2)) as router:
+        assert router.digest() == before
+        assert router.health().beyond_limit == {"cost_usd": 1}
+        router.feedback(decision.id, cost_usd=0.01, latency_s=3.0, amend=True)
+        amended = router.digest()
+    with a_router() as other:
+        other.feedback(other.route(a_vector(1)).id, cost_usd=0.01, latency_s=3.0)
+        assert other.digest() == amended
+
+
+def test_the_limit_may_be_lower() -> None:
+    objectives = (Objective("latency_s", goal="min", scale=2.0, limit=5.0),)
+    router = Router("svc", arms=[Arm("a")], objectives=objectives, features=1)
+    for latency, learned in ((10.0, True), (10.1, False), (-10.0, True), (-10.1, False)):
+        decision = router.route([0.5])
+        router.feedback(decision.id, latency_s=latency)
+        (record,) = router.why(decision.id).feedback
+        assert (record.values is not None) is learned, latency
+    assert router.health().beyond_limit == {"latency_s": 2}
 
 
 def test_feedback_of_decisions_that_left_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from banditroute.cli import main
-from banditroute.learning.posterior import model
 from banditroute.router.log_check import fold_of
 from banditroute.store.maintenance.upgrade import upgrade
 from banditroute.store.maintenance.verify import verify
@@ -47,24 +46,31 @@ def test_a_stored_database_goes_on(stored: Path, tmp_path: Path) -> None:
         assert router.digest() == digest
 
 
-def test_a_database_of_the_commit_before_the_rooms_continues_with_the_same_choices(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_database_with_clipped_costs_keeps_what_it_learned_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Commit ee02f0a wrote it, with a snapshot, and wrote down what it chose next from a copy."""
-    monkeypatch.setattr(model, "REFRESH_EVERY", 32)
+    """Commit ee02f0a wrote it, with a snapshot; its bounds of resources are scales now."""
     stored, copy = Path(__file__).parent / "fixtures" / "ee02f0a.db", tmp_path / "routing.db"
     expected = fixture.expected_of(stored)
     shutil.copyfile(stored, copy)
     upgrade(url(copy))
-    steps, then = expected["steps"], expected["then"]
-    world = World(clock=Clock(START + steps))
-    with a_router(url(copy), preferences=None, clock=world.clock, ids=bodies(steps + 1)) as router:
-        assert router.digest() == expected["digest"]
-        world.ids = [log_of(router).keys.issue(number.to_bytes(16, "big")) for number in range(1, steps + 1)]
-        for number in range(steps, steps + then["steps"]):
-            world.step(router, number)
-        assert [choice[0] for choice in world.chosen] == then["chosen"]
-        assert router.digest() == then["digest"]
+    steps = expected["steps"]
+    for _ in range(2):
+        with a_router(url(copy), preferences=None, ids=bodies(steps + 1)) as router:
+            assert router.digest() == expected["digest"]
+            assert [each.scale for each in router.spec.objectives] == [None, 0.05, 30.0]
+        assert main(["status", url(copy)]) == 0
+        assert "an earlier release learned costs clipped to their bounds" in capsys.readouterr().out
+    with a_router(url(copy), preferences=None, ids=bodies(steps + 1)) as router:
+        decision = router.route([0.1, 0.2, 0.3])
+        router.feedback(decision.id, cost_usd=0.5, latency_s=45.0)
+        (record,) = router.why(decision.id).feedback
+        assert record.values == (10 << 16, 3 << 15)
+    assert not verify(url(copy), fold_of)[0].findings
+    fresh = tmp_path / "fresh.db"
+    a_router(url(fresh)).close()
+    assert main(["status", url(fresh)]) == 0
+    assert "clipped" not in capsys.readouterr().out
 
 
 def test_a_stored_database_that_was_changed_is_found_out(

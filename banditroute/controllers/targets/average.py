@@ -18,7 +18,7 @@ class Average(Target):
     Args:
         objective: Name of the reported objective.
         at_least, at_most: The limit, in the objective's own unit; give one of the two.
-        bounds: Bounds of the objective; outcomes outside are clipped to them.
+        bounds: The range in whose length violations are measured; outcomes may lie outside.
         step, slack, name: See :class:`~banditroute.controllers.targets.target.Target`.
     """
 
@@ -46,9 +46,9 @@ class Average(Target):
         )
 
     def used(self, outcome: float) -> float:
-        """Return the distance from the better bound, in units of the span. [0, 1]."""
+        """Return the distance from the better bound, in units of the range; linear beyond it."""
         lo, hi = self.bounds
-        scaled = (min(max(outcome, lo), hi) - lo) / (hi - lo)
+        scaled = (outcome - lo) / (hi - lo)
         return scaled if self._more_is_bad else 1.0 - scaled
 
     def expected(self, situation: Situation) -> FloatArray:
@@ -66,5 +66,5 @@ class Average(Target):
         objective = situation.objectives[position]
         scaled = situation.mean[:, position] + widths * situation.width[:, position]
         lo, hi = self.bounds
-        used: FloatArray = (np.clip(objective.bounds[0] + objective.span * scaled, lo, hi) - lo) / (hi - lo)
+        used: FloatArray = (objective.bounds[0] + objective.span * scaled - lo) / (hi - lo)
         return used if self._more_is_bad else 1.0 - used

@@ -18,17 +18,16 @@ _ROUNDING = 1e-9
 
 
 def utilities(workload: Workload, objectives: Objectives, preferences: Preferences) -> FloatArray:
-    """Compute the utility of every cell, shape (requests, arms): U = Σ_j w_j v_j, outcomes clipped to bounds.
+    """Compute the utility of every cell, shape (requests, arms): U = Σ_j w_j v_j.
 
-    v = (y − lo) / (hi − lo), with a minus sign for an objective to be minimised. NaN where an objective with a
-    weight above 0 was not recorded.
+    v = (y − lo) / (hi − lo), linear beyond the bounds, with a minus sign for an objective to be minimised. NaN
+    where an objective with a weight above 0 was not recorded.
     """
     weights = objectives.weights(preferences)
     total = np.zeros((len(workload), len(workload.arms)))
     for objective, weight in zip(objectives, weights.tolist(), strict=True):
         if weight:
-            lo, hi = objective.bounds
-            total += weight * ((np.clip(workload.outcomes[objective.name], lo, hi) - lo) / (hi - lo))
+            total += weight * ((workload.outcomes[objective.name] - objective.bounds[0]) / objective.span)
     return total
 
 

@@ -82,7 +82,7 @@ class Comparison:
 
     Attributes:
         workload: The workload that was replayed.
-        objectives: The objectives, with the bounds by which utility is scaled.
+        objectives: The objectives, with the units of utility.
         preferences: Objective → weight.
         policies: Names of the policies; differences are relative to the first.
         seeds: The seeds, one run per policy and seed.
@@ -213,7 +213,10 @@ class Comparison:
             "arms": list(self.arms),
             "seeds": list(self.seeds),
             "preferences": dict(self.preferences),
-            "bounds": {objective.name: list(objective.bounds) for objective in self.objectives},
+            "objectives": [
+                {"name": each.name, "goal": each.goal, "bounds": list(each.bounds), "scale": each.scale}
+                for each in self.objectives
+            ],
             "policies": {name: self._policy_dict(name) for name in self.policies},
             "baselines": {baseline.name: baseline.to_dict() for baseline in self.baselines},
         }

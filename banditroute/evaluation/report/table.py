@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from banditroute.core.arrays import FloatArray
+from banditroute.core.objectives import Objective
 from banditroute.core.validation import require_one_of
 from banditroute.errors import MissingDependencyError
 from banditroute.evaluation.metrics.baselines import mean_of_arms
@@ -26,7 +27,7 @@ class Table:
     """A comparison laid out in cells; ``print`` shows it as text, and a notebook as HTML.
 
     Attributes:
-        title: Workload, preferences and bounds.
+        title: Workload, preferences and units of utility.
         header: Names of the columns.
         policies: One row of cells per policy.
         baselines: One row of cells per baseline and mixture.
@@ -101,13 +102,20 @@ def _columns(comparison: Comparison) -> dict[str, list[Any]]:
     return columns
 
 
+def _unit(objective: Objective) -> str:
+    low, high = objective.bounds
+    if objective.is_resource and low == 0:
+        return f"{objective.name} {high:.4g}"
+    return f"{objective.name} from {low:g} to {high:.4g}"
+
+
 def _title(comparison: Comparison) -> str:
     prefer = ", ".join(f"{name}={weight:g}" for name, weight in comparison.preferences.items())
-    bounds = ", ".join(f"{o.name} [{o.bounds[0]:g}, {o.bounds[1]:.4g}]" for o in comparison.objectives)
+    units = ", ".join(map(_unit, comparison.objectives))
     arms = f"{len(comparison.arms)} arms, {_count(len(comparison.seeds), 'seed')}"
     lines = [
         f"{comparison.workload.name}: {len(comparison.workload)} requests, {arms}",
-        f"preferences {prefer}; bounds {bounds}",
+        f"preferences {prefer}; one unit of utility is {units}",
         *comparison.workload.notes,
     ]
     gaps = len(comparison.workload) - int(comparison.is_complete.sum())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from banditroute.core.arrays import OUTCOME_UNIT, BoolArray, FloatArray, IntArray
-from banditroute.core.objectives import Objectives
+from banditroute.core.objectives import Objective, Objectives
 from banditroute.evaluation.simulator.delays import IMMEDIATE, Delay
 from banditroute.evaluation.workload.workload import Workload
 
@@ -21,6 +21,7 @@ class GroupOutcomes:
         reported: One array per objective, in its own unit; shape (rows, arms).
         grid: Scaled outcomes on the grid, as the model learns them; shape (rows, arms, objectives).
         is_known: Whether all objectives of the group were recorded; shape (rows, arms).
+        is_learnable: Whether all of them are also within their limits; shape (rows, arms).
     """
 
     group: str
@@ -28,6 +29,7 @@ class GroupOutcomes:
     reported: Sequence[FloatArray]
     grid: IntArray
     is_known: BoolArray
+    is_learnable: BoolArray
 
     def outcomes(self, row: int, arm: int) -> Mapping[str, float]:
         """Return objective → value of one cell, in the unit of the objective."""
@@ -37,22 +39,28 @@ class GroupOutcomes:
 def outcomes_by_group(workload: Workload, objectives: Objectives) -> list[GroupOutcomes]:
     """Return the outcomes of a workload by objective group.
 
-    Values on the grid are clipped to the bounds, scaled and rounded, exactly as the live router does it.
+    Values on the grid are scaled and rounded, exactly as the live router does it.
     """
     found = []
     for group, positions in objectives.groups.items():
         members = [objectives[position] for position in positions]
         reported = [workload.outcomes[objective.name] for objective in members]
         is_known = ~np.any([np.isnan(cells) for cells in reported], axis=0)
-        scaled = [
-            (np.clip(np.where(is_known, cells, objective.bounds[0]), *objective.bounds) - objective.bounds[0])
-            / objective.span
-            for objective, cells in zip(members, reported, strict=True)
-        ]
-        grid = np.rint(np.stack(scaled, axis=-1) / OUTCOME_UNIT).astype(np.int64)
+        scaled = np.stack([_scaled(each, cells) for each, cells in zip(members, reported, strict=True)], axis=-1)
+        limits = np.array([objective.limit for objective in members])
+        is_learnable = is_known & (np.abs(scaled) <= limits).all(axis=-1)
+        grid = np.rint(np.where(is_learnable[..., np.newaxis], scaled, 0.0) / OUTCOME_UNIT).astype(np.int64)
         names = tuple(objective.name for objective in members)
-        found.append(GroupOutcomes(group, names, reported, grid, is_known))
+        found.append(GroupOutcomes(group, names, reported, grid, is_known, is_learnable))
     return found
+
+
+def _scaled(objective: Objective, cells: FloatArray) -> FloatArray:
+    if not objective.is_resource:
+        # Values beyond natural bounds by a rounding error are the bounds, as in Objective.checked.
+        cells = np.clip(cells, *objective.bounds)
+    scaled: FloatArray = (cells - objective.bounds[0]) / objective.span
+    return scaled
 
 
 class FeedbackSchedule:

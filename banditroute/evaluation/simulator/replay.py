@@ -1,6 +1,6 @@
 """Replays a recorded workload on the engine of the live router, under an injected clock."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
 from typing import Literal, TypeAlias
 
@@ -88,20 +88,7 @@ def replay(
     urls: Callable[[str, int], str | None] = store or (lambda _name, _seed: None)
     # Seed by seed, so that an interrupted replay has some that are complete.
     jobs = [(name, seed, given, urls(name, seed)) for seed in numbers for name, given in candidates.items()]
-    runs: dict[tuple[str, int], Run] = {}
-
-    def compared(seeds: Sequence[int]) -> Comparison:
-        return Comparison(
-            workload=workload,
-            objectives=chosen,
-            preferences=dict(preferences),
-            policies=tuple(policies),
-            seeds=tuple(seeds),
-            rows=np.stack([task.rows(seed) for seed in seeds]),
-            chosen=np.stack([[runs[name, seed].arm for seed in seeds] for name in policies]),
-            propensity=np.stack([[runs[name, seed].propensity for seed in seeds] for name in policies]),
-        )
-
+    runs: _Runs = {}
     try:
         for key, run in _results(task, jobs, executor):
             runs[key] = run
@@ -109,11 +96,25 @@ def replay(
                 progress(len(runs), len(jobs))
     except KeyboardInterrupt:
         complete = [seed for seed in numbers if all((name, seed) in runs for name in candidates)]
-        raise ReplayInterrupted(compared(complete) if complete else None) from None
-    return compared(numbers)
+        raise ReplayInterrupted(_compared(task, policies, complete, runs) if complete else None) from None
+    return _compared(task, policies, numbers, runs)
 
 
 _Job: TypeAlias = tuple[str, int, Candidate, str | None]
+_Runs: TypeAlias = dict[tuple[str, int], Run]
+
+
+def _compared(task: Task, policies: Collection[str], seeds: Sequence[int], runs: _Runs) -> Comparison:
+    return Comparison(
+        workload=task.workload,
+        objectives=Objectives(task.objectives),
+        preferences=task.preferences,
+        policies=tuple(policies),
+        seeds=tuple(seeds),
+        rows=np.stack([task.rows(seed) for seed in seeds]),
+        chosen=np.stack([[runs[name, seed].arm for seed in seeds] for name in policies]),
+        propensity=np.stack([[runs[name, seed].propensity for seed in seeds] for name in policies]),
+    )
 
 
 def _results(task: Task, jobs: Sequence[_Job], executor: Executor | None) -> Iterator[tuple[tuple[str, int], Run]]:
@@ -203,7 +204,7 @@ def _check_outcomes(workload: Workload, objective: Objective) -> None:
     lo, hi = objective.bounds
     slack = ROUNDING * objective.span
     outside = np.argwhere((cells < lo - slack) | (cells > hi + slack))
-    if objective.on_out_of_range == "reject" and outside.size:
+    if not objective.is_resource and outside.size:
         row, arm = outside[0]
         raise WorkloadError(
             f"{workload.name}: {objective.name} = {float(cells[row, arm])!r} of query "

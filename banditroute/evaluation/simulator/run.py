@@ -206,6 +206,9 @@ class _EngineRun:
         self._state.apply_decision(record)
 
     def _learn(self, request: int, row: int, arm: int, outcomes: GroupOutcomes) -> None:
+        if not outcomes.is_learnable[row, arm]:
+            self._state.skip()
+            return
         key = StateKey(self._names[arm], outcomes.group, self._epochs[request])
         values = tuple(outcomes.grid[row, arm].tolist())
         self._state.learn(Example(key, self._contexts[request], values))
@@ -221,7 +224,7 @@ class _EngineRun:
                 arm=decision.arm,
                 row=decision.row,
                 epoch=decision.epoch,
-                values=tuple(outcomes.grid[row, arm].tolist()),
+                values=tuple(outcomes.grid[row, arm].tolist()) if outcomes.is_learnable[row, arm] else None,
                 previous=None,
                 outcomes=outcomes.outcomes(row, arm),
                 source=None,

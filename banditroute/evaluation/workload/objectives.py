@@ -12,33 +12,49 @@ _TYPICAL_MOST = 0.95
 
 
 def infer_objectives(
-    workload: Workload, preferences: Preferences, *, bounds: Mapping[str, tuple[float, float]] | None = None
+    workload: Workload,
+    preferences: Preferences,
+    *,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+    scales: Mapping[str, float] | None = None,
 ) -> tuple[Objective, ...]:
-    """Return an objective for each preferred metric, with bounds from the workload if none are given.
+    """Return an objective for each preferred metric, with its unit from the workload if none is given.
 
     A metric whose name ends in a unit of a resource (``_usd``, ``_s``, ``_ms``, ``_tokens``, ``_j``, ``_wh``) is
-    minimised, from 0 to the 95th percentile over all recorded cells of all arms. Any other metric is
-    maximised, in [0, 1].
+    minimised; its scale is the 95th percentile over all recorded cells of all arms. Any other metric is maximised,
+    in [0, 1].
+
+    Args:
+        workload: The workload.
+        preferences: Objective → weight.
+        bounds: Objective → bounds.
+        scales: Objective → scale of a resource; see :class:`~banditroute.Objective`.
 
     Raises:
         InvalidArgumentError: if the workload has no such metric, or one whose percentile is not above 0.
     """
-    given = bounds or {}
+    bounds, scales = bounds or {}, scales or {}
     known = ", ".join(workload.outcomes)
     for name in preferences:
         if name not in workload.outcomes:
             raise InvalidArgumentError(f"unknown objective {name!r}; {workload.name} has: {known}")
-    for name in given:
-        if name not in preferences:
-            raise InvalidArgumentError(f"bounds name {name!r}, which is not among the preferences; remove it")
-    return tuple(_objective(workload, name, given.get(name)) for name in preferences)
+    for what, given in (("bounds", bounds), ("scales", scales)):
+        for name in given:
+            if name not in preferences:
+                raise InvalidArgumentError(f"{what} name {name!r}, which is not among the preferences; remove it")
+    return tuple(_objective(workload, name, bounds.get(name), scales.get(name)) for name in preferences)
 
 
-def _objective(workload: Workload, name: str, bounds: tuple[float, float] | None) -> Objective:
+def _objective(
+    workload: Workload, name: str, bounds: tuple[float, float] | None, scale: float | None
+) -> Objective:
     goal: Literal["max", "min"] = "min" if name.endswith(_RESOURCE_SUFFIXES) else "max"
-    if bounds is None and goal == "min":
-        most = workload.quantile(name, _TYPICAL_MOST)
-        if most <= 0:
-            raise InvalidArgumentError(f"the 95th percentile of {name!r} is {most:g}, not above 0; set bounds")
-        bounds = (0.0, most)
-    return Objective(name, goal=goal, bounds=bounds or (0.0, 1.0))
+    if bounds is None and scale is None and goal == "min":
+        scale = workload.quantile(name, _TYPICAL_MOST)
+        if scale <= 0:
+            raise InvalidArgumentError(
+                f"the 95th percentile of {name!r} is {scale:g}, not above 0; give its scale"
+            )
+    if bounds is None:
+        return Objective(name, goal=goal, scale=scale)
+    return Objective(name, goal=goal, scale=scale, bounds=bounds)

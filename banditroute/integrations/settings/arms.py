@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from banditroute.core.arms import Arm, Price
-from banditroute.core.objectives import Objective
+from banditroute.core.objectives import MAX_LIMIT, Objective
 from banditroute.core.windows import OutcomeWindow
 from banditroute.integrations.settings.base import Settings
 
@@ -44,7 +44,8 @@ class ObjectiveSettings(Settings):
     builds: ClassVar[type] = Objective
     name: str
     goal: Literal["max", "min"] = "max"
-    bounds: tuple[float, float] = (0.0, 1.0)
+    bounds: tuple[float, float] | None = None
+    scale: float | None = None
+    limit: float = MAX_LIMIT
     group: str = ""
-    on_out_of_range: Literal["reject", "clip"] | None = None
     window: WindowSettings | None = None

@@ -174,7 +174,12 @@ def new_arm_record(arm: Arm, objectives: Objectives, *, now_us: int) -> ArmRecor
     if not isinstance(arm, Arm):
         raise InvalidArgumentError(f"arms must be Arm objects, got {type(arm).__name__}")
     for objective, value in arm.prior.items():
-        objectives[objectives.position(objective)].checked(value)
+        found = objectives[objectives.position(objective)]
+        if not found.is_learnable(found.checked(value)):
+            raise InvalidArgumentError(
+                f"prior of arm {arm.name!r} gives {objective} = {value:g}, beyond the limit of "
+                f"{found.limit:g} times {found.span:g}"
+            )
     return ArmRecord(arm=arm, status="active", successor=None, price_effective_us=0, recorded_us=now_us)
 
 

@@ -1,5 +1,6 @@
 """The state of a router: a function of its log only."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy, deepcopy
@@ -16,6 +17,7 @@ from banditroute.controllers import (
 from banditroute.core.arrays import FloatArray, IntArray, RowArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord, Position, SnapshotRecord, StateKey
 from banditroute.core.objectives import COST, Objectives
+from banditroute.core.outcomes import beyond_limit
 from banditroute.core.prediction import Prediction
 from banditroute.core.spec import RouterSpec
 from banditroute.errors import BanditRouteError, SnapshotCorruptError
@@ -37,6 +39,7 @@ class State:
         sources: Caps on the feedback learned from each source.
         plays: Number of times that each arm was chosen; shape (arms,).
         model: The model that predicts outcomes; None until the number of features is known.
+        beyond_limit: Objective → number of reports beyond its limit, which were not learned, since the opening.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class State:
         self.plays: IntArray = np.zeros(0, dtype=np.int64)
         self.position = Position()
         self.model: Model | None = None
+        self.beyond_limit: Counter[str] = Counter()
         self._epoch, self._in_epoch = 0, 0
         self._inherited: set[str] = set()
         self._cost = objectives.names.index(COST) if COST in objectives.names else None
@@ -152,11 +156,19 @@ class State:
             for controller in self.controllers:
                 controller.learned(record)
             return
-        # Not learned: unreadable, late, above the cap of its source, or held back until its window closes.
-        assert self.model is not None
-        self._n_feedback += 1
         if record.group:
             self._ensure_arms(self.arms.position(record.arm) + 1)
+            for name in beyond_limit(self.objectives, record.outcomes):
+                self.beyond_limit[name] += 1
+        self.skip()
+
+    def skip(self) -> None:
+        """Count a feedback that is not learned.
+
+        It is unreadable, late, beyond a limit, above the cap of its source, or held back until its window closes.
+        """
+        assert self.model is not None
+        self._n_feedback += 1
         self.model.advance()
 
     def learn(self, example: Example, *, source: str | None = None) -> None:

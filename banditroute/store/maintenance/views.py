@@ -48,7 +48,8 @@ class RouterSummary:
     Attributes:
         name, tenant: As in its spec.
         dimension: Number of features without the intercept; None before the first vector.
-        objectives: In order, with their bounds.
+        objectives: In order, with their units.
+        is_clipped: Whether outcomes of the log may have been learned clipped to their bounds.
         arms: In the order in which they were added.
         preferences: The latest.
         decisions, feedback: Number of rows in the log.
@@ -62,6 +63,7 @@ class RouterSummary:
     tenant: str
     dimension: int | None
     objectives: tuple[Objective, ...]
+    is_clipped: bool
     arms: tuple[ArmSummary, ...]
     preferences: PreferencesRecord
     decisions: int
@@ -140,6 +142,7 @@ def _summary(connection: Connection, router_id: int, spec: RouterSpec, size: int
         tenant=spec.tenant,
         dimension=spec.dimension,
         objectives=spec.objectives,
+        is_clipped=spec.is_clipped,
         arms=tuple(
             ArmSummary(record, count, count / total if total else 0.0)
             for record in arm_records(connection, router_id)

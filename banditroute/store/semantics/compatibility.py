@@ -28,4 +28,4 @@ def reconcile_spec(stored: RouterSpec, given: RouterSpec) -> RouterSpec:
                 f"router {given.name!r} is stored with {name} {in_store!r}, not {asked!r}; "
                 f"give the stored value, or another name for a new router"
             )
-    return replace(given, dimension=dimension, feature_names=names)
+    return replace(given, dimension=dimension, feature_names=names, is_clipped=stored.is_clipped)

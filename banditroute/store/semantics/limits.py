@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Self
 
 import numpy as np
 
 from banditroute.core.arrays import FEATURE_BITS, OUTCOME_BITS, RowArray
 from banditroute.core.log import DecisionRecord, FeedbackRecord, LogRecord, ReportRecord
-from banditroute.core.objectives import Objectives
+from banditroute.core.objectives import MAX_LIMIT, Objective, Objectives
 from banditroute.core.spec import RouterSpec
 from banditroute.errors import StoreError
 
@@ -25,22 +24,25 @@ class Limits:
     Attributes:
         length: Number of features of a row, including the intercept; None before the first vector.
         largest: Upper bound of a feature's absolute value [2⁻¹⁵].
-        sizes: Objective group → number of values that its feedback has, each in [0, 2¹⁶] [2⁻¹⁶].
+        values: Objective group → lowest and highest value of each of its objectives [2⁻¹⁶].
     """
 
     length: int | None
     largest: int
-    sizes: Mapping[str, int]
+    values: Mapping[str, Sequence[tuple[int, int]]]
 
     @classmethod
     def of(cls, spec: RouterSpec) -> Self:
         """Return the limits of a router."""
         unit = 1 << FEATURE_BITS
-        groups = Objectives(spec.objectives).groups
+        objectives = Objectives(spec.objectives)
         return cls(
             None if spec.dimension is None else spec.dimension + spec.intercept,
             max(round(spec.x_max * unit), unit if spec.intercept else 0),
-            {group: len(positions) for group, positions in groups.items()},
+            {
+                group: tuple(_range(objectives[position]) for position in positions)
+                for group, positions in objectives.groups.items()
+            },
         )
 
     def check(self, record: LogRecord) -> None:
@@ -77,20 +79,29 @@ class Limits:
 
     def check_values(self, group: str, *values: tuple[int, ...] | None) -> None:
         """Refuse grid values of many feedbacks outside the limits; raises as :meth:`check` does."""
-        size = self.sizes.get(group)
-        if size is None:
-            known = ", ".join(sorted(self.sizes))
+        ranges = self.values.get(group)
+        if ranges is None:
+            known = ", ".join(sorted(self.values))
             raise StoreError(f"feedback is of group {group!r:.80}, this router has: {known}")
         present = [each for each in values if each is not None]
         for length in set(map(len, present)):
-            if length != size:
-                raise StoreError(f"feedback of group {group!r} has {length} values, its objectives are {size}")
-        numbers = list(chain.from_iterable(present))
-        for value in (min(numbers), max(numbers)) if numbers else ():
-            if not 0 <= value <= LARGEST_VALUE:
+            if length != len(ranges):
                 raise StoreError(
-                    f"feedback of group {group!r} has a value of {value} grid units, outside [0, {LARGEST_VALUE}]"
+                    f"feedback of group {group!r} has {length} values, its objectives are {len(ranges)}"
                 )
+        for (lowest, highest), numbers in zip(ranges, zip(*present, strict=True), strict=False):
+            for value in (min(numbers), max(numbers)):
+                if not lowest <= value <= highest:
+                    raise StoreError(
+                        f"feedback of group {group!r} has a value of {value} grid units, "
+                        f"outside [{lowest}, {highest}]"
+                    )
+
+
+def _range(objective: Objective) -> tuple[int, int]:
+    """Return the lowest and the highest value that may have been learned, whatever the limit is today."""
+    most = round(MAX_LIMIT * LARGEST_VALUE)
+    return (-most, most) if objective.is_resource else (0, LARGEST_VALUE)
 
 
 def check_texts(**texts: str | None) -> None:

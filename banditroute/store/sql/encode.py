@@ -19,7 +19,7 @@ from banditroute.core.log import (
     ReportRecord,
     SnapshotRecord,
 )
-from banditroute.core.objectives import Objective
+from banditroute.core.objectives import MAX_LIMIT, Objective
 from banditroute.core.spec import RouterSpec
 from banditroute.core.windows import OutcomeWindow
 from banditroute.errors import StoreError
@@ -63,11 +63,16 @@ def spec_json(spec: RouterSpec) -> str:
     """Encode the parts of a spec that have no column of their own."""
     return json_text(
         {
-            "objectives": [asdict(objective) for objective in spec.objectives],
+            "objectives": [
+                # Workers of schema 0001 that are still open read the rule for values outside the bounds.
+                asdict(each) | {"on_out_of_range": "clip" if each.is_resource else "reject"}
+                for each in spec.objectives
+            ],
             "intercept": spec.intercept,
             "x_max": spec.x_max,
             "policy": dict(spec.policy),
             **({} if spec.feature_names is None else {"features": [*spec.feature_names]}),
+            **({"clipped": True} if spec.is_clipped else {}),
             **({"source_caps": dict(spec.source_caps)} if spec.source_caps else {}),
         }
     )
@@ -84,8 +89,9 @@ def to_spec(tenant: str, name: str, dimension: int | None, text: str) -> RouterS
                 objective["name"],
                 goal=objective["goal"],
                 bounds=tuple(objective["bounds"]),
+                scale=_scale_of(objective),
+                limit=objective.get("limit", MAX_LIMIT),
                 group=objective["group"],
-                on_out_of_range=objective["on_out_of_range"],
                 window=None if objective.get("window") is None else OutcomeWindow(**objective["window"]),
             )
             for objective in fields["objectives"]
@@ -96,7 +102,21 @@ def to_spec(tenant: str, name: str, dimension: int | None, text: str) -> RouterS
         policy=fields["policy"],
         feature_names=tuple(fields["features"]) if "features" in fields else None,
         source_caps=fields.get("source_caps", {}),
+        is_clipped=fields.get("clipped", any(map(_was_clipped, fields["objectives"]))),
     )
+
+
+def _scale_of(objective: Mapping[str, Any]) -> float | None:
+    """Return the stored scale; before there were scales, the span of an objective that was clipped."""
+    if _was_clipped(objective):
+        low, high = objective["bounds"]
+        return float(high) - float(low)
+    scale: float | None = objective.get("scale")
+    return scale
+
+
+def _was_clipped(objective: Mapping[str, Any]) -> bool:
+    return "scale" not in objective and objective["on_out_of_range"] == "clip"
 
 
 def arm_row(record: ArmRecord, router_id: int) -> Row:

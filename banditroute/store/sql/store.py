@@ -149,7 +149,9 @@ class SqlStore:
         with self.database.read("store not opened") as connection:
             stored = read_router(connection, at.router_id, with_snapshot=True)
         found = stored.spec
-        shape = replace(spec, dimension=found.dimension, feature_names=found.feature_names)
+        shape = replace(
+            spec, dimension=found.dimension, feature_names=found.feature_names, is_clipped=found.is_clipped
+        )
         return replace(stored, spec=shape, created=at.created)
 
     def append(self, records: Sequence[LogRecord]) -> "Future[ReceiptStatus]":

@@ -168,10 +168,7 @@ class Calls:
         }
         for what in (found.escaped, found.changed, found.messages):
             measured |= {f"× {name}": count for name, count in what.most_common(5)}
-        lax = tuple(
-            Lax(o.name, goal=o.goal, bounds=o.bounds, group=o.group, on_out_of_range=o.on_out_of_range)
-            for o in OBJECTIVES
-        )
+        lax = tuple(Lax(o.name, goal=o.goal, bounds=o.bounds, group=o.group) for o in OBJECTIVES)
         with warnings.catch_warnings(action="ignore"):
             control, _ = self.fuzzed(MemoryStore(), self.control_calls, lambda *_: None, objectives=lax)
         let_in = control.escaped.total() + control.changed.total()

@@ -11,7 +11,7 @@ def test_an_average_by_hand() -> None:
     """Use is the distance from the better bound; the prediction of an arm is what it is expected to use."""
     target = Average("latency_s", at_most=6.0, bounds=(0.0, 20.0), step=0.3)
     assert target.allowed == pytest.approx(0.3)
-    assert [target.used(value) for value in (0.0, 5.0, 40.0)] == pytest.approx([0.0, 0.25, 1.0])
+    assert [target.used(value) for value in (0.0, 5.0, 40.0)] == pytest.approx([0.0, 0.25, 2.0])
     given = a_situation("ab")
     given.mean[:, 2] = [0.5, 0.1]  # of the objective's own bounds, 30 s
     assert target.expected(given) == pytest.approx([0.75, 0.15])

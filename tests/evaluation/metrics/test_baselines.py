@@ -55,10 +55,10 @@ OBJECTIVES = Objectives(
 )
 
 
-def test_utility_clips_to_bounds_and_leaves_dollars_alone() -> None:
+def test_utility_is_linear_beyond_the_bounds() -> None:
     cells = workload([[1.0, 2.0]], [[0.2, 0.9]])
     found = utilities(cells, OBJECTIVES, {"quality": 3.0, "cost_usd": 0.4})
-    np.testing.assert_allclose(found, [[3 * 0.5 - 0.4 * 0.25, 3 * 1.0 - 0.4 * 1.0]])
+    np.testing.assert_allclose(found, [[3 * 0.5 - 0.4 * 0.25, 3 * 1.0 - 0.4 * 2.0]])
     assert cells.outcomes["cost_usd"][0, 1] == 0.9
 
 
