@@ -29,7 +29,7 @@ def main() -> None:
             Arm("old", price=Price(input=1.0, output=2.0)),  # [USD per million tokens]
             Arm("expensive", price=Price(input=20.0, output=80.0)),
         ],
-        objectives=[Objective("quality"), Objective("cost_usd", goal="min", bounds=(0, 0.1))],
+        objectives=[Objective("quality"), Objective("cost_usd", goal="min", scale=0.1)],
         preferences={"quality": 1.0, "cost_usd": 0.5},
         # One feature and no noise: a small ridge lets each outcome count for more.
         policy=LinUCB(ridge=1.0),

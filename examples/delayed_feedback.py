@@ -20,8 +20,8 @@ def open_router(folder: str) -> Router:
         ],
         objectives=[
             Objective("quality"),
-            Objective("cost_usd", goal="min", bounds=(0, 0.05)),
-            Objective("latency_s", goal="min", bounds=(0, 30)),
+            Objective("cost_usd", goal="min", scale=0.05),
+            Objective("latency_s", goal="min", scale=30),
         ],
         preferences={"quality": 1.0, "cost_usd": 0.4},
         store=f"sqlite:///{Path(folder) / 'routing.db'}",

@@ -23,7 +23,7 @@ def main() -> None:
         Router(
             "support",
             arms=[Arm("small"), Arm("large")],
-            objectives=[Objective("quality"), Objective("cost_usd", goal="min", bounds=(0, 0.05))],
+            objectives=[Objective("quality"), Objective("cost_usd", goal="min", scale=0.05)],
             preferences={"quality": 1.0, "cost_usd": 0.4},
             # One feature and little noise: with a small ridge the router learns faster.
             policy=LinUCB(ridge=1.0),

@@ -28,7 +28,7 @@ def main() -> None:
             Arm(name, price=Price(input=usd * 500, output=usd * 1500), prior={"cost_usd": usd})
             for name, (usd, _) in MODELS.items()
         ],
-        objectives=[Objective("quality"), Objective("cost_usd", goal="min", bounds=(0, 0.05))],
+        objectives=[Objective("quality"), Objective("cost_usd", goal="min", scale=0.05)],
         # The features determine the outcome, so a small ridge learns faster.
         policy=LinUCB(ridge=1.0),
         controllers=[budget],

@@ -6,7 +6,7 @@ Run it with ``python -m examples.keep_sessions``.
 from banditroute import Arm, LinUCB, Objective, Price, Router
 from banditroute.controllers import PromptCache, Session
 
-OBJECTIVES = [Objective("quality"), Objective("cost_usd", goal="min", bounds=(0, 0.05))]
+OBJECTIVES = [Objective("quality"), Objective("cost_usd", goal="min", scale=0.05)]
 ARMS = [Arm("small", price=Price(input=0.15, output=0.60)), Arm("large", price=Price(input=2.50, output=10.00))]
 EASY, HARD = [0.0], [1.0]
 

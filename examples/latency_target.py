@@ -15,7 +15,7 @@ ARMS = {"quick": (0.70, 0), "middle": (0.80, 1), "strong": (0.95, 15)}
 def serve(*, target: Latency | None, requests: int = 1500) -> tuple[Router, str]:
     """Route requests; return the router and the id of the last decision."""
     world = random.Random(4)  # noqa: S311  # a simulation
-    objectives = [Objective("quality"), Objective("latency_s", goal="min", bounds=(0, 30))]
+    objectives = [Objective("quality"), Objective("latency_s", goal="min", scale=30)]
     arms = [Arm(name) for name in ARMS]
     controllers = [] if target is None else [target]
     router = Router(

@@ -14,7 +14,7 @@ def main() -> None:
     router = Router(
         "support",
         arms=[Arm(name) for name in MODELS],
-        objectives=[Objective("quality"), Objective("cost_usd", goal="min", bounds=(0, 0.05))],
+        objectives=[Objective("quality"), Objective("cost_usd", goal="min", scale=0.05)],
         preferences={"quality": 1.0, "cost_usd": 0.3},
     )
     for request in range(600):

@@ -42,7 +42,7 @@ def main() -> None:
             workload,
             {"linucb": LinUCB(), "uniform": Uniform(), "always code": Fixed("code")},
             preferences=preferences,
-            objectives=infer_objectives(workload, preferences, bounds={"cost_usd": (0, 0.01)}),
+            objectives=infer_objectives(workload, preferences, scales={"cost_usd": 0.01}),
             seeds=5,
         )
         print(comparison_table(comparison))
