@@ -12,6 +12,7 @@ def test_arms_and_prices() -> None:
     refused(lambda price: Arm("x", price=price), "must be a Price, got float", 0.1)
     refused(lambda prior: Arm("x", prior=prior), "must map objectives to values", [1.0])
     refused(lambda value: Arm("x", prior={"quality": value}), "prior 'quality'", NAN, INF, "1", None)
+    assert type(Price(input=1, output=2).input) is float
     assert Price(input=0, output=1e-9).cost_usd(prompt_tokens=2_000_000, output_tokens=3_000_000) == 3e-9
     refused(lambda usd: Price(input=usd, output=1), "price input = ", -1, 1e-30, 1e30, NAN, "1")
     refused(lambda usd: Price(input=1, output=usd), "price output = ", -1, 1e-30, 1e30, NAN, "1")

@@ -37,6 +37,8 @@ def test_text_and_dict_and_html() -> None:
     }
     assert facts["created_at"] == decision.created_at.isoformat(timespec="milliseconds")
     text = str(explanation)
+    marked = [line.split()[0] for line in text.splitlines() if line.endswith("← chosen")]
+    assert marked == [decision.arm]
     assert text.startswith(f"{decision.arm} was chosen with probability")
     assert "not allowed" in text
     assert "← chosen" in text

@@ -117,6 +117,15 @@ def test_a_capped_source_waits_for_the_router(store: str) -> None:
         assert router.why(later.id).feedback[0].values is None
 
 
+def test_a_cap_that_a_router_gets_later_holds_for_an_open_client(store: str) -> None:
+    with svc(store) as router, FeedbackClient(store, router="svc") as client:
+        ids = [router.route([0.5]).id for _ in range(2)]
+        router.flush()
+        assert client.feedback(ids[0], quality=0.5, source="crowd").wait().status == "recorded"
+        with svc(store, source_caps={"crowd": 0.5}):
+            assert client.feedback(ids[1], quality=0.5, source="crowd").wait().status == "pending"
+
+
 def test_windows_are_those_of_the_router(store: str) -> None:
     clock = Clock()
     window = OutcomeWindow(seconds=60, missing="censor")

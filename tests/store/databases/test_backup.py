@@ -62,3 +62,10 @@ def test_what_a_killed_process_left_is_no_obstacle(path: Path) -> None:
     copy_whole(path, copy)
     assert rows(copy) == ROWS
     assert sorted(left.name for left in path.parent.glob("copy*")) == ["copy.db"]
+
+
+def test_a_directory_that_cannot_be_written_is_named(path: Path, tmp_path: Path) -> None:
+    missing = tmp_path / "none" / "copy.db"
+    (tmp_path / "none").write_text("a file")
+    with pytest.raises(StoreUnavailableError, match="database not backed up"):
+        copy_whole(path, missing)

@@ -135,3 +135,18 @@ def test_a_file_that_is_moved_back_takes_the_records(path: Path) -> None:
         assert {receipt.status for receipt in receipts} == {"buffered"}
         path.with_name("elsewhere.db").rename(path)
     assert stored(path) == (2 * N, 2 * N)
+
+
+def test_the_sentence_says_what_happened_to_the_file(path: Path) -> None:
+    path.write_bytes(b"12345")
+    file = OpenFile(path)
+    assert file.problem() is None
+    path.rename(path.with_name("elsewhere.db"))
+    assert str(file.problem()).startswith("the database file was deleted or moved while it was open")
+    path.write_bytes(b"12345")
+    assert str(file.problem()).startswith("the database file was replaced while it was open")
+    path.unlink()
+    path.with_name("elsewhere.db").rename(path)
+    assert file.problem() is None
+    path.write_bytes(b"12")
+    assert str(file.problem()).startswith("the database file was overwritten while it was open")

@@ -61,6 +61,7 @@ def test_spools_that_were_left_behind(tmp_path: Path) -> None:
     assert of_spools(None).level == of_spools(tmp_path / "none").level == of_spools(tmp_path).level == "ok"
     (tmp_path / "a-1.spool").write_bytes(b"12345")
     assert "1 spool files (5 bytes) wait" in of_spools(tmp_path).says
+    assert of_spools(tmp_path).level == "warning"
     (tmp_path / "a-2.refused").touch()
     assert "1 spool files contain records that contradicted the log" in of_spools(tmp_path).says
 

@@ -88,3 +88,25 @@ def test_the_shape_of_a_router_stays() -> None:
         other: RouterSpec = but(SPEC, **{name: value})
         with pytest.raises(RouterMismatchError, match=f"router 'support' is stored with {name} "):
             reconcile_spec(SPEC, other)
+
+
+def test_each_row_of_several_is_checked() -> None:
+    good = row(1, 2, 3, 1 << 15)
+    LIMITS.check_rows([good, good])
+    for rows in ([good, row(1, 2, 3)], [row(1, 2, 3), good]):
+        with pytest.raises(StoreError, match="3 features"):
+            LIMITS.check_rows(rows)
+    for rows in ([good, row(1, 2, 1 << 30, 1)], [row(1, 2, -(1 << 30), 1), good]):
+        with pytest.raises(StoreError, match="grid units"):
+            LIMITS.check_rows(rows)
+
+
+def test_values_of_resources_may_be_a_thousand_scales_and_those_of_qualities_not() -> None:
+    LIMITS.check_values("response", (1_000 << 16, -(1_000 << 16)), (0, 0))
+    LIMITS.check_values("quality", (1 << 16,), None)
+    for response in (((1_000 << 16) + 1, 0), (0, -(1_000 << 16) - 1)):
+        with pytest.raises(StoreError, match="outside"):
+            LIMITS.check_values("response", (0, 0), response)
+    for values in ((-1,), ((1 << 16) + 1,)):
+        with pytest.raises(StoreError, match="outside"):
+            LIMITS.check_values("quality", values)

@@ -171,6 +171,16 @@ def test_it_comes_back_by_itself_in_order(world: World) -> None:
     assert list(world.directory.iterdir()) == []
 
 
+def test_each_change_of_its_state_is_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "banditroute")
+    down(world, reports(1), reports(2))
+    assert caplog.text.count("the database is unavailable; records wait in the local spool") == 1
+    world.database.error = None
+    world.tick()
+    assert world.commit.state == "healthy"
+    assert caplog.text.count("the database is available again, and the spool is empty") == 1
+
+
 def test_what_comes_during_the_replay_waits_behind_the_rest(world: World) -> None:
     """A tick replays for a while only, so that nobody who appends waits for all of it."""
     count = 3 * REPLAY_RECORDS

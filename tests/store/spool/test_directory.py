@@ -147,3 +147,18 @@ def test_the_directories_above_are_made_too(directory: Path) -> None:
     spools = Spools(directory / "of" / "routers", tenant="", router="support")
     assert spools.usable()
     assert (directory / "of" / "routers").is_dir()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
+def test_the_first_worker_of_a_host_stores_the_secret_of_all(directory: Path, spools: Spools) -> None:
+    directory.mkdir(mode=0o700)
+    first, second, third = (bytes([number] * 32) for number in (1, 2, 3))
+    assert spools.secret(first) == first
+    assert spools.secret(second) == first
+    (stored,) = directory.glob("*.secret")
+    stored.chmod(0o644)
+    assert spools.secret(second) == second
+    stored.chmod(0o600)
+    stored.write_bytes(b"short")
+    assert spools.secret(third) == third
+    assert not list(directory.glob("*.part"))

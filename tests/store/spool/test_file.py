@@ -388,3 +388,12 @@ def test_a_file_that_cannot_be_locked_is_no_file_of_another() -> None:
     os.close(closed)
     with pytest.raises(OSError, match="Bad file descriptor"):
         try_lock(closed)
+
+
+def test_a_closed_file_is_not_used(path: Path) -> None:
+    spool = Spool(path)
+    spool.append([b"one"])
+    spool.close()
+    for use in (lambda: spool.peek(1), lambda: spool.drop([b"one"]), lambda: spool.append([b"two"])):
+        with pytest.raises(StoreUnavailableError, match="is closed"):
+            use()

@@ -13,14 +13,14 @@ from sqlalchemy import insert, select, update
 
 from banditroute import Router
 from banditroute.core.log import FeedbackRecord, StateKey
-from banditroute.errors import BanditRouteError, DecisionExpiredError, InvalidArgumentError
+from banditroute.errors import BanditRouteError, DecisionExpiredError, InvalidArgumentError, StoreError
 from banditroute.router.log_check import fold_of
 from banditroute.store.databases.url import database_at
 from banditroute.store.maintenance.verify import verify
 from banditroute.store.schema import tables
 from banditroute.store.sql.decode import to_decisions, to_feedbacks
 from banditroute.store.sql.fold import Folder
-from banditroute.store.sql.rows import Rows
+from banditroute.store.sql.rows import Rows, safe_reason
 from banditroute.store.sql.store import SqlStore
 from banditroute.testing import (
     ARMS,
@@ -328,3 +328,8 @@ def test_what_follows_garbage_in_one_fold_is_learned(url: str) -> None:
     found = [(each.group, each.values) for each in store.events() if isinstance(each, FeedbackRecord)]
     assert found == [("", None), ("quality", (7,))]
     store.close()
+
+
+def test_the_reason_for_a_refusal_repeats_no_value() -> None:
+    assert safe_reason(ValueError("could not convert 'a customer' to float")) == "it cannot be read (ValueError)"
+    assert safe_reason(StoreError("a sentence of ours")) == "a sentence of ours"

@@ -162,6 +162,12 @@ def test_the_newest_snapshots_are_kept_and_of_older_ones_one_a_week(store: SqlSt
     assert kept == [(number, b"") for number in (6, 13, *range(14, 24))] + [(24, b"again")]
 
 
+def test_of_older_snapshots_of_one_week_the_last_is_kept(store: SqlStore, path: Path) -> None:
+    append(store, *(SnapshotRecord(Position(number, 0), b"", WEEK_US + number) for number in range(1, 16)))
+    kept = query(path, "SELECT learned FROM br_snapshot ORDER BY learned")
+    assert [learned for (learned,) in kept] == [5, *range(6, 16)]
+
+
 @pytest.mark.parametrize("blob", ["x'3939'", "x'ff'"])
 def test_corrupted_sums_are_rebuilt(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, blob: str
