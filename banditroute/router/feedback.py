@@ -73,6 +73,7 @@ class FeedbackHandler:
         report = checked_report(
             key, outcomes, served_arm=served_arm, source=source, amend=amend, now_us=self._engine.now_us()
         )
+        self._log.outbox.pace()
         self.close_windows()
         entry = self._known(report.decision_key)
         if entry is None:

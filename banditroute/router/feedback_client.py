@@ -113,6 +113,7 @@ class FeedbackClient:
             key, reported, served_arm=served_arm, source=source, amend=amend, now_us=self._now_us()
         )
         self._resolver.check(report)
+        self._outbox.pace()
         return Receipt(decision_id, "recorded", self._outbox.put([report]))
 
     def health(self) -> StoreHealth:

@@ -1,6 +1,7 @@
 """The outbox: appends records to the store, and counts those that could not be stored."""
 
 import logging
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -15,6 +16,11 @@ from banditroute.errors import (
     UnknownArmError,
 )
 from banditroute.store import Store
+
+PACED_FROM = 2_000
+"""Number of waiting appends from which callers are slowed down; a writer takes about as many in half a second."""
+
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.0005, 0.005
 
 _log = logging.getLogger("banditroute")
 
@@ -34,6 +40,16 @@ class Outbox:
         self._store = store
         self.lost = 0
         self.last_error = ""
+
+    def pace(self) -> None:
+        """Pause briefly if many appends wait: without it, callers that never pause starve the writer thread.
+
+        The queue would grow without limit, and with it the time until a decision is on stable storage. Call it
+        without a lock.
+        """
+        excess = self._store.backlog - PACED_FROM
+        if excess > 0:
+            time.sleep(min(SHORTEST_PAUSE_S * (1.0 + excess / PACED_FROM), LONGEST_PAUSE_S))
 
     def put(self, records: Sequence[LogRecord]) -> "Future[ReceiptStatus]":
         """Append records; return the store's future."""

@@ -67,6 +67,11 @@ class Store(Protocol):
         """Whether other workers may write to the same log."""
         ...
 
+    @property
+    def backlog(self) -> int:
+        """Number of appends that wait for a writer thread; 0 for a store that has none."""
+        ...
+
     def open(
         self,
         spec: RouterSpec,

@@ -93,6 +93,11 @@ class MemoryStore:
         self._limits = Limits.of(router.spec)
         return router
 
+    @property
+    def backlog(self) -> int:
+        """Always 0: there is no writer thread."""
+        return 0
+
     def append(self, records: Sequence[LogRecord]) -> "Future[ReceiptStatus]":
         """Keep the records; the future is already done."""
         if not self._open:

@@ -154,6 +154,11 @@ class SqlStore:
         )
         return replace(stored, spec=shape, created=at.created)
 
+    @property
+    def backlog(self) -> int:
+        """Number of appends that wait for the writer."""
+        return 0 if self.worker is None or self._forked else self.worker.writer.backlog
+
     def append(self, records: Sequence[LogRecord]) -> "Future[ReceiptStatus]":
         """Queue records; see :meth:`banditroute.store.Store.append`."""
         opened = self._worker_of_this_process()

@@ -63,6 +63,11 @@ class Writer:
         self.thread = threading.Thread(target=self._run, name="banditroute-writer", daemon=True)
         self.thread.start()
 
+    @property
+    def backlog(self) -> int:
+        """Number of appends that wait; those of the group that is being committed do not count."""
+        return self._queue.qsize()
+
     def append(self, records: Sequence[LogRecord]) -> "Future[ReceiptStatus]":
         """Queue records; the future is done when they are durable, or carries the error.
 

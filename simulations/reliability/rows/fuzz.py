@@ -43,6 +43,11 @@ class Counting:
         return self._store.open(*arguments, **settings)
 
     @property
+    def backlog(self) -> int:
+        """That of the other one."""
+        return self._store.backlog
+
+    @property
     def is_local(self) -> bool:
         """As the other one."""
         return self._store.is_local
