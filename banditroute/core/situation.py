@@ -1,5 +1,6 @@
 """The situation: everything that a policy sees of one request."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from banditroute.core.arrays import BoolArray, FloatArray, IntArray, RowArray
@@ -27,6 +28,8 @@ class Situation:
         price_factors: Price of each arm now, relative to the price at which its dollars are learned. Shape
             (arms,); None while no price moved.
         row: The context on the grid, with its intercept; shape (d,). None where it is not known.
+        count_outcomes: Returns how many outcomes of each arm are known, of the weighted objectives of which the
+            fewest are; shape (arms,). None where they are not counted.
     """
 
     arms: tuple[str, ...]
@@ -39,6 +42,7 @@ class Situation:
     penalty: FloatArray | None = None
     price_factors: FloatArray | None = None
     row: RowArray | None = None
+    count_outcomes: Callable[[], IntArray] | None = None
 
     @property
     def mean(self) -> FloatArray:
@@ -69,6 +73,7 @@ class Situation:
             total,
             self.price_factors,
             self.row,
+            self.count_outcomes,
         )
 
     def narrowed(self, eligible: BoolArray) -> "Situation":
@@ -84,6 +89,7 @@ class Situation:
             self.penalty,
             self.price_factors,
             self.row,
+            self.count_outcomes,
         )
 
     def utility_width(self) -> FloatArray:

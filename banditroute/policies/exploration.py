@@ -11,6 +11,9 @@ from banditroute.core.arrays import BoolArray, FloatArray
 from banditroute.core.situation import Situation
 from banditroute.core.validation import set_integer, set_number
 
+WAITING_SHARE = 0.125
+"""Share of the floor of an arm that waits, relative to other arms."""
+
 _TIE = 1e-9
 
 
@@ -40,34 +43,71 @@ def greedy(score: FloatArray, situation: Situation) -> FloatArray:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exploration:
-    """The final randomiser of a policy: π = (1 − ε)·[(1 − q)·p + q·newcomers] + ε·uniform.
+    """The final randomiser of a policy: π = (1 − ε)·[(1 − q)·p + q·newcomers] + ε·floor.
+
+    An arm that was chosen a few times while its outcomes are not known yet *waits*: its width is as large as that
+    of an arm never chosen, and would attract all traffic until the outcomes arrive. Until then it gets a share of
+    the floor only. No arm waits while no arm is known.
 
     Attributes:
-        floor: ε, the share of traffic spread evenly over the eligible arms, so that the log can be evaluated
-            for any policy. [0, 1)
+        floor: ε, the share of traffic spread over the eligible arms, so that the log can be evaluated for any
+            policy: evenly, but an eighth of a share for an arm that waits. [0, 1)
         burn_in: An arm chosen less often than this is a newcomer. 0 switches burn-in off.
         burn_in_share: q, the share of traffic spread evenly over newcomers while there are any. A burn-in costs
             at most this share of traffic, however bad the newcomer is. [0, 1)
+        wait_for: An arm waits once it was chosen this often, until as many of its outcomes are known. 0 switches
+            waiting off.
     """
 
     floor: float = 0.02
     burn_in: int = 5
     burn_in_share: float = 0.2
+    wait_for: int = 5
 
     def __post_init__(self) -> None:
         set_number(self, "floor", least=0, below=1)
         set_number(self, "burn_in_share", least=0, below=1)
         set_integer(self, "burn_in", least=0)
+        set_integer(self, "wait_for", least=0)
 
-    def mix(self, probabilities: FloatArray, situation: Situation) -> FloatArray:
-        """Return the probabilities after burn-in and floor; shape (arms,)."""
+    def without_waiting(self, situation: Situation) -> Situation:
+        """Return the situation without the arms that wait, in which a policy makes its choice."""
+        waiting = self._waiting(situation)
+        return situation if waiting is None else situation.narrowed(situation.eligible & ~waiting)
+
+    def mix(self, probabilities: FloatArray, situation: Situation, chosen_from: Situation) -> FloatArray:
+        """Return the probabilities after burn-in and floor; shape (arms,).
+
+        Args:
+            probabilities: Those of the policy; shape (arms,).
+            situation: The situation.
+            chosen_from: The result of :meth:`without_waiting`, in which the policy made its choice.
+        """
         eligible = situation.eligible
         if self.burn_in:
             newcomers = situation.plays < self.burn_in
             if np.count_nonzero(newcomers):
                 newcomers &= eligible
                 probabilities = mix_uniform(probabilities, self.burn_in_share, newcomers)
-        return mix_uniform(probabilities, self.floor, eligible) if self.floor else probabilities
+        if not self.floor:
+            return probabilities
+        if chosen_from is situation:
+            return mix_uniform(probabilities, self.floor, eligible)
+        shares = np.where(chosen_from.eligible, 1.0, WAITING_SHARE) * eligible
+        mixed: FloatArray = (1 - self.floor) * probabilities + shares * (self.floor / shares.sum())
+        return mixed
+
+    def _waiting(self, situation: Situation) -> BoolArray | None:
+        """Return which eligible arms wait; None if there are none."""
+        if not self.wait_for or situation.count_outcomes is None:
+            return None
+        is_known = situation.count_outcomes() >= self.wait_for
+        waiting = ~is_known
+        waiting &= situation.eligible
+        waiting &= situation.plays >= self.wait_for
+        if not np.count_nonzero(waiting) or not np.count_nonzero(is_known & situation.eligible):
+            return None
+        return waiting
 
 
 def mix_uniform(probabilities: FloatArray, share: float, arms: BoolArray) -> FloatArray:

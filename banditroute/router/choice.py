@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -145,6 +146,7 @@ class Chooser:
             request=request,
             price_factors=state.arms.price_factors(request.now_us),
             row=row,
+            count_outcomes=partial(state.count_outcomes, request.weights),
         )
         probabilities = self._probabilities(situation)
         self._check(probabilities, situation, excluded)

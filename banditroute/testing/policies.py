@@ -35,7 +35,8 @@ def situation(seed: int, arms: int, objectives: int = 3, **changes: Any) -> Situ
         objectives=Objectives([Objective(f"objective_{j}", bounds=(0, 1)) for j in range(objectives)]),
         request=Request({}, weights, {}, None, None, None, now_us=0),
     )
-    return replace(made, **changes)
+    known = np.minimum(made.plays, rng.integers(0, 12, size=arms))
+    return replace(made, count_outcomes=lambda: known, **changes)
 
 
 def believing(given: Situation, *, mean: FloatArray | None = None, width: FloatArray | None = None) -> Situation:
@@ -46,11 +47,13 @@ def believing(given: Situation, *, mean: FloatArray | None = None, width: FloatA
 
 def permuted(given: Situation, order: np.ndarray) -> Situation:
     """The same arms in another order."""
+    known = None if given.count_outcomes is None else given.count_outcomes()
     return replace(
         believing(given, mean=given.mean[order], width=given.width[order]),
         arms=tuple(given.arms[i] for i in order),
         eligible=given.eligible[order],
         plays=given.plays[order],
+        count_outcomes=None if known is None else lambda: known[order],
     )
 
 
@@ -135,7 +138,7 @@ class PolicyLaws:
         for given in self.situations():
             count = len(given.arms)
             same = believing(
-                replace(given, plays=np.repeat(given.plays[:1], count)),
+                replace(given, plays=np.repeat(given.plays[:1], count), count_outcomes=None),
                 mean=np.repeat(given.mean[:1], count, axis=0),
                 width=np.repeat(given.width[:1], count, axis=0),
             )

@@ -14,7 +14,8 @@ class EpsilonGreedy:
     """Chooses the arm with the highest expected utility with probability 1 − ε, else any eligible arm.
 
     Attributes:
-        epsilon: ε, the share of traffic spread evenly over the eligible arms. [0, 1)
+        epsilon: ε, the share of traffic spread over the eligible arms; see
+            :attr:`~banditroute.Exploration.floor`. [0, 1)
         ridge: λ, how strongly coefficients are held at their prior mean. [1e-3, 1e9]
     """
 
@@ -27,4 +28,6 @@ class EpsilonGreedy:
 
     def probabilities(self, situation: Situation) -> FloatArray:
         """Return the greedy choice mixed with the uniform one; shape (arms,)."""
-        return Exploration(floor=self.epsilon, burn_in=0).mix(greedy(situation.utility(), situation), situation)
+        exploration = Exploration(floor=self.epsilon, burn_in=0)
+        chooses_from = exploration.without_waiting(situation)
+        return exploration.mix(greedy(situation.utility(), chooses_from), situation, chooses_from)

@@ -54,8 +54,9 @@ class LinTS:
     def probabilities(self, situation: Situation) -> FloatArray:
         """Return the probability of being the best under the posterior, after burn-in and floor; shape (arms,)."""
         deviation = self.alpha * np.sqrt((situation.width**2) @ situation.weights**2)
-        best = probability_of_best(situation.utility(), deviation, situation.eligible)
-        return self.exploration.mix(best, situation)
+        chooses_from = self.exploration.without_waiting(situation)
+        best = probability_of_best(situation.utility(), deviation, chooses_from.eligible)
+        return self.exploration.mix(best, situation, chooses_from)
 
 
 def probability_of_best(mean: FloatArray, deviation: FloatArray, eligible: BoolArray) -> FloatArray:

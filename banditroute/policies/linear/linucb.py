@@ -69,4 +69,5 @@ class LinUCB:
 
     def probabilities(self, situation: Situation) -> FloatArray:
         """Put all probability on the highest score, then apply burn-in and floor; shape (arms,)."""
-        return self.exploration.mix(greedy(self.score(situation), situation), situation)
+        chooses_from = self.exploration.without_waiting(situation)
+        return self.exploration.mix(greedy(self.score(chooses_from), chooses_from), situation, chooses_from)
