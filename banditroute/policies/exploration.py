@@ -75,13 +75,16 @@ class Exploration:
         waiting = self._waiting(situation)
         return situation if waiting is None else situation.narrowed(situation.eligible & ~waiting)
 
-    def mix(self, probabilities: FloatArray, situation: Situation, chosen_from: Situation) -> FloatArray:
+    def mix(
+        self, probabilities: FloatArray, situation: Situation, chosen_from: Situation | None = None
+    ) -> FloatArray:
         """Return the probabilities after burn-in and floor; shape (arms,).
 
         Args:
             probabilities: Those of the policy; shape (arms,).
             situation: The situation.
-            chosen_from: The result of :meth:`without_waiting`, in which the policy made its choice.
+            chosen_from: The result of :meth:`without_waiting`, in which the policy made its choice; None for a
+                policy in which no arm waits.
         """
         eligible = situation.eligible
         if self.burn_in:
@@ -91,7 +94,7 @@ class Exploration:
                 probabilities = mix_uniform(probabilities, self.burn_in_share, newcomers)
         if not self.floor:
             return probabilities
-        if chosen_from is situation:
+        if chosen_from is None or chosen_from is situation:
             return mix_uniform(probabilities, self.floor, eligible)
         shares = np.where(chosen_from.eligible, 1.0, WAITING_SHARE) * eligible
         mixed: FloatArray = (1 - self.floor) * probabilities + shares * (self.floor / shares.sum())
