@@ -15,6 +15,7 @@ class ExplorationSettings(Settings):
     floor: float = 0.02
     burn_in: int = 5
     burn_in_share: float = 0.2
+    wait_for: int = 5
 
 
 class LinUCBSettings(Settings):
