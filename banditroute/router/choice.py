@@ -146,7 +146,7 @@ class Chooser:
             request=request,
             price_factors=state.arms.price_factors(request.now_us),
             row=row,
-            count_outcomes=partial(state.count_outcomes, request.weights),
+            count_outcomes=partial(state.counts.least, request.weights),
         )
         probabilities = self._probabilities(situation)
         self._check(probabilities, situation, excluded)

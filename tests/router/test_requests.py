@@ -1,13 +1,15 @@
 """What a caller may ask for: arms, dollars, keys, preferences."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from banditroute import Arm, EpsilonGreedy, LinUCB, Price, Router, Uniform
+from banditroute import Arm, EpsilonGreedy, LinUCB, Objective, Price, Router, Uniform
 from banditroute.errors import NoEligibleArmError, UnknownArmError
 from banditroute.policies import Exploration
 from banditroute.testing import chooser_of
-from banditroute.testing.world import PREFERENCES, Clock, a_router, a_vector
+from banditroute.testing.world import PREFERENCES, Clock, a_router, a_vector, url
 from tests.router.world import with_history
 
 GREEDY = LinUCB(alpha=0.0, ridge=2.0, exploration=Exploration(floor=0, burn_in=0))
@@ -177,3 +179,37 @@ def test_a_new_arm_gets_its_share_and_no_more() -> None:
     router.add_arm(Arm("b", prior={"quality": 0.0}))
     decision = router.route(a_vector(0))
     assert decision.probabilities["b"] == pytest.approx(0.98 * 0.25 + 0.01)
+
+
+def test_the_limit_of_a_cheap_arm_does_not_depend_on_what_others_cost() -> None:
+    objectives = (Objective("quality"), Objective("cost_usd", goal="min", scale=0.05))
+    router = Router("svc", arms=[Arm("dear"), Arm("cheap")], objectives=objectives, seed=1)
+    for number in range(60):
+        decision = router.route([0.5], allowed=["dear" if number % 2 else "cheap"])
+        router.feedback(decision.id, cost_usd=2.0 if number % 2 else 0.001)
+    for _ in range(20):
+        assert router.route([0.5], max_cost_usd=0.01).arm == "cheap"
+    with pytest.raises(NoEligibleArmError, match=r"dear \(may cost 3\.\d USD\), cheap \(may cost 0\.001\d USD\)"):
+        router.route([0.5], max_cost_usd=0.001)
+    assert router.route([0.5], max_cost_usd=4.0, allowed=["dear"]).arm == "dear"
+
+
+def test_what_an_arm_costs_is_known_after_a_restart_and_an_amendment(tmp_path: Path) -> None:
+    objectives = (Objective("cost_usd", goal="min", scale=0.05),)
+
+    def opened() -> Router:
+        arms = [Arm("a"), Arm("b")]
+        return Router("svc", arms=arms, objectives=objectives, seed=1, store=url(tmp_path / "r.db"))
+
+    with opened() as router:
+        ids = [router.route([0.5], allowed=["a"]).id for _ in range(30)]
+        for decision in ids:
+            router.feedback(decision, cost_usd=1.0)
+        router.feedback(ids[0], cost_usd=40.0, amend=True)
+        router.feedback(ids[0], cost_usd=1.0, amend=True)
+        with pytest.raises(NoEligibleArmError) as before:
+            router.route([0.5], max_cost_usd=0.5)
+    with opened() as router, pytest.raises(NoEligibleArmError) as after:
+        router.route([0.5], max_cost_usd=0.5)
+    assert str(before.value) == str(after.value)
+    assert "a (may cost 1.7 USD), b (its cost is not known)" in str(after.value)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy, deepcopy
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from banditroute.learning import ArmStart, Example, Model
 from banditroute.policies.base import Policy, model_of
 from banditroute.router.state import snapshot
 from banditroute.router.state.arms import RETIRED, ArmCatalogue
+from banditroute.router.state.counts import OutcomeCounts
 from banditroute.router.state.sources import SourceCaps
 
 
@@ -38,7 +40,7 @@ class State:
         arms: The router's arms and their prices.
         sources: Caps on the feedback learned from each source.
         plays: Number of times that each arm was chosen; shape (arms,).
-        known: Objective group → number of learned outcomes of each arm; shape (arms,).
+        counts: Number of learned outcomes of each arm.
         model: The model that predicts outcomes; None until the number of features is known.
         beyond_limit: Objective → number of reports beyond its limit, which were not learned, since the opening.
     """
@@ -59,7 +61,7 @@ class State:
         self.arms = ArmCatalogue()
         self.sources = SourceCaps({} if source_caps is None else source_caps)
         self.plays: IntArray = np.zeros(0, dtype=np.int64)
-        self.known: dict[str, IntArray] = dict.fromkeys(objectives.groups, self.plays)
+        self.counts = OutcomeCounts(objectives)
         self.position = Position()
         self.model: Model | None = None
         self.beyond_limit: Counter[str] = Counter()
@@ -72,7 +74,7 @@ class State:
         assert spec.dimension is not None
         self.model = model_of(self._policy, self.objectives, spec.dimension, intercept=spec.intercept)
         self.plays = np.zeros(0, dtype=np.int64)
-        self.known = dict.fromkeys(self.objectives.groups, self.plays)
+        self.counts.clear()
         self.position = Position()
         self.sources.restore({})
         self._epoch, self._in_epoch = 0, 0
@@ -179,9 +181,8 @@ class State:
         assert self.model is not None
         self._n_feedback += 1
         self.model.learn(example)
-        change = (example.values is not None) - (example.previous is not None)
-        self.known[example.key.group][self.arms.position(example.key.arm)] += change
-        self.sources.count(source, change)
+        self.counts.learn(self.arms.position(example.key.arm), example.key.group, example.values, example.previous)
+        self.sources.count(source, (example.values is not None) - (example.previous is not None))
 
     def _observed(self, record: FeedbackRecord) -> Sequence[DiscountRequest]:
         """Return the discounts that observers request after an outcome; they do not see corrections."""
@@ -239,9 +240,8 @@ class State:
         self.model.add_arms(
             {name: ArmStart(self._prior(name)) for name in self.arms.names[len(self.plays) : count]}
         )
-        new = np.zeros(count - len(self.plays), dtype=np.int64)
-        self.plays = np.append(self.plays, new)
-        self.known = {group: np.append(known, new) for group, known in self.known.items()}
+        self.counts.add_arms(count - len(self.plays))
+        self.plays = np.append(self.plays, np.zeros(count - len(self.plays), dtype=np.int64))
 
     def with_all_arms(self) -> "State":
         """Return a state that has all arms in its model: itself or, if an arm is missing, a copy.
@@ -251,7 +251,7 @@ class State:
         if len(self.plays) == len(self.arms):
             return self
         other = copy(self)
-        other.model = deepcopy(self.model)
+        other.model, other.counts = deepcopy(self.model), deepcopy(self.counts)
         other._ensure_arms(len(self.arms))
         return other
 
@@ -262,16 +262,6 @@ class State:
             return {}
         positions = {self.objectives.position(objective): value for objective, value in prior.items()}
         return {i: self.objectives[i].scaled(self.objectives[i].checked(value)) for i, value in positions.items()}
-
-    def count_outcomes(self, weights: FloatArray) -> IntArray:
-        """Return how many outcomes of each arm are known, of the weighted group of which the fewest are."""
-        counts = [
-            self.known[group]
-            for group, positions in self.objectives.groups.items()
-            if any(weights[position] for position in positions)
-        ]
-        least: IntArray = counts[0] if len(counts) == 1 else np.minimum.reduce(counts)
-        return least
 
     # ----------------------------------------------------------------------------------------------- predictions
 
@@ -331,7 +321,7 @@ class State:
             snapshot.encode(
                 {
                     "plays": self.plays.tolist(),
-                    "known": {group: known.tolist() for group, known in self.known.items()},
+                    "counts": self.counts.state(),
                     "epoch": [self._epoch, self._in_epoch],
                     "fading": facts,
                     "settled": sorted(self._inherited),
@@ -367,7 +357,7 @@ class State:
             self._epoch, self._in_epoch = map(int, facts["epoch"])
             self._inherited = set(map(str, facts["settled"]))
             self.plays = np.array(plays, dtype=np.int64)
-            self._restore_known(facts.get("known"))
+            self._restore_counts(facts.get("counts"))
             self.position = record.position
             for controller in self.controllers:
                 controller.restore(states[controller.name])
@@ -376,14 +366,13 @@ class State:
                 raise
             raise SnapshotCorruptError(f"snapshot has an impossible content ({type(error).__name__})") from None
 
-    def _restore_known(self, known: Mapping[str, Sequence[int]] | None) -> None:
-        """Restore the numbers of learned outcomes; an earlier release did not store them."""
+    def _restore_counts(self, counts: Mapping[str, Any] | None) -> None:
+        """Restore the counts of outcomes; a snapshot of an earlier release has only those of the model."""
         assert self.model is not None
-        for group in self.known:
-            counts = self.model.counts(group) if known is None else np.array(known[group], dtype=np.int64)
-            if counts.shape != self.plays.shape:
-                raise SnapshotCorruptError("snapshot counts the outcomes of other arms")
-            self.known[group] = counts.astype(np.int64)
+        if counts is None:
+            known = {group: self.model.counts(group).astype(int).tolist() for group in self.counts.known}
+            counts = {"known": known, "costs": [[0, 0, 0]] * len(self.plays)}
+        self.counts.restore(counts)
 
     def digest(self) -> str:
         """Return the SHA-256 of everything learned; empty before the first vector."""
