@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from banditroute.core.names import checked_name
 from banditroute.core.numbers import as_integer, as_real
 from banditroute.core.shown import shown
 from banditroute.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 ArmStatus: TypeAlias = Literal["active", "draining", "retired"]
 
@@ -20,11 +23,14 @@ MAX_NAME = 200
 
 # Between these a price relative to another one is a number that can be reckoned with.
 _LEAST_PRICE, _MOST_PRICE = 1e-9, 1e9
+_LEAST_PLAUSIBLE, _MOST_PLAUSIBLE = 1e-4, 1e4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """A price of tokens [USD per million tokens].
+    """A price of tokens [USD per million tokens]; 0 is free.
+
+    A price below 1e-4 or above 1e4 is logged as a warning, because it is likely to be in another unit.
 
     >>> Price(input=2.50, output=10.00).cost_usd(prompt_tokens=1_000, output_tokens=200)
     0.0045
@@ -42,10 +48,45 @@ class Price:
                     f"from {_LEAST_PRICE:g} to {_MOST_PRICE:g}"
                 )
             object.__setattr__(self, name, number)
+            if number and not _LEAST_PLAUSIBLE <= number <= _MOST_PLAUSIBLE:
+                unit = "per token" if number < _LEAST_PLAUSIBLE else "per billion tokens"
+                _warn_of(name, number, unit)
+
+    @classmethod
+    def per_token(cls, *, input: "float | str | Decimal", output: "float | str | Decimal") -> Self:  # noqa: A002
+        """Return a price that is given in USD per token, as a number or as text.
+
+        Raises:
+            InvalidArgumentError: for anything but a number of at least 0.
+
+        >>> Price.per_token(input="0.0000025", output=1e-05)
+        Price(input=2.5, output=10.0)
+        """
+        return cls(input=_per_million("input", input), output=_per_million("output", output))
 
     def cost_usd(self, *, prompt_tokens: float, output_tokens: float) -> float:
         """Cost of one request [USD]."""
         return (self.input * prompt_tokens + self.output * output_tokens) / TOKENS_PER_PRICE
+
+
+def _per_million(name: str, value: object) -> float:
+    """Return a price per million tokens; in decimals, so that 0.0000025 becomes 2.5 and no neighbour of it."""
+    from decimal import Decimal, InvalidOperation
+
+    number = None if isinstance(value, bool | np.bool_) else value
+    try:
+        return float(Decimal(str(number)) * TOKENS_PER_PRICE)
+    except (InvalidOperation, OverflowError):
+        raise InvalidArgumentError(f"price {name} = {shown(value, 40)} must be USD per token, a number") from None
+
+
+def _warn_of(name: str, price: float, unit: str) -> None:
+    # Loaded here: it takes as long as a third of this package.
+    from logging import getLogger
+
+    getLogger("banditroute").warning(
+        "price %s = %g USD per million tokens is implausible; is it %s? See Price.per_token", name, price, unit
+    )
 
 
 @dataclass(frozen=True, slots=True)

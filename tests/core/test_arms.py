@@ -1,5 +1,9 @@
 """Arms and prices at their boundaries."""
 
+from decimal import Decimal
+
+import pytest
+
 from banditroute.core.arms import MAX_TOKENS, Arm, Price
 from tests.core.refusals import INF, NAN, refused
 
@@ -21,3 +25,23 @@ def test_arms_and_prices() -> None:
 def test_the_largest_and_the_smallest_price() -> None:
     for usd in (1e-9, 1e9):
         assert (Price(input=usd, output=usd).input, Price(input=0, output=usd).output) == (usd, usd)
+
+
+def test_prices_per_token() -> None:
+    assert Price.per_token(input="0.0000025", output=Decimal("0.00001")) == Price(input=2.5, output=10)
+    assert Price.per_token(input=1.5e-07, output=6e-07) == Price(input=0.15, output=0.6)
+    assert Price.per_token(input=0, output="0") == Price(input=0, output=0)
+    refused(
+        lambda usd: Price.per_token(input=usd, output=0), "price input = ", -1, "-1", "1 USD", NAN, INF, None, True
+    )
+    refused(lambda usd: Price.per_token(input=0, output=usd), "price output = ", "", [1])
+
+
+def test_an_implausible_price_is_logged_with_its_likely_unit(caplog: pytest.LogCaptureFixture) -> None:
+    for price in (1e-4, 0.15, 1e4, 0):
+        Price(input=price, output=price)
+    assert caplog.text == ""
+    Price(input=2.5e-06, output=1)
+    assert "price input = 2.5e-06 USD per million tokens is implausible; is it per token?" in caplog.text
+    Price(input=1, output=20_000)
+    assert "price output = 20000 USD per million tokens is implausible; is it per billion tokens?" in caplog.text
