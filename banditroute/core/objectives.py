@@ -53,8 +53,8 @@ class Objective:
 
     >>> Objective("latency_s", goal="min", scale=30).scaled(7.5)
     0.25
-    >>> Objective("cost_usd", goal="min", scale=0.05).scaled(0.15)
-    3.0
+    >>> Objective("cost_usd", goal="min", scale=0.05).scaled(0.1)
+    2.0
     """
 
     name: str

@@ -124,7 +124,7 @@ def _worlds(
 def _errors_of_shares(situations: int, draws: int, leverage: Leverage) -> Iterator[float]:
     """How many standard errors lie between LinTS's probabilities and the shares of draws from the closed form."""
     rng, arms, dimension, alpha = np.random.default_rng(13), 4, 5, 0.7
-    policy = LinTS(alpha=alpha, exploration=Exploration(floor=0.0, burn_in=0))
+    policy = LinTS(alpha=alpha, exploration=Exploration(floor=0.0, burn_in=0, wait_for=0))
     weights = np.array([1.0, -0.6])
     for _ in range(situations):
         ridge = float(10.0 ** rng.uniform(-1, 1))
