@@ -104,7 +104,11 @@ class Exploration:
         """Return which eligible arms wait; None if there are none."""
         if not self.wait_for or situation.count_outcomes is None:
             return None
-        is_known = situation.count_outcomes() >= self.wait_for
+        counts = situation.count_outcomes()
+        # The usual case, in one look.
+        if np.minimum.reduce(counts) >= self.wait_for:
+            return None
+        is_known = counts >= self.wait_for
         waiting = ~is_known
         waiting &= situation.eligible
         waiting &= situation.plays >= self.wait_for
